@@ -28,3 +28,5 @@ pub const UNRELEASED_COUNT_MAX: usize = 1024;
 pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 /// Bytes of bodies that one transaction joins.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Publishes per client that are remembered for a resend after a cut connection (ruling 5).
+pub const PUBLISH_RING_COUNT_MAX: usize = 64;

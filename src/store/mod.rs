@@ -16,28 +16,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use crate::model::{
-    ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient, Seq, SessionKey,
-    Stamp, Uid,
+    ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient, SenderState, Seq,
+    SessionKey, Stamp, Step, Uid,
 };
 
 /// What an asynchronous store method returns; boxed so that the trait serves as `dyn`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A session's own state, encoded by `session`: the ring of packet ids it published with and its
-/// QoS 2 states. The store keeps it as it is.
-pub type SessionState = Bytes;
-
 /// One write. A batch of them is one transaction.
 #[derive(Clone, Debug)]
 pub enum Write {
     /// Stores a message for its addressees. Answered by [`Written::Appended`] or
-    /// [`Written::Duplicate`]; a duplicate writes nothing but the sender's state.
+    /// [`Written::Duplicate`]; a duplicate writes nothing but the sender's step.
     Append(Append),
     /// Reads all that is kept for a session and, on a clean start, deletes its subscriptions and
-    /// its queue (never the inbox, its cursor or the sender's state). Part of the batch so that it
+    /// its queue (never the inbox, its cursor or the ring of its sender state). Part of the batch so that it
     /// sees all earlier writes of the former connection. Answered by [`Written::Opened`].
     OpenSession {
         key: SessionKey,
@@ -55,10 +49,12 @@ pub enum Write {
         key: SessionKey,
         expiry: Duration,
     },
-    /// Replaces the sender's state on its own (QoS 2 steps).
-    SaveState {
+    /// One step of the session's [`SenderState`] on its own (QoS 2, clean end). A state that is
+    /// empty afterwards is not kept. The whole state is one small blob per session
+    /// ([`SenderState::encode`]): written once per batch, however many steps the batch holds.
+    Step {
         key: SessionKey,
-        state: SessionState,
+        step: Step,
     },
     /// Adds or replaces subscriptions of a durable session.
     Subscribe {
@@ -99,11 +95,11 @@ pub enum Write {
 #[derive(Clone, Debug)]
 pub struct Append {
     pub message: Arc<Message>,
-    /// Each gets one record; none at all is allowed (then only the sender's state is written).
+    /// Each gets one record; none at all is allowed (then only the step is written).
     pub addressees: Vec<(Recipient, Delivery)>,
     pub dedupe: Option<DedupeKey>,
-    /// The sender's state that holds this publish's packet id.
-    pub sender_state: Option<(SessionKey, SessionState)>,
+    /// Remembers this publish's packet id; applied only if this very append succeeds.
+    pub step: Option<(SessionKey, Step)>,
 }
 
 /// Which of a session's two logs.
@@ -138,7 +134,7 @@ pub struct Sweep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
     Done,
-    /// One `seq` per addressee, in their order. `trimmed` records fell to the count limit.
+    /// One `seq` per addressee, in their order.
     Appended {
         seqs: Vec<Seq>,
     },
@@ -165,7 +161,7 @@ pub struct Cursor {
 /// What is kept for a session when it connects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened {
-    pub state: Option<SessionState>,
+    pub state: SenderState,
     /// The device's place in its user's inbox; `None` for a device not known yet.
     pub inbox: Option<Cursor>,
     /// The durable session, if there is one that has not expired.

@@ -3,8 +3,10 @@
 //! - [`model`]: the nouns, valid by construction. Depends on nothing of ours.
 //! - [`mqtt`]: bytes to packets and back, MQTT 3.1.1 and 5. Pure.
 
+pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod metrics;
 pub mod model;
 pub mod mqtt;
 pub mod store;

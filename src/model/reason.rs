@@ -12,7 +12,8 @@ pub enum Retry {
     Reconnect,
 }
 
-/// Every reason there is. Names follow MQTT 5 (section 2.4) where it has one.
+/// Every reason there is. Names follow MQTT 5 (section 2.4) where it has one. `Internal` stays the
+/// last: [`Reason::ALL`] takes its length from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     Malformed,
@@ -72,6 +73,39 @@ const fn row(
 }
 
 impl Reason {
+    /// In the order of the enum, so that `reason as usize` is an index.
+    pub const ALL: [Reason; Reason::Internal as usize + 1] = [
+        Reason::Malformed,
+        Reason::ProtocolError,
+        Reason::UnsupportedVersion,
+        Reason::ClientIdInvalid,
+        Reason::BadLogin,
+        Reason::NotAuthorized,
+        Reason::Unavailable,
+        Reason::Busy,
+        Reason::ShuttingDown,
+        Reason::KeepAlive,
+        Reason::TakenOver,
+        Reason::TopicInvalid,
+        Reason::FilterInvalid,
+        Reason::PacketIdUnknown,
+        Reason::ReceiveMaximum,
+        Reason::TopicAliasInvalid,
+        Reason::PacketTooLarge,
+        Reason::QuotaExceeded,
+        Reason::StoreFull,
+        Reason::StoreFailed,
+        Reason::PayloadInvalid,
+        Reason::RetainUnsupported,
+        Reason::SharedUnsupported,
+        Reason::SubscriptionIdUnsupported,
+        Reason::NotServed,
+        Reason::Removed,
+        Reason::SlowReader,
+        Reason::TooSlowToConnect,
+        Reason::Internal,
+    ];
+
     #[rustfmt::skip]
     pub const fn row(self) -> Row {
         use Retry::*;
@@ -129,6 +163,20 @@ impl Reason {
             Reason::BadLogin => 4,
             Reason::NotAuthorized => 5,
             _ => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_of_a_reason_is_its_place_and_names_differ() {
+        let mut names = std::collections::HashSet::new();
+        for (i, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+            assert!(names.insert(reason.name()));
         }
     }
 }

@@ -6,6 +6,9 @@
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod health;
+pub mod http;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod mqtt;

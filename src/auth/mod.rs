@@ -14,7 +14,7 @@ pub mod open;
 pub mod password;
 pub mod recall;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::fmt;
 use std::future::Future;

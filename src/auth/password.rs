@@ -20,7 +20,7 @@ pub const WAITING_PER_HASH_COUNT_MAX: usize = 256;
 /// A password that is to be set: 1 to 1024 bytes of UTF-8. Erased from memory when it goes, never
 /// shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "Zeroizing<String>", try_from = "Zeroizing<String>")]
 pub struct Password(Zeroizing<String>);
 
 /// Why a text cannot be a password.
@@ -36,16 +36,29 @@ impl Password {
     /// # Errors
     /// If it is empty or longer than [`PASSWORD_BYTES_MAX`].
     pub fn parse(text: String) -> Result<Password, PasswordError> {
-        let text = Zeroizing::new(text);
+        Password::try_from(Zeroizing::new(text))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<Zeroizing<String>> for Password {
+    type Error = PasswordError;
+
+    fn try_from(text: Zeroizing<String>) -> Result<Password, PasswordError> {
         match text.len() {
             0 => Err(PasswordError::Empty),
             1..=PASSWORD_BYTES_MAX => Ok(Password(text)),
             _ => Err(PasswordError::Long),
         }
     }
+}
 
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl From<Password> for Zeroizing<String> {
+    fn from(password: Password) -> Self {
+        password.0
     }
 }
 

@@ -31,17 +31,14 @@ pub enum Write {
     /// [`Written::Duplicate`]; a duplicate writes nothing but the sender's step.
     Append(Append),
     /// Reads all that is kept for a session and, on a clean start, deletes its subscriptions and
-    /// its queue (never the inbox, its cursor or the ring of its sender state). Part of the batch so that it
+    /// its queue (never the inbox, its cursor or the ring of its sender state). With `keep` the
+    /// session is durable from now on: it is created where there is none (its queue starts at the
+    /// queue's head), and it does not expire while it is connected. Part of the batch so that it
     /// sees all earlier writes of the former connection. Answered by [`Written::Opened`].
     OpenSession {
         key: SessionKey,
         clean_start: bool,
-    },
-    /// Makes the session durable for `expiry` after its connection ends ([`Duration::MAX`]: for
-    /// ever). Creates its queue; idempotent.
-    KeepSession {
-        key: SessionKey,
-        expiry: Duration,
+        keep: bool,
     },
     /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
     /// the session, its subscriptions and its queue are deleted.
@@ -164,7 +161,9 @@ pub struct Opened {
     pub state: SenderState,
     /// The device's place in its user's inbox; `None` for a device not known yet.
     pub inbox: Option<Cursor>,
-    /// The durable session, if there is one that has not expired.
+    /// A durable session was there before and had not expired (nor was it cleaned just now).
+    pub session_present: bool,
+    /// The durable session, old or new; `None` if there was none and none was to be kept.
     pub durable: Option<Durable>,
 }
 

@@ -24,6 +24,8 @@ pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod mqtt;
+pub mod net;
+pub mod node;
 pub mod session;
 pub mod shard;
 pub mod store;

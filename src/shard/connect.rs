@@ -48,6 +48,7 @@ impl Shard {
             flush_asked: false,
             armed: Moment::default(),
             kept: false,
+            asking: None,
             closing: None,
         });
         token

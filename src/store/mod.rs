@@ -14,6 +14,7 @@
 pub mod commit;
 pub mod disk;
 pub mod lock;
+pub mod open;
 pub mod memory;
 
 use std::future::Future;

@@ -4,6 +4,7 @@
 //! - [`mqtt`]: bytes to packets and back, MQTT 3.1.1 and 5. Pure.
 
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -21,8 +21,6 @@ mod stamped;
 mod subscribe;
 mod will;
 
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -232,13 +230,12 @@ impl Session {
         !self.expiry.is_zero()
     }
 
-    pub fn has_ended(&self) -> bool {
-        self.phase == Phase::Ended
+    pub fn expiry(&self) -> Duration {
+        self.expiry
     }
 
-    /// The inbox log is read from here on ([`LogName::Inbox`] with its last sent position).
-    pub fn reads_inbox(&self) -> bool {
-        self.inbox.is_some()
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
     }
 
     fn seq_of(&self, packet_id: u16) -> Option<(LogName, Seq)> {

@@ -1,9 +1,7 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
-use std::time::Duration;
-
-use crate::model::{Reason, SessionKey};
+use crate::model::{Moment, Reason, SessionKey};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
 
@@ -16,12 +14,14 @@ impl Shard {
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
+        self.arm(token);
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
             self.handle(token, Input::Opened(Box::default()));
             return token;
         }
         let keep = conn.session.is_durable();
+        conn.kept = keep;
         self.by_key.insert(key.clone(), token);
         self.drop_delayed_will(&key, clean_start);
         if clean_start {
@@ -46,6 +46,8 @@ impl Shard {
             out: Vec::new(),
             filters: Vec::new(),
             flush_asked: false,
+            armed: Moment::default(),
+            kept: false,
             closing: None,
         });
         token
@@ -74,7 +76,7 @@ impl Shard {
             received: Vec::new(),
         };
         let durable = conn.session.is_durable();
-        let (envelope, filters) = self.resume_filters(token, &opened);
+        let (envelope, filters) = self.resume_filters(&opened);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),
@@ -93,10 +95,5 @@ impl Shard {
         let Some(conn) = self.conn(token) else { return };
         let key = conn.session.key().clone();
         self.ask_store(Write::KnowDevice { key, devices_max }, Some((token, Ticket::Know)));
-    }
-
-    /// `expiry` once the connection has ended.
-    pub(super) fn end_session(&mut self, key: &SessionKey, expiry: Duration) {
-        self.ask_store(Write::EndSession { key: key.clone(), expiry }, None);
     }
 }

@@ -16,7 +16,7 @@ mod users;
 mod wake;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 
@@ -30,6 +30,7 @@ use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, 
 
 pub use effects::{Effects, Post, ReadAsk, StoreAsk};
 pub use users::worker_of;
+pub use wire::Taken;
 
 use close::DelayedWill;
 
@@ -69,6 +70,10 @@ struct Conn {
     /// Plain filters of this session.
     filters: Vec<Filter>,
     flush_asked: bool,
+    /// The timer that is set for it.
+    armed: Moment,
+    /// The store keeps this session beyond the connection.
+    kept: bool,
     closing: Option<Closing>,
 }
 
@@ -81,6 +86,11 @@ pub struct Shard {
     by_key: HashMap<SessionKey, Token>,
     users: HashMap<Uid, Vec<Token>>,
     wills: Vec<DelayedWill>,
+    /// Plain filters of durable sessions that are not connected.
+    away: HashMap<SessionKey, Vec<Filter>>,
+    timers: BTreeSet<(Moment, Token)>,
+    /// Empty buffers for connections that write.
+    spare: Vec<Vec<u8>>,
     ids: IdSource,
     tally: Tally,
     properties: PropertyBuffer,
@@ -103,6 +113,9 @@ impl Shard {
             by_key: HashMap::new(),
             users: HashMap::new(),
             wills: Vec::new(),
+            away: HashMap::new(),
+            timers: BTreeSet::new(),
+            spare: Vec::new(),
             ids: IdSource::new(seed),
             tally: Tally::default(),
             properties: PropertyBuffer::new(),
@@ -145,6 +158,9 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(index).filter(|conn| conn.token == token) else {
             return;
         };
+        if conn.out.capacity() == 0 {
+            conn.out = self.spare.pop().unwrap_or_default();
+        }
         let mut requests = std::mem::take(&mut self.requests);
         let mut ctx = Ctx {
             now: self.now,
@@ -159,7 +175,9 @@ impl Shard {
         };
         let session = &mut conn.session;
         let outcome = catch_unwind(AssertUnwindSafe(|| session.handle(input, &mut ctx)));
-        if !conn.out.is_empty() && !conn.flush_asked {
+        if conn.out.is_empty() {
+            self.spare.push(std::mem::take(&mut conn.out));
+        } else if !conn.flush_asked {
             conn.flush_asked = true;
             self.effects.flush.push(token);
         }

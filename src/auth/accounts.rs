@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tracing::{error, warn};
+use tracing::error;
 
 use super::password::{HashError, PASSWORD_BYTES_MAX};
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher, Recall};
@@ -65,10 +65,7 @@ impl Accounts {
 
 fn refusal(uid: &Uid, error: &HashError) -> AuthError {
     match error {
-        HashError::Busy => {
-            warn!(%uid, "login refused: more logins at once than auth.hashes_at_once can check");
-            AuthError::Busy
-        }
+        HashError::Busy => AuthError::Busy,
         HashError::Damaged(_) | HashError::Failed(_) => {
             error!(%uid, %error, "a login cannot be checked");
             AuthError::Unavailable

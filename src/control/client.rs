@@ -37,7 +37,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`]; [`AskError::NoBroker`] is the one after which the store may be opened.
-pub async fn ask(data_dir: &Path, request: Request) -> Result<Answer, AskError> {
+pub async fn ask(data_dir: &Path, request: &Request) -> Result<Answer, AskError> {
     let stream = UnixStream::connect(socket_path(data_dir)).await.map_err(no_connection)?;
     let exchange = tokio::time::timeout(ANSWER_WAIT, exchange(stream, request));
     let late = |_| Err(io::ErrorKind::TimedOut.into());
@@ -60,7 +60,7 @@ fn no_connection(error: io::Error) -> AskError {
     }
 }
 
-async fn exchange(mut stream: UnixStream, request: Request) -> io::Result<Vec<u8>> {
+async fn exchange(mut stream: UnixStream, request: &Request) -> io::Result<Vec<u8>> {
     let mut line = Zeroizing::new(serde_json::to_vec(&Line::of(request))?);
     line.push(b'\n');
     stream.write_all(&line).await?;

@@ -199,17 +199,17 @@ mod tests {
             (Request::UserList { after: Some(uid_text()) }, Answer::Users { uids: vec![] }),
             (Request::UserRemove { uid: uid_text() }, Answer::Done),
         ] {
-            assert_eq!(ask(broker.dir.path(), request).await.unwrap(), answer);
+            assert_eq!(ask(broker.dir.path(), &request).await.unwrap(), answer);
         }
         assert_eq!(*broker.bench.kicked.lock().unwrap(), [uid("alice")]);
-        let again = ask(broker.dir.path(), Request::UserRemove { uid: uid_text() }).await.unwrap();
+        let again = ask(broker.dir.path(), &Request::UserRemove { uid: uid_text() }).await.unwrap();
         assert!(matches!(again, Answer::Refused { code: Refusal::Unknown, .. }), "{again:?}");
     }
 
     #[tokio::test]
     async fn ping_tells_the_status() {
         let broker = broker();
-        let answer = ask(broker.dir.path(), Request::Ping).await.unwrap();
+        let answer = ask(broker.dir.path(), &Request::Ping).await.unwrap();
         assert!(matches!(answer, Answer::Status { report } if report.status == Status::Ok));
     }
 
@@ -248,7 +248,7 @@ mod tests {
         broker.stop.send(()).unwrap();
         broker.task.await.unwrap().unwrap();
         assert_eq!(fs::read_dir(broker.dir.path()).unwrap().count(), 0);
-        let answer = ask(broker.dir.path(), Request::Ping).await;
+        let answer = ask(broker.dir.path(), &Request::Ping).await;
         assert!(matches!(answer, Err(AskError::NoBroker)), "{answer:?}");
     }
 
@@ -258,7 +258,7 @@ mod tests {
         for name in ["control.sock", "control.new"] {
             drop(StdListener::bind(dir.path().join(name)).unwrap());
         }
-        let answer = ask(dir.path(), Request::Ping).await;
+        let answer = ask(dir.path(), &Request::Ping).await;
         assert!(matches!(answer, Err(AskError::NoBroker)), "{answer:?}");
         ControlSocket::bind(dir.path()).unwrap();
     }

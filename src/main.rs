@@ -5,6 +5,6 @@ fn main() -> std::process::ExitCode {
     config.listen.mqtt = vec!["127.0.0.1:0".into()];
     config.listen.http = vec!["127.0.0.1:0".into()];
     config.acl.default = homing::config::Access::Allow;
-    homing::log::start(&config.log).ok();
+    {config.log.level="debug".into(); homing::log::start(&config.log)}.ok();
     homing::node::run(homing::node::Start { config, mode: homing::store::lock::Mode::Dev, banner: |_| String::new() })
 }

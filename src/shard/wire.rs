@@ -98,9 +98,14 @@ impl Shard {
         self.handle(token, Input::End(reason, reason.words().into()));
     }
 
-    /// Sets a connection's timer; its deadlines only ever move to later, so one entry is enough.
+    /// Sets a connection's timer. Its deadlines move to later by themselves, which is seen when
+    /// the timer fires; so one entry is enough.
     pub(super) fn arm(&mut self, token: Token) {
-        let Some(conn) = self.conn(token) else { return };
+        let Some(conn) = self.conns.get_mut(token.index()).filter(|conn| conn.token == token)
+        else {
+            return;
+        };
+        self.timers.remove(&(conn.armed, token));
         if let Some(deadline) = conn.session.deadline() {
             conn.armed = deadline;
             self.timers.insert((deadline, token));

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let args = <Args as clap::Parser>::parse();
     let (run, mode) = match args.verb {
         Verb::Dev(run) => (run, Mode::Dev), Verb::Serve(run) => (run, Mode::Serve),
-        Verb::User { user, data } => return tokio::runtime::Runtime::new().unwrap().block_on(homing::cli::user::run(user, &data, async || Err("not here".into()))),
+        Verb::User { user, data } => return tokio::runtime::Runtime::new().unwrap().block_on(homing::cli::user::run(user, &data, async || Err::<homing::cli::user::Opened<()>, String>("not here".into()))),
     };
     let mut table = toml::Table::new();
     for (key, value) in std::env::vars() {

@@ -1,0 +1,32 @@
+//! Every fixed bound, named once, its unit last. What an operator may change is in `config.rs`.
+
+/// A user's name, in bytes of UTF-8.
+pub const UID_BYTES_MAX: usize = 128;
+/// A device's name, in bytes of UTF-8.
+pub const CLIENT_ID_BYTES_MAX: usize = 256;
+/// Any packet before authentication has succeeded.
+pub const PACKET_BEFORE_LOGIN_BYTES_MAX: u32 = 64 * 1024;
+/// Levels of a topic or filter; each costs a step in matching.
+pub const TOPIC_LEVELS_MAX: usize = 128;
+/// Filters in one SUBSCRIBE or UNSUBSCRIBE.
+pub const FILTERS_PER_PACKET_COUNT_MAX: usize = 256;
+/// A publisher's own message id (user property `message-id`).
+pub const DEDUPE_KEY_BYTES_MAX: usize = 256;
+/// How long a publisher's own message id is remembered.
+pub const DEDUPE_KEY_KEPT_SECS: u64 = 24 * 60 * 60;
+/// Records that one read of a log returns.
+pub const READ_ENTRIES_COUNT_MAX: usize = 256;
+/// Bytes of bodies that one read of a log returns (at least one record comes in any case).
+pub const READ_ENTRIES_BYTES_MAX: usize = 1024 * 1024;
+/// Committed messages that wait in memory for one session's window; beyond it the log is read.
+pub const LIVE_ENTRIES_COUNT_MAX: usize = 64;
+/// Packet ids 1..=32767 belong to the inbox, the rest to plain topics.
+pub const PACKET_IDS_PER_LOG: u64 = 32_767;
+/// QoS 2 messages received and not yet released, per session (3.1.1 knows no receive maximum).
+pub const UNRELEASED_COUNT_MAX: usize = 1024;
+/// Writes that one transaction joins.
+pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
+/// Bytes of bodies that one transaction joins.
+pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Publishes per client that are remembered for a resend after a cut connection (ruling 5).
+pub const PUBLISH_RING_COUNT_MAX: usize = 64;

@@ -1,0 +1,27 @@
+//! The nouns of homing, valid by construction. No behaviour beyond their invariants; depends on
+//! std and `bytes` alone, so that every other part may use it.
+
+pub mod attributes;
+pub mod id;
+pub mod identity;
+pub mod limit;
+pub mod message;
+pub mod reason;
+pub mod record;
+pub mod sender_state;
+pub mod submission;
+pub mod target;
+pub mod time;
+pub mod topic;
+
+pub use attributes::{Attribute, Attributes};
+pub use id::{ClientId, IdError, MessageId, Seq, SessionKey, Uid};
+pub use identity::{Identity, Role};
+pub use message::{Kind, Message, QoS, Sender};
+pub use reason::Reason;
+pub use record::{Delivery, Entry, Recipient};
+pub use sender_state::{Published, SenderState, Step};
+pub use submission::{DedupeKey, Outcome, Submission};
+pub use target::{InboxPattern, Target};
+pub use time::{Moment, Stamp};
+pub use topic::{Filter, TopicName};

@@ -1,0 +1,165 @@
+//! From a topic to whom it means: the one place that reads the topic table of the design.
+
+use super::{Filter, IdError, Reason, TopicName, Uid};
+
+/// Where a publish goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The inbox of a user: every device gets it.
+    User(Uid),
+    /// Plain MQTT: whoever subscribed.
+    Plain(TopicName),
+}
+
+/// What a filter of a SUBSCRIBE asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// A user's inbox as raw messages.
+    Inbox(Uid),
+    /// A user's inbox as JSON envelopes.
+    Envelope(Uid),
+    /// Plain MQTT.
+    Plain(Filter),
+}
+
+/// Why a topic or filter means nothing here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error("'{0}' is no user: {1}")]
+    NotAUid(String, IdError),
+    #[error("'{0}' cannot be published to: the server writes it")]
+    ServerOnly(String),
+    #[error("'{0}' belongs to a feature that this version does not have")]
+    NotServed(String),
+    #[error("'{0}' is not a valid topic or filter")]
+    Malformed(String),
+}
+
+impl TargetError {
+    pub fn reason(&self) -> Reason {
+        match self {
+            TargetError::NotAUid(..) | TargetError::Malformed(_) => Reason::TopicInvalid,
+            TargetError::ServerOnly(_) => Reason::NotAuthorized,
+            TargetError::NotServed(_) => Reason::NotServed,
+        }
+    }
+}
+
+/// Which topics are inboxes: `{uid}` by default, `u/{uid}` to leave single-level topics plain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxPattern {
+    prefix: Box<str>,
+}
+
+impl Default for InboxPattern {
+    fn default() -> Self {
+        InboxPattern { prefix: "".into() }
+    }
+}
+
+impl InboxPattern {
+    /// Reads `topics.inbox`: literal levels, then `{uid}` as the last level.
+    pub fn parse(text: &str) -> Option<InboxPattern> {
+        let prefix = text.strip_suffix("{uid}")?;
+        let literal = prefix.is_empty() || (prefix.ends_with('/') && prefix.len() > 1);
+        let plain = !prefix.contains(['+', '#', '{', '}', '\0']) && !prefix.starts_with('$');
+        (literal && plain).then(|| InboxPattern { prefix: prefix.into() })
+    }
+
+    /// The topic a receiver sees for mail in this inbox.
+    pub fn topic(&self, uid: &Uid) -> String {
+        format!("{}{uid}", self.prefix)
+    }
+
+    pub fn envelope_topic(&self, uid: &Uid) -> String {
+        format!("{}{uid}/envelope", self.prefix)
+    }
+
+    /// Reads the topic of a PUBLISH.
+    pub fn target(&self, topic: &str) -> Result<Target, TargetError> {
+        if let Some(rest) = topic.strip_prefix(&*self.prefix) {
+            match rest.split_once('/') {
+                None => return self.user(topic, rest).map(Target::User),
+                Some((_, "envelope")) => return Err(TargetError::ServerOnly(topic.into())),
+                Some((_, "events")) => return Err(TargetError::NotServed(topic.into())),
+                Some(_) => {}
+            }
+        }
+        not_served(topic)?;
+        let malformed = || TargetError::Malformed(topic.into());
+        TopicName::parse(topic).map(Target::Plain).ok_or_else(malformed)
+    }
+
+    /// Reads a filter of a SUBSCRIBE. A wildcard never means an inbox.
+    pub fn interest(&self, filter: &str) -> Result<Interest, TargetError> {
+        if let Some(rest) = filter.strip_prefix(&*self.prefix)
+            && !rest.contains(['+', '#'])
+        {
+            match rest.split_once('/') {
+                None => return self.user(filter, rest).map(Interest::Inbox),
+                Some((uid, "envelope")) => return self.user(filter, uid).map(Interest::Envelope),
+                Some((_, "events")) => return Err(TargetError::NotServed(filter.into())),
+                Some(_) => {}
+            }
+        }
+        not_served(filter)?;
+        let malformed = || TargetError::Malformed(filter.into());
+        Filter::parse(filter).map(Interest::Plain).ok_or_else(malformed)
+    }
+
+    fn user(&self, topic: &str, uid: &str) -> Result<Uid, TargetError> {
+        Uid::parse(uid).map_err(|error| TargetError::NotAUid(topic.into(), error))
+    }
+}
+
+/// Topics of the design that this version refuses in words instead of treating them as plain.
+fn not_served(topic: &str) -> Result<(), TargetError> {
+    let first = topic.split('/').next().unwrap_or(topic);
+    match first {
+        "group" | "room" | "push" if topic.contains('/') => {
+            Err(TargetError::NotServed(topic.into()))
+        }
+        _ if first.starts_with('$') => Err(TargetError::NotServed(topic.into())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uid(text: &str) -> Uid {
+        Uid::parse(text).unwrap()
+    }
+
+    #[test]
+    fn one_level_is_a_user_and_more_levels_are_plain() {
+        let topics = InboxPattern::default();
+        assert_eq!(topics.target("ut001"), Ok(Target::User(uid("ut001"))));
+        assert!(matches!(topics.target("a/b"), Ok(Target::Plain(_))));
+        assert!(matches!(topics.target("ut001/envelope"), Err(TargetError::ServerOnly(_))));
+        assert!(matches!(topics.target("group/1"), Err(TargetError::NotServed(_))));
+        assert!(matches!(topics.target("$SYS/x"), Err(TargetError::NotAUid(..)) | Err(_)));
+    }
+
+    #[test]
+    fn a_wildcard_never_means_an_inbox() {
+        let topics = InboxPattern::default();
+        assert!(matches!(topics.interest("#"), Ok(Interest::Plain(_))));
+        assert!(matches!(topics.interest("+"), Ok(Interest::Plain(_))));
+        assert_eq!(topics.interest("bob"), Ok(Interest::Inbox(uid("bob"))));
+        assert_eq!(topics.interest("bob/envelope"), Ok(Interest::Envelope(uid("bob"))));
+    }
+
+    #[test]
+    fn under_a_prefix_single_levels_are_plain_and_the_suffixes_move_along() {
+        let topics = InboxPattern::parse("u/{uid}").unwrap();
+        assert!(matches!(topics.target("ut001"), Ok(Target::Plain(_))));
+        assert_eq!(topics.target("u/ut001"), Ok(Target::User(uid("ut001"))));
+        assert!(matches!(topics.target("u/ut001/envelope"), Err(TargetError::ServerOnly(_))));
+        assert_eq!(topics.topic(&uid("a")), "u/a");
+        for bad in ["{uid}/x", "u{uid}", "+/{uid}", "$u/{uid}", "{uid}{uid}", "/{uid}"] {
+            assert_eq!(InboxPattern::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What survives kill -9: the [`Store`] trait and its promises.
+//!
+//! One durable log per [`Recipient`]; everything that consumes it is a reader with a cursor.
+//! Every implementation keeps these promises, and `tests/contract` runs one suite on all of them:
+//!
+//! 1. [`Store::commit`] applies a batch in order and in one transaction. When it returns `Ok`, all
+//!    of it is on disk (fsync) and survives power loss. When it returns `Err`, none of it is
+//!    visible afterwards, or the error says that the outcome is unknown.
+//! 2. `seq` is dense within one recipient and never given twice, whatever was deleted since.
+//! 3. A dedupe key and the sender's state are part of the transaction of the message they belong to.
+//! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
+//! 5. A removal is counted with its reason; nothing is removed without one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{
+    ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient, SenderState, Seq,
+    SessionKey, Stamp, Step, Uid,
+};
+
+/// What an asynchronous store method returns; boxed so that the trait serves as `dyn`.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// One write. A batch of them is one transaction.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Stores a message for its addressees. Answered by [`Written::Appended`] or
+    /// [`Written::Duplicate`]; a duplicate writes nothing but the sender's step.
+    Append(Append),
+    /// Reads all that is kept for a session and, on a clean start, deletes its subscriptions and
+    /// its queue (never the inbox, its cursor or the ring of its sender state). Part of the batch so that it
+    /// sees all earlier writes of the former connection. Answered by [`Written::Opened`].
+    OpenSession {
+        key: SessionKey,
+        clean_start: bool,
+    },
+    /// Makes the session durable for `expiry` after its connection ends ([`Duration::MAX`]: for
+    /// ever). Creates its queue; idempotent.
+    KeepSession {
+        key: SessionKey,
+        expiry: Duration,
+    },
+    /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
+    /// the session, its subscriptions and its queue are deleted.
+    EndSession {
+        key: SessionKey,
+        expiry: Duration,
+    },
+    /// One step of the session's [`SenderState`] on its own (QoS 2, clean end). A state that is
+    /// empty afterwards is not kept. The whole state is one small blob per session
+    /// ([`SenderState::encode`]): written once per batch, however many steps the batch holds.
+    Step {
+        key: SessionKey,
+        step: Step,
+    },
+    /// Adds or replaces subscriptions of a durable session.
+    Subscribe {
+        key: SessionKey,
+        subscriptions: Vec<Subscription>,
+    },
+    Unsubscribe {
+        key: SessionKey,
+        filters: Vec<Box<str>>,
+    },
+    /// Makes a device known: its cursor starts at the most advanced one of the user's other
+    /// devices, or before the oldest message kept. Beyond `devices_max` devices the one not seen
+    /// for longest is removed and counted. Idempotent. Answered by [`Written::Known`].
+    KnowDevice {
+        key: SessionKey,
+        devices_max: u32,
+    },
+    /// Moves a reader's cursor forward (never back) and stores how far it was sent to, for the DUP
+    /// flag after a reconnect. For an inbox the reader is the device `key.client_id`.
+    Advance {
+        key: SessionKey,
+        log: Log,
+        cursor: Seq,
+        sent: Seq,
+    },
+    PutAccount {
+        uid: Uid,
+        password_hash: String,
+    },
+    DeleteAccount {
+        uid: Uid,
+    },
+    /// One step of the sweeper over a page of recipients. Answered by [`Written::Swept`].
+    Sweep(Sweep),
+}
+
+/// One message for all of its durable addressees.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub message: Arc<Message>,
+    /// Each gets one record; none at all is allowed (then only the step is written).
+    pub addressees: Vec<(Recipient, Delivery)>,
+    pub dedupe: Option<DedupeKey>,
+    /// Remembers this publish's packet id; applied only if this very append succeeds.
+    pub step: Option<(SessionKey, Step)>,
+}
+
+/// Which of a session's two logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Log {
+    Inbox,
+    Queue,
+}
+
+/// A subscription as it is stored. `options` is the byte of MQTT 5, section 3.8.3.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    pub filter: Filter,
+    pub options: u8,
+    /// MQTT 5 subscription identifier; 0 is none.
+    pub id: u32,
+}
+
+/// Limits and the place of one sweep step.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// Continue after this recipient number (0 at first).
+    pub after: i64,
+    /// Recipients in this step, at most.
+    pub recipients_max: u32,
+    pub retention: Duration,
+    pub messages_max: u64,
+    pub device_ttl: Duration,
+}
+
+/// What one write answered, at the same index as the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    Done,
+    /// One `seq` per addressee, in their order.
+    Appended {
+        seqs: Vec<Seq>,
+    },
+    /// The dedupe key is known: nothing was stored, `id` names the message that was.
+    Duplicate {
+        id: MessageId,
+    },
+    Opened(Box<Opened>),
+    Known(Cursor),
+    Swept(Box<Swept>),
+}
+
+/// How far a reader has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Everything up to here is acknowledged.
+    pub cursor: Seq,
+    /// Everything up to here may have been sent already.
+    pub sent: Seq,
+    /// The newest record of the log.
+    pub head: Seq,
+}
+
+/// What is kept for a session when it connects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    pub state: SenderState,
+    /// The device's place in its user's inbox; `None` for a device not known yet.
+    pub inbox: Option<Cursor>,
+    /// The durable session, if there is one that has not expired.
+    pub durable: Option<Durable>,
+}
+
+/// A durable MQTT session (plain topics).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Durable {
+    pub subscriptions: Vec<Subscription>,
+    pub queue: Cursor,
+}
+
+/// What a sweep step did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Records removed, by reason.
+    pub removed: Vec<(Removal, u64)>,
+    /// Sessions whose expiry passed: forget their subscriptions.
+    pub expired_sessions: Vec<SessionKey>,
+    /// Where to continue; `None` when the end was reached.
+    pub next: Option<i64>,
+}
+
+/// Why a record or a device was removed. The name is the metric's `reason` label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Removal {
+    /// Every known device has acknowledged it.
+    Acknowledged,
+    /// Its message expiry passed.
+    Expired,
+    /// Older than `inbox.retention`.
+    RetentionAge,
+    /// More than `inbox.messages_max` in one log.
+    RetentionCount,
+    /// Its durable session ended.
+    SessionEnded,
+    /// A device not seen for `inbox.device_ttl`.
+    DeviceTtl,
+    /// A device beyond `limits.devices_per_user`.
+    DeviceCount,
+}
+
+impl Removal {
+    pub const ALL: [Removal; 7] = [
+        Removal::Acknowledged,
+        Removal::Expired,
+        Removal::RetentionAge,
+        Removal::RetentionCount,
+        Removal::SessionEnded,
+        Removal::DeviceTtl,
+        Removal::DeviceCount,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Removal::Acknowledged => "acknowledged",
+            Removal::Expired => "expired",
+            Removal::RetentionAge => "retention_age",
+            Removal::RetentionCount => "retention_count",
+            Removal::SessionEnded => "session_ended",
+            Removal::DeviceTtl => "device_ttl",
+            Removal::DeviceCount => "device_count",
+        }
+    }
+}
+
+/// The committed result of a batch.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    /// One answer per write.
+    pub answers: Vec<Written>,
+    /// Records that fell to a limit inside this transaction (the count limit at append).
+    pub removed: Vec<(Removal, u64)>,
+}
+
+/// Names a store for its clients: another identity means that `seq` starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreIdentity {
+    pub uuid: u128,
+    /// Raised when the store was restored from a backup.
+    pub epoch: u64,
+}
+
+/// Why the store could not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// Nothing was written; the same may succeed later.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// An fsync or write failed, or the connection broke inside COMMIT: it may or may not be there.
+    #[error("the store failed and the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    #[error("the store cannot be opened: {0}")]
+    Open(String),
+}
+
+/// The store. One writer at a time calls [`Store::commit`] (see `commit.rs`); reads may overlap.
+pub trait Store: Send + Sync {
+    /// Promise 1. `now` stamps what needs a time (device seen, session ended, sweep).
+    fn commit<'a>(&'a self, batch: &'a [Write], now: Stamp) -> StoreFuture<'a, Commit>;
+
+    /// Records after `after`, oldest first, within both bounds but at least one if there is one.
+    /// Records past their expiry come too: the reader drops and counts them.
+    fn read<'a>(
+        &'a self,
+        recipient: &'a Recipient,
+        after: Seq,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> StoreFuture<'a, Vec<Entry>>;
+
+    /// All stored subscriptions of durable sessions, page by page, for the start.
+    fn subscriptions<'a>(
+        &'a self,
+        after: Option<(SessionKey, Filter)>,
+        count_max: usize,
+    ) -> StoreFuture<'a, Vec<(SessionKey, Subscription)>>;
+
+    /// The argon2 hash (PHC string) of an account.
+    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<String>>;
+
+    /// Accounts after `after`, in order of uid.
+    fn accounts<'a>(
+        &'a self,
+        after: Option<&'a Uid>,
+        count_max: usize,
+    ) -> StoreFuture<'a, Vec<Uid>>;
+
+    /// Devices of a user with their cursors.
+    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>>;
+
+    fn identity(&self) -> StoreIdentity;
+
+    /// After [`StoreError::OutcomeUnknown`]: closes everything, opens again and verifies. An error
+    /// means that the process must end.
+    fn reopen(&self) -> StoreFuture<'_, ()>;
+
+    /// Flushes and closes; nothing may follow.
+    fn close(&self) -> StoreFuture<'_, ()>;
+}

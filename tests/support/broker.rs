@@ -227,6 +227,11 @@ impl Broker {
         Some(status)
     }
 
+    /// Whether it has ended by itself; [`Broker::try_exit`] still has the status.
+    pub fn ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().expect("wait").is_some())
+    }
+
     /// Starts it again on the same data directory and MQTT port, once it has ended.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "end it first: kill9() or terminate()");

@@ -11,16 +11,18 @@ use super::{
 /// What is wrong with the bytes, in words for the log and the Reason String.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    #[error("malformed packet: {0}")]
+    #[error("{0}")]
     Malformed(&'static str),
-    #[error("protocol error: {0}")]
+    #[error("{0}")]
     Protocol(&'static str),
-    #[error("the packet declares {declared} bytes, {max} are allowed")]
+    #[error("it declares {declared} bytes, {max} are allowed")]
     PacketTooLarge { declared: u64, max: u32 },
     #[error("protocol level {level} is not served: use MQTT 3.1.1 or 5")]
     UnsupportedProtocolVersion { level: u8 },
     #[error("topic alias 0")]
     InvalidTopicAlias,
+    #[error("a topic name with wildcards [MQTT-3.3.2-2]")]
+    InvalidTopicName,
 }
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -34,6 +36,7 @@ impl DecodeError {
             DecodeError::PacketTooLarge { .. } => reason::PACKET_TOO_LARGE,
             DecodeError::UnsupportedProtocolVersion { .. } => reason::UNSUPPORTED_PROTOCOL_VERSION,
             DecodeError::InvalidTopicAlias => reason::TOPIC_ALIAS_INVALID,
+            DecodeError::InvalidTopicName => reason::TOPIC_NAME_INVALID,
         }
     }
 }
@@ -232,7 +235,7 @@ fn topic_name(topic: &str) -> Result<&str> {
         return Err(DecodeError::Protocol("an empty topic without topic alias"));
     }
     match topic.bytes().any(|byte| matches!(byte, b'+' | b'#')) {
-        true => Err(DecodeError::Malformed("a topic name with wildcards [MQTT-3.3.2-2]")),
+        true => Err(DecodeError::InvalidTopicName),
         false => Ok(topic),
     }
 }

@@ -8,6 +8,7 @@ pub const NO_SUBSCRIPTION_EXISTED: u8 = 0x11;
 pub const MALFORMED_PACKET: u8 = 0x81;
 pub const PROTOCOL_ERROR: u8 = 0x82;
 pub const UNSUPPORTED_PROTOCOL_VERSION: u8 = 0x84;
+pub const TOPIC_NAME_INVALID: u8 = 0x90;
 pub const PACKET_IDENTIFIER_NOT_FOUND: u8 = 0x92;
 pub const TOPIC_ALIAS_INVALID: u8 = 0x94;
 pub const PACKET_TOO_LARGE: u8 = 0x95;

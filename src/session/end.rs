@@ -32,6 +32,10 @@ impl Session {
         if self.phase == Phase::Ended {
             return;
         }
+        let words = match *words == *reason.words() {
+            true => words,
+            false => format!("{}: {words}", reason.words()).into(),
+        };
         match self.phase {
             Phase::Opening => self.refuse_connect(reason, &words, ctx),
             _ => self.write_disconnect(reason, &words, ctx),

@@ -59,6 +59,12 @@ impl Publishing {
         self.pending.len() < usize::from(settings.receive_maximum)
     }
 
+    /// QoS 1 not answered and QoS 2 not released.
+    fn in_flight(&self) -> usize {
+        let unanswered = self.pending.iter().filter(|pending| pending.qos == QoS::AtLeastOnce);
+        unanswered.count() + self.unreleased.len()
+    }
+
     fn holds(&self, packet_id: u16) -> bool {
         self.unreleased.iter().any(|(id, _)| *id == packet_id)
     }
@@ -108,6 +114,16 @@ impl Session {
     }
 
     fn submit(&mut self, publish: Publish<'_>, hash: u64, ctx: &mut Ctx<'_>) {
+        let max = match self.version {
+            mqtt::Version::V5 => usize::from(ctx.settings.receive_maximum),
+            _ => UNRELEASED_COUNT_MAX,
+        };
+        if publish.packet_id.is_some()
+            && self.publishing.as_ref().is_some_and(|publishing| publishing.in_flight() >= max)
+        {
+            let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
+            return self.end(Reason::ReceiveMaximum, words.into(), ctx);
+        }
         let target = match self.publish_target(&publish, ctx) {
             Ok(target) => target,
             Err((Reason::RetainUnsupported, words)) => {
@@ -123,10 +139,6 @@ impl Session {
         if publish.qos == mqtt::QoS::ExactlyOnce
             && let Some(packet_id) = publish.packet_id
         {
-            if publishing.unreleased.len() >= UNRELEASED_COUNT_MAX {
-                let words = "too many QoS 2 messages that are not released";
-                return self.end(Reason::ReceiveMaximum, words.into(), ctx);
-            }
             publishing.unreleased.push((packet_id.get(), message.id));
         }
         let number = publishing.push(publish.packet_id, model_qos(publish.qos), None);
@@ -223,8 +235,8 @@ impl Session {
         words: Box<str>,
         ctx: &mut Ctx<'_>,
     ) {
+        let Some(packet_id) = packet_id else { return ctx.tally.dropped.push(reason) };
         ctx.tally.refused.push(reason);
-        let Some(packet_id) = packet_id else { return };
         if let Some(publishing) = &mut self.publishing {
             publishing.unreleased.retain(|(id, _)| *id != packet_id.get());
         }

@@ -106,7 +106,9 @@ impl Shard {
             return;
         };
         self.timers.remove(&(conn.armed, token));
-        if let Some(deadline) = conn.session.deadline() {
+        if let Some(deadline) = conn.session.deadline()
+            && !conn.session.has_ended()
+        {
             conn.armed = deadline;
             self.timers.insert((deadline, token));
         }
@@ -139,6 +141,8 @@ fn decode_reason(error: &DecodeError) -> Reason {
     match error.reason() {
         reason::PACKET_TOO_LARGE => Reason::PacketTooLarge,
         reason::PROTOCOL_ERROR => Reason::ProtocolError,
+        reason::TOPIC_NAME_INVALID => Reason::TopicInvalid,
+        reason::TOPIC_ALIAS_INVALID => Reason::TopicAliasInvalid,
         reason::UNSUPPORTED_PROTOCOL_VERSION => Reason::UnsupportedVersion,
         _ => Reason::Malformed,
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{Authenticator, Credentials};
+use crate::auth::{Authenticator, Credentials, Directory};
 use crate::metrics::Metrics;
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
 use crate::model::{ClientId, Reason};
@@ -22,6 +22,7 @@ use super::worker::{Mail, Worker};
 /// What stands before the workers, shared by all of them.
 pub struct Gate {
     pub authenticator: Arc<dyn Authenticator>,
+    pub directory: Arc<Directory>,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
     pub connect_wait: Duration,

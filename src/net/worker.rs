@@ -13,7 +13,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::clock::Clock;
 use crate::model::{Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
-use crate::shard::{Post, ReadAsk, Shard, Token};
+use crate::shard::{DirectoryAsk, Post, ReadAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
 use crate::store::{Store, StoreError, Subscription, Written};
 
@@ -37,6 +37,8 @@ pub enum Mail {
     Committed(Recipient, Entry),
     Post(Post),
     Read(Token, LogName, Result<Vec<Entry>, StoreError>),
+    /// Whether the user that a publish goes to exists; `None` if it could not be found out.
+    Directory(Token, Option<bool>),
     Kick(Uid),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
@@ -174,24 +176,45 @@ impl Worker {
     fn finish_turn(self: &Rc<Self>) {
         self.resume_paused();
         self.flush_all();
-        let (store, reads, posts) = self.with_shard(|shard| {
-            shard.report();
-            let effects = shard.effects();
-            let posts: Vec<Vec<Post>> = effects.posts.iter_mut().map(std::mem::take).collect();
-            (std::mem::take(&mut effects.store), std::mem::take(&mut effects.reads), posts)
-        });
-        self.write_store(store);
-        reads.into_iter().for_each(|read| self.read_store(read));
-        for (mailbox, posts) in self.mailboxes.iter().zip(posts) {
-            if !posts.is_empty() {
-                mailbox.post(posts.into_iter().map(Mail::Post));
-            }
-        }
+        self.hand_out();
         self.close_all();
+        self.hand_out();
         self.timer.notify_one();
         if self.shard.borrow().is_empty() {
             self.gone.notify_one();
         }
+    }
+
+    /// What the shard wants from others. Closing asks for more, so it is done before and after.
+    fn hand_out(&self) {
+        let mut shard = self.shard.borrow_mut();
+        shard.report();
+        let effects = shard.effects();
+        let store = std::mem::take(&mut effects.store);
+        let reads = std::mem::take(&mut effects.reads);
+        let directory = std::mem::take(&mut effects.directory);
+        for (mailbox, posts) in self.mailboxes.iter().zip(&mut effects.posts) {
+            if !posts.is_empty() {
+                mailbox.post(posts.drain(..).map(Mail::Post));
+            }
+        }
+        drop(shard);
+        self.write_store(store);
+        reads.into_iter().for_each(|read| self.read_store(read));
+        directory.into_iter().for_each(|ask| self.ask_directory(ask));
+    }
+
+    /// One question per connection at a time.
+    fn ask_directory(&self, ask: DirectoryAsk) {
+        let (directory, mailboxes) = (self.gate.directory.clone(), self.mailboxes.clone());
+        let index = usize::from(self.index);
+        self.stores.runtime.spawn(async move {
+            let exists = directory.ask(&ask.uid).await;
+            let exists = exists.inspect_err(|error| {
+                tracing::warn!(uid = %ask.uid, "the directory could not be asked: {error}");
+            });
+            mailboxes[index].post([Mail::Directory(ask.token, exists.ok())]);
+        });
     }
 
     fn write_store(&self, asks: Vec<crate::shard::StoreAsk>) {
@@ -274,6 +297,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Committed(recipient, entry) => shard.committed(&recipient, entry),
         Mail::Post(post) => shard.posted(post),
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
+        Mail::Directory(token, exists) => shard.directory_answer(token, exists),
         Mail::Kick(uid) => shard.kick(&uid),
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),

@@ -5,7 +5,6 @@ mod build;
 mod sweep;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -90,7 +89,8 @@ async fn wait_for_end(node: &mut Node) -> Option<String> {
 async fn drain(node: Node) -> Result<(), String> {
     tracing::info!("shutting down");
     node.gate.draining.store(true, Ordering::Relaxed);
-    node.http_stop.notify_waiters();
+    node.health.drain();
+    node.stop.notify_waiters();
     for mailbox in node.mailboxes.iter() {
         mailbox.post([Mail::Drain]);
     }
@@ -108,6 +108,3 @@ async fn drain(node: Node) -> Result<(), String> {
     drop(node);
     Ok(())
 }
-
-/// Shared handles keep their parts alive to the end of the process.
-pub(crate) type Shared<T> = Arc<T>;

@@ -21,8 +21,6 @@ mod stamped;
 mod subscribe;
 mod will;
 
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

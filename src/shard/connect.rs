@@ -18,6 +18,7 @@ impl Shard {
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
             self.handle(token, Input::Opened(Box::default()));
+            self.arm(token);
             return token;
         }
         let keep = conn.session.is_durable();
@@ -48,6 +49,7 @@ impl Shard {
             flush_asked: false,
             armed: Moment::default(),
             kept: false,
+            asking: None,
             closing: None,
         });
         token
@@ -88,6 +90,7 @@ impl Shard {
             conn.filters = filters;
         }
         self.handle(token, Input::Opened(Box::new(opened)));
+        self.arm(token);
     }
 
     pub(super) fn know_device(&mut self, token: Token) {

@@ -22,17 +22,19 @@ use std::sync::{Arc, RwLock};
 
 use slab::Slab;
 
+use crate::auth::Directory;
 use crate::broker::{Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
-pub use effects::{Effects, Post, ReadAsk, StoreAsk};
+pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
 pub use users::worker_of;
 pub use wire::Taken;
 
 use close::DelayedWill;
+use submit::Asking;
 
 /// A connection: its place in the slab and how often that place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,6 +56,7 @@ pub struct Shared {
     pub policy: Policy,
     pub subscriptions: RwLock<Subscriptions>,
     pub metrics: Arc<Metrics>,
+    pub directory: Arc<Directory>,
     pub workers: u16,
     pub devices_max: u32,
     pub outbox_bytes_max: usize,
@@ -74,6 +77,8 @@ struct Conn {
     armed: Moment,
     /// The store keeps this session beyond the connection.
     kept: bool,
+    /// A publish to a user of whom the directory is asked; the connection is read no further.
+    asking: Option<Box<Asking>>,
     closing: Option<Closing>,
 }
 

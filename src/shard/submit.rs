@@ -3,19 +3,69 @@
 
 use std::sync::{Arc, PoisonError};
 
+use crate::auth::Known;
 use crate::broker::{Plan, Subscriber, plan};
-use crate::model::{Delivery, Identity, Message, QoS, SessionKey, Step, Submission, Target};
+use crate::model::{
+    Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
+};
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Write};
 
-use super::effects::{Post, PostTo};
+use super::effects::{DirectoryAsk, Post, PostTo};
 use super::{Shard, Token};
 
 /// For submissions that nobody waits for; the shard still hears of their commit.
 const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
 
+/// A publish that waits for the directory.
+pub struct Asking {
+    ticket: Option<Ticket>,
+    submission: Submission,
+    step: Option<Step>,
+}
+
 impl Shard {
     pub(super) fn submit(
+        &mut self,
+        token: Token,
+        ticket: Option<Ticket>,
+        submission: Submission,
+        step: Option<Step>,
+    ) {
+        if let Target::User(uid) = &submission.target {
+            match self.shared.directory.knows(uid) {
+                Known::Yes => {}
+                Known::No => {
+                    let answer = unknown_user(uid);
+                    return self.answered(token, ticket, answer);
+                }
+                Known::Ask => {
+                    let uid = uid.clone();
+                    self.effects.directory.push(DirectoryAsk { token, uid });
+                    if let Some(conn) = self.conn(token) {
+                        conn.asking = Some(Box::new(Asking { ticket, submission, step }));
+                    }
+                    return;
+                }
+            }
+        }
+        self.submit_known(token, ticket, submission, step);
+    }
+
+    /// The directory's answer about the user that a publish waits for. What it does not know is
+    /// refused; when it could not be asked, the publish is refused for now.
+    pub fn directory_answer(&mut self, token: Token, exists: Option<bool>) {
+        let Some(asking) = self.conn(token).and_then(|conn| conn.asking.take()) else { return };
+        let Asking { ticket, submission, step } = *asking;
+        let answer = match (exists, &submission.target) {
+            (Some(false), Target::User(uid)) => unknown_user(uid),
+            (None, _) => Answer::Refused(Reason::Unavailable, Reason::Unavailable.words().into()),
+            _ => return self.submit_known(token, ticket, submission, step),
+        };
+        self.answered(token, ticket, answer);
+    }
+
+    fn submit_known(
         &mut self,
         token: Token,
         ticket: Option<Ticket>,
@@ -127,6 +177,10 @@ impl Shard {
             self.handle(token, Input::Live(post.message, post.delivery));
         }
     }
+}
+
+fn unknown_user(uid: &Uid) -> Answer {
+    Answer::Refused(Reason::NotAuthorized, format!("there is no user {uid}").into())
 }
 
 /// Something must be on disk first: a record for somebody, the publisher's own id, or the QoS 2

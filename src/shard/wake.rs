@@ -54,8 +54,10 @@ impl Shard {
 
     /// Sessions that expired in the store while nobody was connected.
     pub fn expired(&mut self, keys: &[SessionKey]) {
-        for key in keys.iter().filter(|key| self.connected(key).is_none()) {
-            self.forget_subscriptions(key);
+        for key in keys {
+            if self.connected(key).is_none() {
+                self.forget_subscriptions(key);
+            }
         }
     }
 }

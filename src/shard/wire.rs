@@ -2,9 +2,9 @@
 
 use crate::model::{Moment, Reason};
 use crate::mqtt::{DecodeError, decode, reason};
-use crate::session::Input;
+use crate::session::{Input, Settings};
 
-use super::{Shard, Token};
+use super::{Conn, Shard, Token};
 
 /// What became of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,12 @@ const SPARE_BUFFERS_COUNT_MAX: usize = 256;
 /// A larger buffer is given back to the system.
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
+impl Conn {
+    fn wants_input(&self, settings: &Settings) -> bool {
+        self.asking.is_none() && self.session.wants_input(settings)
+    }
+}
+
 impl Shard {
     /// Takes as many whole packets as there are.
     pub fn bytes(&mut self, token: Token, data: &[u8]) -> Taken {
@@ -31,7 +37,7 @@ impl Shard {
             if conn.session.has_ended() {
                 return Taken { bytes: data.len(), paused: false };
             }
-            if !conn.session.wants_input(&self.shared.settings) {
+            if !conn.wants_input(&self.shared.settings) {
                 return Taken { bytes: taken, paused: true };
             }
             let (version, max) = (conn.session.version(), self.shared.settings.packet_bytes_max);
@@ -52,7 +58,7 @@ impl Shard {
     /// The session takes input again.
     pub fn wants_input(&self, token: Token) -> bool {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
-        conn.is_some_and(|conn| conn.session.wants_input(&self.shared.settings))
+        conn.is_some_and(|conn| conn.wants_input(&self.shared.settings))
     }
 
     /// Takes the bytes that wait for this connection.
@@ -92,9 +98,14 @@ impl Shard {
         self.handle(token, Input::End(reason, reason.words().into()));
     }
 
-    /// Sets a connection's timer; its deadlines only ever move to later, so one entry is enough.
+    /// Sets a connection's timer. Its deadlines move to later by themselves, which is seen when
+    /// the timer fires; so one entry is enough.
     pub(super) fn arm(&mut self, token: Token) {
-        let Some(conn) = self.conn(token) else { return };
+        let Some(conn) = self.conns.get_mut(token.index()).filter(|conn| conn.token == token)
+        else {
+            return;
+        };
+        self.timers.remove(&(conn.armed, token));
         if let Some(deadline) = conn.session.deadline() {
             conn.armed = deadline;
             self.timers.insert((deadline, token));

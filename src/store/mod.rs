@@ -11,6 +11,12 @@
 //! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
 //! 5. A removal is counted with its reason; nothing is removed without one.
 
+pub mod commit;
+pub mod disk;
+pub mod lock;
+pub mod open;
+pub mod memory;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +26,33 @@ use crate::model::{
     ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient, SenderState, Seq,
     SessionKey, Stamp, Step, Uid,
 };
+
+pub use commit::{Committer, Done, Reply, Request, Tag};
+pub use disk::DiskGuard;
+pub use memory::MemoryStore;
+
+/// A device seen again within this time is not written again: its age is known to that grain.
+pub const DEVICE_SEEN_GRAIN: Duration = Duration::from_secs(60);
+
+/// What a store must know beside its batches.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    /// Records kept in one log. The oldest beyond it go in the transaction of the append that
+    /// leaves more than 1 % too many, down to exactly this number.
+    pub messages_max: u64,
+    /// How long a durable session lives that was connected when the process ended: nobody could
+    /// say then how long it was to be kept.
+    pub session_expiry_max: Duration,
+}
+
+impl StoreLimits {
+    /// The newest `seq` to remove from a log that spans `low..=head`; `None` if it is short enough.
+    pub(crate) fn trim(&self, low: u64, head: u64) -> Option<u64> {
+        let span = (head + 1).saturating_sub(low);
+        (span > self.messages_max + self.messages_max / 100)
+            .then(|| head.saturating_sub(self.messages_max))
+    }
+}
 
 /// What an asynchronous store method returns; boxed so that the trait serves as `dyn`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

@@ -1,4 +1,4 @@
-//! Reading single properties out of a block, with the defaults the standard gives absent ones.
+//! Reading single properties out of a block; what an absent one means stands beside each.
 
 use super::{Properties, Property, id};
 
@@ -96,13 +96,13 @@ impl<'a> Properties<'a> {
     }
 
     /// Whether the client wants reason strings and user properties with failures; absent is yes.
-    pub fn request_problem_information(&self) -> bool {
-        find!(self, REQUEST_PROBLEM_INFORMATION, RequestProblemInformation).unwrap_or(true)
+    pub fn request_problem_information(&self) -> Option<bool> {
+        find!(self, REQUEST_PROBLEM_INFORMATION, RequestProblemInformation)
     }
 
     /// Whether the client wants response information in CONNACK; absent is no.
-    pub fn request_response_information(&self) -> bool {
-        find!(self, REQUEST_RESPONSE_INFORMATION, RequestResponseInformation).unwrap_or(false)
+    pub fn request_response_information(&self) -> Option<bool> {
+        find!(self, REQUEST_RESPONSE_INFORMATION, RequestResponseInformation)
     }
 
     pub fn response_information(&self) -> Option<&'a str> {
@@ -141,22 +141,22 @@ impl<'a> Properties<'a> {
     }
 
     /// Whether the server keeps retained messages; absent is yes.
-    pub fn retain_available(&self) -> bool {
-        find!(self, RETAIN_AVAILABLE, RetainAvailable).unwrap_or(true)
+    pub fn retain_available(&self) -> Option<bool> {
+        find!(self, RETAIN_AVAILABLE, RetainAvailable)
     }
 
     /// Whether the server takes filters with wildcards; absent is yes.
-    pub fn wildcard_subscription_available(&self) -> bool {
-        find!(self, WILDCARD_SUBSCRIPTION_AVAILABLE, WildcardSubscriptionAvailable).unwrap_or(true)
+    pub fn wildcard_subscription_available(&self) -> Option<bool> {
+        find!(self, WILDCARD_SUBSCRIPTION_AVAILABLE, WildcardSubscriptionAvailable)
     }
 
     /// Whether the server takes subscription identifiers; absent is yes.
-    pub fn subscription_id_available(&self) -> bool {
-        find!(self, SUBSCRIPTION_ID_AVAILABLE, SubscriptionIdentifierAvailable).unwrap_or(true)
+    pub fn subscription_id_available(&self) -> Option<bool> {
+        find!(self, SUBSCRIPTION_ID_AVAILABLE, SubscriptionIdentifierAvailable)
     }
 
     /// Whether the server takes shared subscriptions; absent is yes.
-    pub fn shared_subscription_available(&self) -> bool {
-        find!(self, SHARED_SUBSCRIPTION_AVAILABLE, SharedSubscriptionAvailable).unwrap_or(true)
+    pub fn shared_subscription_available(&self) -> Option<bool> {
+        find!(self, SHARED_SUBSCRIPTION_AVAILABLE, SharedSubscriptionAvailable)
     }
 }

@@ -80,8 +80,7 @@ impl Shard {
     /// All bytes have left: what waited for room may be written now.
     pub fn drained(&mut self, token: Token, mut buffer: Vec<u8>) {
         buffer.clear();
-        if self.spare.len() < SPARE_BUFFERS_COUNT_MAX
-            && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
+        if self.spare.len() < SPARE_BUFFERS_COUNT_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
         {
             self.spare.push(buffer);
         }
@@ -142,6 +141,7 @@ fn decode_reason(error: &DecodeError) -> Reason {
         reason::PACKET_TOO_LARGE => Reason::PacketTooLarge,
         reason::PROTOCOL_ERROR => Reason::ProtocolError,
         reason::TOPIC_NAME_INVALID => Reason::TopicInvalid,
+        reason::TOPIC_FILTER_INVALID => Reason::FilterInvalid,
         reason::TOPIC_ALIAS_INVALID => Reason::TopicAliasInvalid,
         reason::UNSUPPORTED_PROTOCOL_VERSION => Reason::UnsupportedVersion,
         _ => Reason::Malformed,

@@ -114,7 +114,7 @@ async fn base(config: Config, data: &PathBuf) -> Result<(Base, oneshot::Receiver
         messages_max: config.inbox.messages_max,
         session_expiry_max: config.limits.session_expiry_max.0,
     };
-    let opened = crate::store::open::open(&config.store.url, data, limits).await;
+    let opened = crate::store::open::open(&config.store.url, data, limits, clock.stamp()).await;
     let store = opened.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
     let on_commit = net::on_commit(mailboxes.clone(), metrics.clone());

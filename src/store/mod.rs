@@ -11,11 +11,16 @@
 //! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
 //! 5. A removal is counted with its reason; nothing is removed without one.
 
+mod cache;
+mod checksum;
 pub mod commit;
 pub mod disk;
 pub mod lock;
 pub mod memory;
 pub mod open;
+mod record;
+pub mod sqlite;
+mod work;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +35,8 @@ use crate::model::{
 pub use commit::{Committer, Done, Reply, Request, Tag};
 pub use disk::DiskGuard;
 pub use memory::MemoryStore;
+pub use open::open;
+pub use sqlite::SqliteStore;
 
 /// A device seen again within this time is not written again: its age is known to that grain.
 pub const DEVICE_SEEN_GRAIN: Duration = Duration::from_secs(60);
@@ -52,6 +59,11 @@ impl StoreLimits {
         (span > self.messages_max + self.messages_max / 100)
             .then(|| head.saturating_sub(self.messages_max))
     }
+}
+
+/// A duration as it is stored; longer ones count as the longest.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What an asynchronous store method returns; boxed so that the trait serves as `dyn`.

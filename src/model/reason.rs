@@ -12,7 +12,8 @@ pub enum Retry {
     Reconnect,
 }
 
-/// Every reason there is. Names follow MQTT 5 (section 2.4) where it has one.
+/// Every reason there is. Names follow MQTT 5 (section 2.4) where it has one. `Internal` stays the
+/// last: [`Reason::ALL`] takes its length from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     Malformed,
@@ -20,6 +21,7 @@ pub enum Reason {
     UnsupportedVersion,
     ClientIdInvalid,
     BadLogin,
+    BadAuthenticationMethod,
     NotAuthorized,
     Unavailable,
     Busy,
@@ -72,6 +74,40 @@ const fn row(
 }
 
 impl Reason {
+    /// In the order of the enum, so that `reason as usize` is an index.
+    pub const ALL: [Reason; Reason::Internal as usize + 1] = [
+        Reason::Malformed,
+        Reason::ProtocolError,
+        Reason::UnsupportedVersion,
+        Reason::ClientIdInvalid,
+        Reason::BadLogin,
+        Reason::BadAuthenticationMethod,
+        Reason::NotAuthorized,
+        Reason::Unavailable,
+        Reason::Busy,
+        Reason::ShuttingDown,
+        Reason::KeepAlive,
+        Reason::TakenOver,
+        Reason::TopicInvalid,
+        Reason::FilterInvalid,
+        Reason::PacketIdUnknown,
+        Reason::ReceiveMaximum,
+        Reason::TopicAliasInvalid,
+        Reason::PacketTooLarge,
+        Reason::QuotaExceeded,
+        Reason::StoreFull,
+        Reason::StoreFailed,
+        Reason::PayloadInvalid,
+        Reason::RetainUnsupported,
+        Reason::SharedUnsupported,
+        Reason::SubscriptionIdUnsupported,
+        Reason::NotServed,
+        Reason::Removed,
+        Reason::SlowReader,
+        Reason::TooSlowToConnect,
+        Reason::Internal,
+    ];
+
     #[rustfmt::skip]
     pub const fn row(self) -> Row {
         use Retry::*;
@@ -81,6 +117,7 @@ impl Reason {
             Reason::UnsupportedVersion => row("unsupported_version", 0x84, 505, "feature-not-implemented", Never, "this protocol version is not served: use MQTT 3.1.1 or 5"),
             Reason::ClientIdInvalid => row("client_id_invalid", 0x85, 400, "jid-malformed", Never, "the client id is not valid"),
             Reason::BadLogin => row("bad_login", 0x86, 401, "not-authorized", Never, "user name or password is wrong"),
+            Reason::BadAuthenticationMethod => row("bad_authentication_method", 0x8C, 401, "not-authorized", Never, "this authentication method is not served"),
             Reason::NotAuthorized => row("not_authorized", 0x87, 403, "forbidden", Never, "not allowed"),
             Reason::Unavailable => row("unavailable", 0x88, 503, "service-unavailable", Later, "the server cannot do this now"),
             Reason::Busy => row("busy", 0x89, 503, "resource-constraint", Later, "the server is busy"),
@@ -129,6 +166,20 @@ impl Reason {
             Reason::BadLogin => 4,
             Reason::NotAuthorized => 5,
             _ => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_of_a_reason_is_its_place_and_names_differ() {
+        let mut names = std::collections::HashSet::new();
+        for (i, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+            assert!(names.insert(reason.name()));
         }
     }
 }

@@ -11,6 +11,12 @@
 //! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
 //! 5. A removal is counted with its reason; nothing is removed without one.
 
+pub mod commit;
+pub mod disk;
+pub mod lock;
+pub mod open;
+pub mod memory;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +26,33 @@ use crate::model::{
     ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient, SenderState, Seq,
     SessionKey, Stamp, Step, Uid,
 };
+
+pub use commit::{Committer, Done, Reply, Request, Tag};
+pub use disk::DiskGuard;
+pub use memory::MemoryStore;
+
+/// A device seen again within this time is not written again: its age is known to that grain.
+pub const DEVICE_SEEN_GRAIN: Duration = Duration::from_secs(60);
+
+/// What a store must know beside its batches.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    /// Records kept in one log. The oldest beyond it go in the transaction of the append that
+    /// leaves more than 1 % too many, down to exactly this number.
+    pub messages_max: u64,
+    /// How long a durable session lives that was connected when the process ended: nobody could
+    /// say then how long it was to be kept.
+    pub session_expiry_max: Duration,
+}
+
+impl StoreLimits {
+    /// The newest `seq` to remove from a log that spans `low..=head`; `None` if it is short enough.
+    pub(crate) fn trim(&self, low: u64, head: u64) -> Option<u64> {
+        let span = (head + 1).saturating_sub(low);
+        (span > self.messages_max + self.messages_max / 100)
+            .then(|| head.saturating_sub(self.messages_max))
+    }
+}
 
 /// What an asynchronous store method returns; boxed so that the trait serves as `dyn`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -31,17 +64,14 @@ pub enum Write {
     /// [`Written::Duplicate`]; a duplicate writes nothing but the sender's step.
     Append(Append),
     /// Reads all that is kept for a session and, on a clean start, deletes its subscriptions and
-    /// its queue (never the inbox, its cursor or the ring of its sender state). Part of the batch so that it
+    /// its queue (never the inbox, its cursor or the ring of its sender state). With `keep` the
+    /// session is durable from now on: it is created where there is none (its queue starts at the
+    /// queue's head), and it does not expire while it is connected. Part of the batch so that it
     /// sees all earlier writes of the former connection. Answered by [`Written::Opened`].
     OpenSession {
         key: SessionKey,
         clean_start: bool,
-    },
-    /// Makes the session durable for `expiry` after its connection ends ([`Duration::MAX`]: for
-    /// ever). Creates its queue; idempotent.
-    KeepSession {
-        key: SessionKey,
-        expiry: Duration,
+        keep: bool,
     },
     /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
     /// the session, its subscriptions and its queue are deleted.
@@ -164,7 +194,9 @@ pub struct Opened {
     pub state: SenderState,
     /// The device's place in its user's inbox; `None` for a device not known yet.
     pub inbox: Option<Cursor>,
-    /// The durable session, if there is one that has not expired.
+    /// A durable session was there before and had not expired (nor was it cleaned just now).
+    pub session_present: bool,
+    /// The durable session, old or new; `None` if there was none and none was to be kept.
     pub durable: Option<Durable>,
 }
 

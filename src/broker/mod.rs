@@ -1,0 +1,10 @@
+//! What sessions share: who may do what, who subscribed to what, which recipients a message has.
+//! Pure, and without a word of MQTT packets: HTTP and the bridge submit the same thing.
+
+pub mod policy;
+pub mod submit;
+pub mod subscriptions;
+
+pub use policy::{Action, Policy};
+pub use submit::{Plan, plan};
+pub use subscriptions::{Subscriber, Subscriptions};

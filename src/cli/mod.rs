@@ -1,0 +1,3 @@
+//! The command, one file per verb.
+
+pub mod user;

@@ -1,0 +1,231 @@
+//! Every figure homing counts: its name and its meaning, in one place. Served at `/metrics`.
+//!
+//! All label values exist from the start, so a figure that is absent is one that does not exist,
+//! and the hot path finds its counter by index: no lock, no map.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::model::{QoS, Reason};
+use crate::store::Removal;
+
+/// A figure that only grows; cheap from any thread.
+pub type Count = Counter<u64, AtomicU64>;
+
+/// How a connection ended. The name is the label `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The server closed it.
+    Server(Reason),
+    /// The client sent DISCONNECT.
+    Client,
+    /// The network connection was lost without a DISCONNECT.
+    Network,
+}
+
+/// Why a message was not delivered to one receiver, or a QoS 0 publish not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    Reason(Reason),
+    /// Its message expiry passed before it could be sent.
+    Expired,
+}
+
+/// Counters of one family, one for each value of its label, found by index.
+type Labelled = Box<[Count]>;
+
+/// All counters and gauges of the process; shared as `Arc<Metrics>`.
+pub struct Metrics {
+    registry: Registry,
+    messages_received: Labelled,
+    messages_delivered: Labelled,
+    messages_refused: Labelled,
+    messages_dropped: Labelled,
+    messages_removed: Labelled,
+    connections_closed: Labelled,
+    logins_refused: Labelled,
+    pub messages_committed: Count,
+    pub connections: Gauge,
+    pub connections_opened: Count,
+    pub takeovers: Count,
+    pub commits: Count,
+    pub commit_records: Count,
+    pub store_queue_bytes: Gauge,
+    pub sessions_durable: Gauge,
+    pub panics: Count,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut all = Registry::with_prefix("homing");
+        let r = &mut all;
+        Metrics {
+            messages_received: by_qos(r, "messages_received", "PUBLISH packets from clients"),
+            messages_delivered: by_qos(r, "messages_delivered", "PUBLISH packets to clients"),
+            messages_refused: by_reason(r, "messages_refused", "Publishes refused", &[]),
+            messages_dropped: by_reason(r, "messages_dropped", DROPPED, &["expired"]),
+            messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
+            connections_closed: by_reason(r, "connections_closed", CLOSED, &["client", "network"]),
+            logins_refused: by_reason(r, "logins_refused", "CONNECT packets refused", &[]),
+            messages_committed: counter(r, "messages_committed", COMMITTED),
+            connections: gauge(r, "connections", "Connections open now"),
+            connections_opened: counter(r, "connections_opened", "Connections accepted"),
+            takeovers: counter(r, "takeovers", "Sessions taken over by another connection"),
+            commits: counter(r, "commits", "Store transactions committed"),
+            commit_records: counter(r, "commit_records", "Records written by transactions"),
+            store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
+            sessions_durable: gauge(r, "sessions_durable", DURABLE),
+            panics: counter(r, "panics", "Panics caught; each is a bug"),
+            registry: all,
+        }
+    }
+}
+
+const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
+const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
+                      else why the server closed it";
+const COMMITTED: &str = "Messages stored for at least one durable addressee";
+const DURABLE: &str = "Durable MQTT sessions kept now, connected or not";
+
+fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
+    labelled(registry, name, help, "qos", ["0", "1", "2"])
+}
+
+/// One value for each [`Reason`], then `more`.
+fn by_reason(registry: &mut Registry, name: &str, help: &str, more: &[&'static str]) -> Labelled {
+    let values = Reason::ALL.map(Reason::name).into_iter().chain(more.iter().copied());
+    labelled(registry, name, help, "reason", values)
+}
+
+fn by_removal(registry: &mut Registry, name: &str, help: &str) -> Labelled {
+    labelled(registry, name, help, "reason", Removal::ALL.map(Removal::name))
+}
+
+fn labelled(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    values: impl IntoIterator<Item = &'static str>,
+) -> Labelled {
+    let family = Family::<[(&'static str, &'static str); 1], Count>::default();
+    registry.register(name, help, family.clone());
+    values.into_iter().map(|value| family.get_or_create_owned(&[(label, value)])).collect()
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Count {
+    let count = Count::default();
+    registry.register(name, help, count.clone());
+    count
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+impl Metrics {
+    pub fn messages_received(&self, qos: QoS) -> &Count {
+        &self.messages_received[qos as usize]
+    }
+
+    pub fn messages_delivered(&self, qos: QoS) -> &Count {
+        &self.messages_delivered[qos as usize]
+    }
+
+    pub fn messages_refused(&self, reason: Reason) -> &Count {
+        &self.messages_refused[reason as usize]
+    }
+
+    pub fn messages_dropped(&self, why: Dropped) -> &Count {
+        let index = match why {
+            Dropped::Reason(reason) => reason as usize,
+            Dropped::Expired => Reason::ALL.len(),
+        };
+        &self.messages_dropped[index]
+    }
+
+    pub fn messages_removed(&self, removal: Removal) -> &Count {
+        &self.messages_removed[removal as usize]
+    }
+
+    pub fn connections_closed(&self, how: Closed) -> &Count {
+        let index = match how {
+            Closed::Server(reason) => reason as usize,
+            Closed::Client => Reason::ALL.len(),
+            Closed::Network => Reason::ALL.len() + 1,
+        };
+        &self.connections_closed[index]
+    }
+
+    pub fn logins_refused(&self, reason: Reason) -> &Count {
+        &self.logins_refused[reason as usize]
+    }
+
+    /// The OpenMetrics text of `/metrics`.
+    ///
+    /// # Errors
+    /// [`std::fmt::Error`] if a figure could not be written; a fault of the server.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts each label value as often as its index says and reads the text.
+    #[test]
+    fn each_label_value_has_its_own_counter() {
+        let metrics = Metrics::default();
+        for (i, reason) in Reason::ALL.into_iter().enumerate() {
+            metrics.messages_refused(reason).inc_by(i as u64);
+            metrics.messages_dropped(Dropped::Reason(reason)).inc_by(i as u64);
+            metrics.connections_closed(Closed::Server(reason)).inc_by(i as u64);
+        }
+        for (i, removal) in Removal::ALL.into_iter().enumerate() {
+            metrics.messages_removed(removal).inc_by(i as u64);
+        }
+        let text = metrics.text().unwrap();
+        let has = |family: &str, name: &str, count: usize| {
+            let line = format!("homing_{family}_total{{reason=\"{name}\"}} {count}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        };
+        for (i, reason) in Reason::ALL.into_iter().enumerate() {
+            has("messages_refused", reason.name(), i);
+            has("messages_dropped", reason.name(), i);
+            has("connections_closed", reason.name(), i);
+        }
+        for (i, removal) in Removal::ALL.into_iter().enumerate() {
+            has("messages_removed", removal.name(), i);
+        }
+        has("messages_dropped", "expired", 0);
+        has("connections_closed", "client", 0);
+        has("connections_closed", "network", 0);
+    }
+
+    #[test]
+    fn every_figure_is_there_at_zero_before_anything_happened() {
+        let text = Metrics::default().text().unwrap();
+        for line in [
+            "homing_messages_received_total{qos=\"2\"} 0\n",
+            "homing_messages_delivered_total{qos=\"0\"} 0\n",
+            "homing_logins_refused_total{reason=\"bad_login\"} 0\n",
+            "homing_connections 0\n",
+            "homing_store_queue_bytes 0\n",
+            "homing_panics_total 0\n",
+            "# EOF\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! CONNECT to CONNACK: what the client asked for, what it gets, and the resume of what is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{
+    ClientId, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey, Target,
+};
+use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
+
+use super::keepalive::KeepAlive;
+use super::publish::Publishing;
+use super::reader::{Position, Reader};
+use super::settle::Settle;
+use super::will::Will;
+use super::{Ctx, LogName, Peer, Phase, Session, Settings};
+
+/// An accepted CONNECT of a known identity; owned, so that it can move between threads.
+#[derive(Debug)]
+pub struct Hello {
+    pub key: SessionKey,
+    pub identity: Arc<Identity>,
+    pub clean_start: bool,
+    /// The client sent an empty client id; the one in `key` is the server's (MQTT 5 only).
+    pub assigned: bool,
+    version: Version,
+    keep_alive_secs: u16,
+    expiry: Duration,
+    peer: Peer,
+    pub will: Option<Will>,
+}
+
+/// What the store keeps for a session that connects.
+#[derive(Debug, Default)]
+pub struct OpenedSession {
+    pub state: SenderState,
+    /// Set for a device that is known.
+    pub inbox: Option<Position>,
+    /// Set for a durable session that has not expired; the position is its queue's.
+    pub queue: Option<Position>,
+    /// A durable session was there before this connection.
+    pub session_present: bool,
+    /// It had subscribed to its inbox as envelopes.
+    pub envelope: bool,
+}
+
+impl Hello {
+    /// `assign` makes a client id where the client left it to the server.
+    pub fn new(
+        connect: &Connect<'_>,
+        identity: Identity,
+        settings: &Settings,
+        assign: impl FnOnce() -> String,
+    ) -> Result<Hello, (Reason, String)> {
+        let assigned = connect.client_id.is_empty() && connect.version == Version::V5;
+        let assigned_text = if assigned { assign() } else { String::new() };
+        let text = if assigned { &assigned_text } else { connect.client_id };
+        let client_id = ClientId::parse(text)
+            .map_err(|error| (Reason::ClientIdInvalid, error.to_string()))?;
+        if text.is_empty() && !connect.clean_start {
+            let words = "an empty client id needs a clean session [MQTT-3.1.3-7]";
+            return Err((Reason::ClientIdInvalid, words.into()));
+        }
+        let key = SessionKey { uid: identity.uid.clone(), client_id };
+        Ok(Hello {
+            will: will(connect, &key, &settings.topics)?,
+            identity: Arc::new(identity),
+            clean_start: connect.clean_start,
+            assigned,
+            version: connect.version,
+            keep_alive_secs: connect.keep_alive_secs,
+            expiry: expiry(connect, settings.session_expiry_max),
+            peer: peer(connect),
+            key,
+        })
+    }
+}
+
+fn will(
+    connect: &Connect<'_>,
+    key: &SessionKey,
+    topics: &InboxPattern,
+) -> Result<Option<Will>, (Reason, String)> {
+    let Some(will) = &connect.will else { return Ok(None) };
+    let target = topics
+        .target(will.topic)
+        .map_err(|error| (error.reason(), format!("the will's topic: {error}")))?;
+    if will.retain && matches!(target, Target::Plain(_)) {
+        return Err((Reason::RetainUnsupported, "the will: retained messages are not served".into()));
+    }
+    let from = Sender { uid: key.uid.clone(), client_id: key.client_id.clone() };
+    Ok(Some(Will::new(will, target, from)))
+}
+
+/// 3.1.1 without clean session means "for ever", which is as long as the server keeps any.
+fn expiry(connect: &Connect<'_>, max: Duration) -> Duration {
+    match connect.version {
+        Version::V5 => {
+            let secs = connect.properties.session_expiry_secs().unwrap_or(0);
+            Duration::from_secs(secs.into()).min(max)
+        }
+        _ if connect.clean_start => Duration::ZERO,
+        _ => max,
+    }
+}
+
+fn peer(connect: &Connect<'_>) -> Peer {
+    let properties = connect.properties;
+    Peer {
+        receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
+        packet_bytes_max: properties.maximum_packet_size().unwrap_or(u32::MAX),
+        wants_reasons: properties.request_problem_information().unwrap_or(true),
+    }
+}
+
+impl Session {
+    pub fn new(hello: Hello, settings: &Settings, now: Moment) -> Session {
+        let keep_alive =
+            KeepAlive::new(hello.keep_alive_secs, hello.version, settings.keep_alive_max, now);
+        Session {
+            key: hello.key,
+            identity: hello.identity,
+            version: hello.version,
+            phase: Phase::Opening,
+            peer: hello.peer,
+            clean_start: hello.clean_start,
+            expiry: hello.expiry,
+            keep_alive,
+            keep_alive_asked_secs: hello.keep_alive_secs,
+            settle: Settle::Over,
+            envelope: false,
+            paused: false,
+            assigned: hello.assigned,
+            inbox: None,
+            queue: None,
+            live: None,
+            publishing: None,
+            will: hello.will.map(Box::new),
+            awaiting: Vec::new(),
+        }
+    }
+
+    /// The store's answer: CONNACK, then what waits.
+    pub(super) fn opened(&mut self, opened: OpenedSession, ctx: &mut Ctx<'_>) {
+        self.phase = Phase::Active;
+        self.keep_alive.heard(ctx.now);
+        self.write_connack(opened.session_present && !self.clean_start, ctx);
+        let received = opened.state.received.clone();
+        self.publishing = Publishing::resume(opened.state);
+        self.envelope = opened.envelope;
+        let reader = |log, position| Box::new(Reader::new(log, position));
+        self.inbox = opened.inbox.map(|position| reader(LogName::Inbox, position));
+        self.queue = opened
+            .queue
+            .map(|position| reader(LogName::Queue, Position { received, ..position }));
+        self.settle_begin(ctx);
+        self.deliver(ctx);
+    }
+
+    fn write_connack(&mut self, session_present: bool, ctx: &mut Ctx<'_>) {
+        ctx.properties.clear();
+        if self.version == Version::V5 {
+            self.connack_properties(ctx);
+        }
+        let properties = ctx.properties.as_properties();
+        let packet = Packet::ConnAck(ConnAck { session_present, code: 0, properties });
+        encode(&packet, self.version, ctx.wire);
+    }
+
+    /// What the server's limits are and what it does not have (MQTT 5, section 3.2.2.3).
+    fn connack_properties(&self, ctx: &mut Ctx<'_>) {
+        let settings = ctx.settings;
+        let properties = &mut *ctx.properties;
+        if !self.expiry.is_zero() {
+            let secs = self.expiry.as_secs().min(u32::MAX.into()) as u32;
+            properties.push(Property::SessionExpiryInterval(secs));
+        }
+        properties.push(Property::ReceiveMaximum(settings.receive_maximum));
+        properties.push(Property::RetainAvailable(false));
+        properties.push(Property::MaximumPacketSize(settings.packet_bytes_max));
+        if self.assigned {
+            properties.push(Property::AssignedClientIdentifier(self.key.client_id.as_str()));
+        }
+        properties.push(Property::SubscriptionIdentifierAvailable(false));
+        properties.push(Property::SharedSubscriptionAvailable(false));
+        let max = settings.keep_alive_max;
+        if let Some(secs) = KeepAlive::server_keep_alive(self.keep_alive_asked_secs, max) {
+            properties.push(Property::ServerKeepAlive(secs));
+        }
+    }
+}
+
+/// A CONNACK that refuses, for a connection that never becomes a session.
+pub fn refusing_connack(version: Version, reason: Reason, words: &str, out: &mut Vec<u8>) {
+    let mut properties = mqtt::PropertyBuffer::new();
+    let code = match version {
+        Version::V5 => reason.mqtt5(),
+        _ => reason.connack311(),
+    };
+    if version == Version::V5 {
+        properties.push(Property::ReasonString(words));
+    }
+    let connack =
+        ConnAck { session_present: false, code, properties: properties.as_properties() };
+    encode(&Packet::ConnAck(connack), version, out);
+}

@@ -1,0 +1,207 @@
+//! To the client: from the logs and from memory into the window (MQTT 5, section 4.9).
+
+use std::sync::Arc;
+
+use crate::model::{Delivery, Entry, Message, QoS, Reason, Seq};
+use crate::mqtt::{Ack, Packet, PacketId, Publish, encode, encoded_bytes};
+
+use super::reader::Next;
+use super::{Ctx, LogName, Phase, Reader, Request, Session};
+
+impl Session {
+    pub(super) fn committed(&mut self, log: LogName, entry: Entry, ctx: &mut Ctx<'_>) {
+        if log == LogName::Inbox && !self.is_device() {
+            return self.live_mail(entry, ctx);
+        }
+        if let Some(reader) = self.reader(log) {
+            reader.committed(entry);
+            self.deliver(ctx);
+        }
+    }
+
+    pub(super) fn read(&mut self, log: LogName, entries: Vec<Entry>, ctx: &mut Ctx<'_>) {
+        let Some(reader) = self.reader(log) else { return };
+        let before = reader.cursor();
+        reader.read(entries);
+        let after = reader.cursor();
+        if after > before {
+            self.ask_advance(log, ctx);
+        }
+        self.deliver(ctx);
+    }
+
+    pub(super) fn live(&mut self, message: Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
+        if !self.live.get_or_insert_default().push(message, delivery) {
+            ctx.tally.dropped.push(Reason::SlowReader);
+        }
+        self.deliver(ctx);
+    }
+
+    /// A nameless connection gets what is committed while it is there, and keeps no cursor.
+    fn live_mail(&mut self, entry: Entry, ctx: &mut Ctx<'_>) {
+        if !self.paused {
+            self.live(entry.message, Delivery { qos: QoS::AtLeastOnce, retain: false }, ctx);
+        }
+    }
+
+    /// Sends whatever may be sent now and asks for what has to be read.
+    pub(super) fn deliver(&mut self, ctx: &mut Ctx<'_>) {
+        if self.phase != Phase::Active {
+            return;
+        }
+        if self.mail_flows() {
+            self.deliver_log(LogName::Inbox, ctx);
+        }
+        self.deliver_log(LogName::Queue, ctx);
+        self.deliver_live(ctx);
+    }
+
+    fn deliver_log(&mut self, log: LogName, ctx: &mut Ctx<'_>) {
+        let free = self.free_window(ctx);
+        let Some(mut reader) = self.slot(log).take() else { return };
+        let window = reader.open() + free;
+        let before = reader.cursor();
+        while ctx.has_room() {
+            match reader.next(window) {
+                None => break,
+                Some(Next::Release(seq)) => self.write_pubrel(log.packet_id(seq), ctx),
+                Some(Next::Publish { entry, dup }) => {
+                    if !self.write_entry(log, &entry, dup, ctx) {
+                        reader.done(entry.seq);
+                    }
+                }
+            }
+        }
+        if ctx.has_room()
+            && let Some(after) = reader.wants_read()
+        {
+            ctx.ask(Request::Read { log, after });
+        }
+        let moved = reader.cursor() > before;
+        *self.slot(log) = Some(reader);
+        if moved {
+            self.ask_advance(log, ctx);
+        }
+    }
+
+    fn deliver_live(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(mut live) = self.live.take() else { return };
+        let window = live.open() + self.free_window_beside(live.open(), ctx);
+        while ctx.has_room() {
+            let Some((message, delivery, packet_id)) = live.next(window) else { break };
+            let written = self.write_publish(&message, delivery, packet_id, None, false, ctx);
+            if !written && let Some(packet_id) = packet_id {
+                live.done(packet_id);
+            }
+        }
+        self.live = Some(live);
+    }
+
+    /// False if the record is not for this client any more: expired, or larger than it accepts.
+    fn write_entry(&mut self, log: LogName, entry: &Entry, dup: bool, ctx: &mut Ctx<'_>) -> bool {
+        if entry.message.expires_at.is_some_and(|at| at <= ctx.stamp) {
+            ctx.tally.expired += 1;
+            return false;
+        }
+        let packet_id = Some(log.packet_id(entry.seq));
+        match log {
+            LogName::Inbox if self.envelope => self.write_envelope(entry, packet_id, dup, ctx),
+            LogName::Inbox => {
+                let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
+                self.write_publish(&entry.message, delivery, packet_id, Some(entry.seq), dup, ctx)
+            }
+            LogName::Queue => {
+                self.write_publish(&entry.message, entry.delivery, packet_id, None, dup, ctx)
+            }
+        }
+    }
+
+    /// `seq` is given for inbox mail: then the server's stamps go along.
+    fn write_publish(
+        &mut self,
+        message: &Message,
+        delivery: Delivery,
+        packet_id: Option<u16>,
+        seq: Option<Seq>,
+        dup: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        self.stamp_properties(message, seq, ctx);
+        self.write_packet(&message.topic, &message.body, delivery, packet_id, dup, ctx)
+    }
+
+    /// Encodes a PUBLISH with the properties prepared in `ctx`. A packet larger than the client
+    /// accepts is dropped and counted [MQTT-3.1.2-24].
+    pub(super) fn write_packet(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        delivery: Delivery,
+        packet_id: Option<u16>,
+        dup: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        let packet = Packet::Publish(Publish {
+            dup,
+            qos: super::publish::wire_qos(delivery.qos),
+            retain: delivery.retain,
+            topic,
+            packet_id: packet_id.and_then(PacketId::new),
+            properties: ctx.properties.as_properties(),
+            payload,
+        });
+        if self.peer.packet_bytes_max != u32::MAX
+            && encoded_bytes(&packet, self.version) > self.peer.packet_bytes_max as usize
+        {
+            ctx.tally.dropped.push(Reason::PacketTooLarge);
+            return false;
+        }
+        encode(&packet, self.version, ctx.wire);
+        ctx.tally.delivered[delivery.qos as usize] += 1;
+        true
+    }
+
+    pub(super) fn write_pubrel(&mut self, packet_id: u16, ctx: &mut Ctx<'_>) {
+        if let Some(packet_id) = PacketId::new(packet_id) {
+            let ack = Ack { packet_id, reason: 0, properties: Default::default() };
+            encode(&Packet::PubRel(ack), self.version, ctx.wire);
+        }
+    }
+
+    /// Of the client's receive maximum and the server's own, what is not in flight.
+    fn free_window(&self, ctx: &Ctx<'_>) -> u16 {
+        self.free_window_beside(self.live.as_ref().map_or(0, |live| live.open()), ctx)
+    }
+
+    fn free_window_beside(&self, live: u16, ctx: &Ctx<'_>) -> u16 {
+        let open = |reader: &Option<Box<Reader>>| reader.as_ref().map_or(0, |r| r.open());
+        let used = live + open(&self.inbox) + open(&self.queue);
+        self.peer.receive_maximum.min(ctx.settings.send_maximum).saturating_sub(used)
+    }
+
+    pub(super) fn ask_advance(&mut self, log: LogName, ctx: &mut Ctx<'_>) {
+        if let Some(reader) = self.reader(log) {
+            let (cursor, sent) = (reader.cursor(), reader.sent_ever());
+            ctx.ask(Request::Advance { log, cursor, sent });
+        }
+    }
+
+    pub(super) fn reader(&mut self, log: LogName) -> Option<&mut Reader> {
+        self.slot(log).as_deref_mut()
+    }
+
+    fn slot(&mut self, log: LogName) -> &mut Option<Box<Reader>> {
+        match log {
+            LogName::Inbox => &mut self.inbox,
+            LogName::Queue => &mut self.queue,
+        }
+    }
+
+    /// Gives back memory that bursts left behind.
+    pub(super) fn shrink(&mut self) {
+        for reader in [&mut self.inbox, &mut self.queue].into_iter().flatten() {
+            reader.shrink();
+        }
+        self.live.take_if(|live| live.is_idle());
+    }
+}

@@ -1,0 +1,91 @@
+//! How a connection ends: by the client's DISCONNECT, by the server's, or by the network. What is
+//! left to say and to store is said here, once.
+
+use std::time::Duration;
+
+use crate::model::{Reason, Step};
+use crate::mqtt::{ConnAck, Disconnect, Packet, Property, Version, encode, reason};
+
+use super::{Closing, Ctx, LogName, Phase, Request, Session};
+
+impl Session {
+    /// DISCONNECT from the client: the will is dropped, unless it asks for it (MQTT 5, 3.14.2.1).
+    pub(super) fn disconnect(&mut self, packet: Disconnect<'_>, ctx: &mut Ctx<'_>) {
+        if let Some(secs) = packet.properties.session_expiry_secs() {
+            if self.expiry.is_zero() && secs > 0 {
+                let words = "a session expiry at DISCONNECT, but none at CONNECT [MQTT-3.1.2.11]";
+                return self.end(Reason::ProtocolError, words.into(), ctx);
+            }
+            self.expiry = Duration::from_secs(secs.into()).min(ctx.settings.session_expiry_max);
+        }
+        if packet.reason != reason::DISCONNECT_WITH_WILL_MESSAGE {
+            self.will = None;
+        }
+        if self.publishing.as_ref().is_some_and(|publishing| publishing.has_ring) {
+            ctx.ask(Request::Step { ticket: None, step: Step::CleanEnd });
+        }
+        self.finish(Closing::Client, ctx);
+    }
+
+    /// The server ends it: in words where the protocol has room for them.
+    pub(super) fn end(&mut self, reason: Reason, words: Box<str>, ctx: &mut Ctx<'_>) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let words = match *words == *reason.words() {
+            true => words,
+            false => format!("{}: {words}", reason.words()).into(),
+        };
+        match self.phase {
+            Phase::Opening => self.refuse_connect(reason, &words, ctx),
+            _ => self.write_disconnect(reason, &words, ctx),
+        }
+        self.finish(Closing::Server(reason, words), ctx);
+    }
+
+    pub(super) fn lost(&mut self, ctx: &mut Ctx<'_>) {
+        self.finish(Closing::Network, ctx);
+    }
+
+    fn refuse_connect(&mut self, reason: Reason, words: &str, ctx: &mut Ctx<'_>) {
+        self.reason_string(words, ctx);
+        let code = match self.version {
+            Version::V5 => reason.mqtt5(),
+            _ => reason.connack311(),
+        };
+        let properties = ctx.properties.as_properties();
+        let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
+        encode(&packet, self.version, ctx.wire);
+    }
+
+    /// MQTT 3.1.1 has no DISCONNECT from the server.
+    fn write_disconnect(&mut self, reason: Reason, words: &str, ctx: &mut Ctx<'_>) {
+        if self.version == Version::V5 {
+            self.reason_string(words, ctx);
+            let properties = ctx.properties.as_properties();
+            let packet = Packet::Disconnect(Disconnect { reason: reason.mqtt5(), properties });
+            encode(&packet, self.version, ctx.wire);
+        }
+    }
+
+    fn finish(&mut self, closing: Closing, ctx: &mut Ctx<'_>) {
+        for log in [LogName::Inbox, LogName::Queue] {
+            self.ask_advance(log, ctx);
+        }
+        if let Some(will) = self.will.take()
+            && self.phase == Phase::Active
+        {
+            ctx.ask(Request::Will(will));
+        }
+        self.phase = Phase::Ended;
+        ctx.ask(Request::Close(closing));
+    }
+
+    /// Leaves a Reason String in `ctx.properties`, if the client takes such words.
+    pub(super) fn reason_string(&self, words: &str, ctx: &mut Ctx<'_>) {
+        ctx.properties.clear();
+        if self.version == Version::V5 && self.peer.wants_reasons && !words.is_empty() {
+            ctx.properties.push(Property::ReasonString(words));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Deliveries that live in memory only: plain subscriptions of a clean session, and the live mail
+//! of a nameless connection. They are owed to this connection alone and end with it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::model::limit::{LIVE_WAITING_COUNT_MAX, PACKET_IDS_PER_LOG};
+use crate::model::{Delivery, Message, QoS};
+
+use super::LogName;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flight {
+    Sent,
+    Received,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Live {
+    waiting: VecDeque<(Arc<Message>, Delivery)>,
+    /// Packet ids in use, oldest first.
+    flights: VecDeque<(u16, Flight)>,
+    count: u64,
+}
+
+impl Live {
+    /// False if there is no room: the caller drops and counts it.
+    #[must_use]
+    pub fn push(&mut self, message: Arc<Message>, delivery: Delivery) -> bool {
+        let room = self.waiting.len() < LIVE_WAITING_COUNT_MAX;
+        if room {
+            self.waiting.push_back((message, delivery));
+        }
+        room
+    }
+
+    /// The next message and its packet id (none for QoS 0).
+    pub fn next(&mut self, window: u16) -> Option<(Arc<Message>, Delivery, Option<u16>)> {
+        let qos = self.waiting.front()?.1.qos;
+        if qos != QoS::AtMostOnce && self.flights.len() >= window.into() {
+            return None;
+        }
+        let (message, delivery) = self.waiting.pop_front()?;
+        let packet_id = (qos != QoS::AtMostOnce).then(|| self.take_packet_id());
+        Some((message, delivery, packet_id))
+    }
+
+    /// The window is far smaller than the range, so the search ends soon.
+    fn take_packet_id(&mut self) -> u16 {
+        loop {
+            self.count += 1;
+            let id = LogName::Queue.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
+            if !self.flights.iter().any(|(used, _)| *used == id) {
+                self.flights.push_back((id, Flight::Sent));
+                return id;
+            }
+        }
+    }
+
+    /// PUBACK or PUBCOMP. False for an id that is not in flight.
+    pub fn done(&mut self, packet_id: u16) -> bool {
+        let place = self.flights.iter().position(|(id, _)| *id == packet_id);
+        if let Some(place) = place {
+            self.flights.remove(place);
+        }
+        if self.is_idle() {
+            self.flights.shrink_to(0);
+            self.waiting.shrink_to(0);
+        }
+        place.is_some()
+    }
+
+    /// PUBREC. False for an id that is not in flight with QoS 2.
+    pub fn received(&mut self, packet_id: u16) -> bool {
+        let flight = self.flights.iter_mut().find(|(id, _)| *id == packet_id);
+        let known = flight.is_some();
+        if let Some((_, state)) = flight {
+            *state = Flight::Received;
+        }
+        known
+    }
+
+    /// How many packet ids are in use.
+    pub fn open(&self) -> u16 {
+        self.flights.len() as u16
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.flights.is_empty()
+    }
+}

@@ -1,0 +1,249 @@
+//! One client's MQTT state, pure: packets and answers go in ([`Session::handle`]), bytes for the
+//! client and [`Request`]s to the broker come out. No socket, no clock, no other session.
+//!
+//! One file per behaviour: `connect`, `publish` (from the client), `deliver` (to the client; the
+//! durable logs in `reader`, what lives in memory only in `live`), `subscribe`, `settle`, `will`,
+//! `keepalive`, `envelope`, `end`.
+
+mod ack;
+mod connect;
+mod context;
+mod deliver;
+mod end;
+mod envelope;
+mod keepalive;
+mod live;
+mod publish;
+mod reader;
+mod settings;
+mod settle;
+mod stamped;
+mod subscribe;
+mod will;
+
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, SessionKey};
+use crate::mqtt::{Packet, Version};
+
+pub use connect::{Hello, OpenedSession, refusing_connack};
+pub use context::{Closing, Ctx, IdSource, LogName, Request, Tally, Ticket};
+pub use reader::Position;
+pub use settings::Settings;
+pub use subscribe::{Ask, Granted};
+pub use will::Will;
+
+use keepalive::KeepAlive;
+use live::Live;
+use publish::Publishing;
+use reader::Reader;
+use settle::Settle;
+
+/// What happens to a session.
+pub enum Input<'a> {
+    /// The client sent a packet.
+    Packet(Packet<'a>),
+    /// The store told what it keeps for this session.
+    Opened(Box<OpenedSession>),
+    /// The device is known now and reads from here on.
+    Known(Position),
+    /// A write that was asked for is committed, or refused in words.
+    Answer(Ticket, Answer),
+    /// The broker decided about a SUBSCRIBE or UNSUBSCRIBE.
+    Granted(Granted),
+    /// A record of one of this session's logs was committed.
+    Committed(LogName, Entry),
+    /// Records that were asked for by [`Request::Read`]; all up to `head` were looked at.
+    Read(LogName, Vec<Entry>),
+    /// A message for a subscription without durable queue, or live mail of a nameless connection.
+    Live(Arc<Message>, Delivery),
+    /// Earlier bytes have left; there is room again.
+    Writable,
+    /// The time that [`Session::deadline`] named has come.
+    Tick,
+    /// The server ends the connection.
+    End(Reason, Box<str>),
+    /// The network connection is gone.
+    Lost,
+}
+
+/// How a write ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Done,
+    /// The publisher's own id was known: nothing new was stored.
+    Duplicate,
+    Refused(Reason, Box<str>),
+}
+
+/// Where a connection is in its life (MQTT 5, section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// CONNECT was accepted; the store is asked what it keeps.
+    Opening,
+    Active,
+    Ended,
+}
+
+/// What this client allows and wants (its CONNECT's properties; the defaults for 3.1.1).
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    receive_maximum: u16,
+    packet_bytes_max: u32,
+    wants_reasons: bool,
+}
+
+/// One client. See the module's documentation.
+pub struct Session {
+    key: SessionKey,
+    identity: Arc<Identity>,
+    version: Version,
+    phase: Phase,
+    peer: Peer,
+    clean_start: bool,
+    /// How long the MQTT session outlives the connection; zero for a clean session.
+    expiry: Duration,
+    keep_alive: KeepAlive,
+    keep_alive_asked_secs: u16,
+    settle: Settle,
+    /// The inbox is read out as JSON envelopes.
+    envelope: bool,
+    /// The client unsubscribed from its own inbox.
+    paused: bool,
+    /// The server assigned the client id: it goes into the CONNACK.
+    assigned: bool,
+    inbox: Option<Box<Reader>>,
+    queue: Option<Box<Reader>>,
+    live: Option<Box<Live>>,
+    publishing: Option<Box<Publishing>>,
+    will: Option<Box<Will>>,
+    awaiting: Vec<Granted>,
+}
+
+impl Session {
+    /// Takes one input; bytes and requests are left in `ctx`.
+    pub fn handle(&mut self, input: Input<'_>, ctx: &mut Ctx<'_>) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        match input {
+            Input::Packet(packet) => self.packet(packet, ctx),
+            Input::Opened(opened) => self.opened(*opened, ctx),
+            Input::Known(position) => self.known(position, ctx),
+            Input::Answer(ticket, answer) => self.answer(ticket, answer, ctx),
+            Input::Granted(granted) => self.granted(granted, ctx),
+            Input::Committed(log, entry) => self.committed(log, entry, ctx),
+            Input::Read(log, entries) => self.read(log, entries, ctx),
+            Input::Live(message, delivery) => self.live(message, delivery, ctx),
+            Input::Writable => self.deliver(ctx),
+            Input::Tick => self.tick(ctx),
+            Input::End(reason, words) => self.end(reason, words, ctx),
+            Input::Lost => self.lost(ctx),
+        }
+    }
+
+    /// The table of what a client may send once it is connected (threat W3): everything else ends
+    /// the connection.
+    fn packet(&mut self, packet: Packet<'_>, ctx: &mut Ctx<'_>) {
+        self.keep_alive.heard(ctx.now);
+        match packet {
+            Packet::Publish(publish) => self.publish(publish, ctx),
+            Packet::PubAck(ack) => self.puback(ack, ctx),
+            Packet::PubRec(ack) => self.pubrec(ack, ctx),
+            Packet::PubRel(ack) => self.pubrel(ack, ctx),
+            Packet::PubComp(ack) => self.pubcomp(ack, ctx),
+            Packet::Subscribe(subscribe) => self.subscribe(subscribe, ctx),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(unsubscribe, ctx),
+            Packet::PingReq => self.ping(ctx),
+            Packet::Disconnect(disconnect) => self.disconnect(disconnect, ctx),
+            Packet::Connect(_) => self.end(
+                Reason::ProtocolError,
+                "a second CONNECT on one connection [MQTT-3.1.0-2]".into(),
+                ctx,
+            ),
+            Packet::Auth(_) => self.end(
+                Reason::ProtocolError,
+                "AUTH without an authentication method in CONNECT".into(),
+                ctx,
+            ),
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                self.end(Reason::ProtocolError, "a packet that only servers send".into(), ctx);
+            }
+        }
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer, ctx: &mut Ctx<'_>) {
+        match ticket {
+            Ticket::Publish(number) => self.publish_answered(number, answer, ctx),
+            Ticket::Release(packet_id) => self.released(packet_id, answer, ctx),
+            Ticket::Receive(seq) => self.received(seq, answer, ctx),
+            Ticket::Filters(packet_id) => self.filters_stored(packet_id, answer, ctx),
+            Ticket::Open | Ticket::Know => {
+                if let Answer::Refused(reason, words) = answer {
+                    self.end(reason, words, ctx);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Ctx<'_>) {
+        if self.keep_alive.is_over(ctx.now) {
+            return self.end(Reason::KeepAlive, Reason::KeepAlive.words().into(), ctx);
+        }
+        self.settle_tick(ctx);
+        self.shrink();
+    }
+
+    /// When [`Input::Tick`] is due at the latest.
+    pub fn deadline(&self) -> Option<Moment> {
+        [self.keep_alive.deadline(), self.settle.deadline()].into_iter().flatten().min()
+    }
+
+    /// False while too much of this client's publishes is unanswered: the socket is not read then,
+    /// so the client's own TCP holds it back.
+    pub fn wants_input(&self, settings: &Settings) -> bool {
+        self.phase == Phase::Active
+            && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(settings))
+    }
+
+    pub fn key(&self) -> &SessionKey {
+        &self.key
+    }
+
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
+    }
+
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// A connection with an empty client id is no device.
+    pub fn is_device(&self) -> bool {
+        !self.key.client_id.is_empty() && !self.assigned
+    }
+
+    /// The MQTT session outlives the connection.
+    pub fn is_durable(&self) -> bool {
+        !self.expiry.is_zero()
+    }
+
+    pub fn expiry(&self) -> Duration {
+        self.expiry
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    fn seq_of(&self, packet_id: u16) -> Option<(LogName, Seq)> {
+        let log = LogName::of_packet_id(packet_id);
+        let reader = match log {
+            LogName::Inbox => self.inbox.as_deref(),
+            LogName::Queue => self.queue.as_deref(),
+        };
+        reader?.seq_of(packet_id).map(|seq| (log, seq))
+    }
+}

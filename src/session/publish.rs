@@ -1,0 +1,334 @@
+//! From the client: PUBLISH with QoS 0, 1 and 2, answered only when the broker says that the
+//! message is committed, in publish order (rulings 1, 2, 5, 7; MQTT 5, section 4.3).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
+use crate::model::{
+    DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
+    Submission, Target,
+};
+use crate::mqtt::{self, Ack, Packet, PacketId, Publish, encode};
+
+use super::will::attributes;
+use super::{Answer, Ctx, Phase, Request, Session, Settings, Ticket};
+
+/// User property with the publisher's own message id.
+const MESSAGE_ID: &str = "message-id";
+
+/// What a client that publishes needs; a silent client has none.
+#[derive(Debug, Default)]
+pub struct Publishing {
+    /// Publishes of a connection that ended uncleanly: each may be resent once (ruling 5).
+    stale: Vec<Published>,
+    /// QoS 2 packet ids that are received and not released.
+    unreleased: Vec<(u16, MessageId)>,
+    /// Publishes whose answer is not written yet, in order.
+    pending: VecDeque<Pending>,
+    /// Number of the first of `pending`.
+    first: u64,
+    /// This connection has entries in the stored ring.
+    pub(super) has_ring: bool,
+}
+
+#[derive(Debug)]
+struct Pending {
+    /// `None` for QoS 0.
+    packet_id: Option<PacketId>,
+    qos: QoS,
+    answer: Option<Answer>,
+}
+
+impl Publishing {
+    pub fn resume(state: SenderState) -> Option<Box<Publishing>> {
+        if state.ring.is_empty() && state.unreleased.is_empty() {
+            return None;
+        }
+        Some(Box::new(Publishing {
+            stale: state.ring.into(),
+            unreleased: state.unreleased,
+            has_ring: true,
+            ..Default::default()
+        }))
+    }
+
+    pub fn has_room(&self, settings: &Settings) -> bool {
+        self.pending.len() < usize::from(settings.receive_maximum)
+    }
+
+    /// QoS 1 not answered and QoS 2 not released.
+    fn in_flight(&self) -> usize {
+        let unanswered = self.pending.iter().filter(|pending| pending.qos == QoS::AtLeastOnce);
+        unanswered.count() + self.unreleased.len()
+    }
+
+    fn holds(&self, packet_id: u16) -> bool {
+        self.unreleased.iter().any(|(id, _)| *id == packet_id)
+    }
+
+    fn is_pending(&self, packet_id: PacketId) -> bool {
+        self.pending.iter().any(|pending| pending.packet_id == Some(packet_id))
+    }
+
+    /// The first use of a packet id settles whether it was a resend; afterwards it is new.
+    fn is_resend(&mut self, packet_id: u16, hash: u64, dup: bool) -> bool {
+        let place = self.stale.iter().position(|stale| stale.packet_id == packet_id);
+        let stale = place.map(|place| self.stale.swap_remove(place));
+        stale.is_some_and(|stale| dup && stale.hash == hash)
+    }
+
+    fn push(&mut self, packet_id: Option<PacketId>, qos: QoS, answer: Option<Answer>) -> u64 {
+        self.pending.push_back(Pending { packet_id, qos, answer });
+        self.first + self.pending.len() as u64 - 1
+    }
+}
+
+impl Session {
+    pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
+        ctx.tally.received[publish.qos as usize] += 1;
+        self.settle_stir(ctx);
+        if publish.properties.topic_alias().is_some() {
+            let words = "a topic alias, but the server announced none";
+            return self.end(Reason::TopicAliasInvalid, words.into(), ctx);
+        }
+        let hash = publish_hash(publish.topic, publish.payload);
+        let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish, hash));
+        match known {
+            Some(Known::Running) => {}
+            Some(Known::Answer) => self.queue_answer(&publish, Answer::Duplicate, ctx),
+            None => self.submit(publish, hash, ctx),
+        }
+    }
+
+    fn known_publish(&mut self, id: PacketId, publish: &Publish<'_>, hash: u64) -> Option<Known> {
+        let publishing = self.publishing.as_mut()?;
+        if publishing.is_pending(id) {
+            return Some(Known::Running);
+        }
+        let held = publish.qos == mqtt::QoS::ExactlyOnce && publishing.holds(id.get());
+        let resend = publishing.is_resend(id.get(), hash, publish.dup);
+        (held || resend).then_some(Known::Answer)
+    }
+
+    fn submit(&mut self, publish: Publish<'_>, hash: u64, ctx: &mut Ctx<'_>) {
+        let max = match self.version {
+            mqtt::Version::V5 => usize::from(ctx.settings.receive_maximum),
+            _ => UNRELEASED_COUNT_MAX,
+        };
+        if publish.packet_id.is_some()
+            && self.publishing.as_ref().is_some_and(|publishing| publishing.in_flight() >= max)
+        {
+            let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
+            return self.end(Reason::ReceiveMaximum, words.into(), ctx);
+        }
+        let target = match self.publish_target(&publish, ctx) {
+            Ok(target) => target,
+            Err((Reason::RetainUnsupported, words)) => {
+                return self.end(Reason::RetainUnsupported, words, ctx);
+            }
+            Err((reason, words)) => {
+                return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
+            }
+        };
+        let message = Arc::new(self.message(&publish, &target, ctx));
+        let step = self.step(&publish, hash, message.id);
+        let publishing = self.publishing.get_or_insert_default();
+        if publish.qos == mqtt::QoS::ExactlyOnce
+            && let Some(packet_id) = publish.packet_id
+        {
+            publishing.unreleased.push((packet_id.get(), message.id));
+        }
+        let number = publishing.push(publish.packet_id, model_qos(publish.qos), None);
+        publishing.has_ring |= step.is_some();
+        let dedupe = dedupe_key(&publish);
+        let submission = Submission { target, message, dedupe };
+        ctx.ask(Request::Submit { ticket: Some(Ticket::Publish(number)), submission, step });
+    }
+
+    fn publish_target(
+        &self,
+        publish: &Publish<'_>,
+        ctx: &Ctx<'_>,
+    ) -> Result<Target, (Reason, Box<str>)> {
+        let target = ctx.settings.topics.target(publish.topic);
+        let target = target.map_err(|error| (error.reason(), error.to_string().into()))?;
+        if publish.retain && matches!(target, Target::Plain(_)) {
+            return Err((Reason::RetainUnsupported, Reason::RetainUnsupported.words().into()));
+        }
+        Ok(target)
+    }
+
+    fn message(&self, publish: &Publish<'_>, target: &Target, ctx: &mut Ctx<'_>) -> Message {
+        let expiry = publish.properties.message_expiry_secs();
+        Message {
+            id: ctx.ids.next(ctx.stamp),
+            from: self.sender(),
+            kind: Kind::Chat,
+            ts: ctx.stamp,
+            expires_at: expiry.map(|s| ctx.stamp.after(std::time::Duration::from_secs(s.into()))),
+            topic: publish.topic.into(),
+            retain: publish.retain,
+            qos: model_qos(publish.qos),
+            body: Bytes::copy_from_slice(publish.payload),
+            attributes: attributes(publish.properties, target),
+        }
+    }
+
+    pub(super) fn sender(&self) -> Sender {
+        Sender { uid: self.key.uid.clone(), client_id: self.key.client_id.clone() }
+    }
+
+    /// A nameless connection can't come back, so it leaves no steps.
+    fn step(&self, publish: &Publish<'_>, hash: u64, id: MessageId) -> Option<Step> {
+        let packet_id = publish.packet_id?.get();
+        let hold = publish.qos == mqtt::QoS::ExactlyOnce;
+        let step = Step::Publish { publish: Published { packet_id, hash, id }, hold };
+        self.is_device().then_some(step)
+    }
+
+    fn queue_answer(&mut self, publish: &Publish<'_>, answer: Answer, ctx: &mut Ctx<'_>) {
+        let qos = model_qos(publish.qos);
+        self.publishing.get_or_insert_default().push(publish.packet_id, qos, Some(answer));
+        self.write_answers(ctx);
+    }
+
+    pub(super) fn publish_answered(&mut self, number: u64, answer: Answer, ctx: &mut Ctx<'_>) {
+        self.settle_stir(ctx);
+        if let Some(publishing) = &mut self.publishing {
+            let index = number.wrapping_sub(publishing.first) as usize;
+            if let Some(pending) = publishing.pending.get_mut(index) {
+                pending.answer = Some(answer);
+            }
+        }
+        self.write_answers(ctx);
+    }
+
+    /// Acknowledgements leave in publish order: an answer waits for those before it.
+    fn write_answers(&mut self, ctx: &mut Ctx<'_>) {
+        while self.phase == Phase::Active
+            && let Some(publishing) = &mut self.publishing
+            && publishing.pending.front().is_some_and(|pending| pending.answer.is_some())
+            && let Some(Pending { packet_id, qos, answer: Some(answer) }) =
+                publishing.pending.pop_front()
+        {
+            publishing.first += 1;
+            match (packet_id, answer) {
+                (_, Answer::Refused(reason, words)) => {
+                    self.refuse(packet_id, qos, reason, words, ctx);
+                }
+                (Some(packet_id), _) => self.write_ack(packet_id, qos, 0, "", ctx),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Ruling 7: MQTT 5 by reason code; 3.1.1 with QoS > 0 closes, for an acknowledgement would
+    /// lie; QoS 0 is dropped and counted.
+    fn refuse(
+        &mut self,
+        packet_id: Option<PacketId>,
+        qos: QoS,
+        reason: Reason,
+        words: Box<str>,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(packet_id) = packet_id else { return ctx.tally.dropped.push(reason) };
+        ctx.tally.refused.push(reason);
+        if let Some(publishing) = &mut self.publishing {
+            publishing.unreleased.retain(|(id, _)| *id != packet_id.get());
+        }
+        match self.version {
+            mqtt::Version::V5 => self.write_ack(packet_id, qos, reason.mqtt5(), &words, ctx),
+            _ => self.end(reason, words, ctx),
+        }
+    }
+
+    /// PUBACK or PUBREC.
+    fn write_ack(
+        &mut self,
+        packet_id: PacketId,
+        qos: QoS,
+        reason: u8,
+        words: &str,
+        ctx: &mut Ctx<'_>,
+    ) {
+        self.reason_string(words, ctx);
+        let ack = Ack { packet_id, reason, properties: ctx.properties.as_properties() };
+        let packet = match qos {
+            QoS::ExactlyOnce => Packet::PubRec(ack),
+            _ => Packet::PubAck(ack),
+        };
+        encode(&packet, self.version, ctx.wire);
+    }
+
+    /// PUBREL: the id is free once that is committed (ruling 2); only then PUBCOMP.
+    pub(super) fn pubrel(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
+        self.settle_stir(ctx);
+        let packet_id = ack.packet_id.get();
+        let held = self.publishing.as_ref().is_some_and(|publishing| publishing.holds(packet_id));
+        match (held, self.is_device()) {
+            (true, true) => ctx.ask(Request::Step {
+                ticket: Some(Ticket::Release(packet_id)),
+                step: Step::Release { packet_id },
+            }),
+            (true, false) => self.released(packet_id, Answer::Done, ctx),
+            (false, _) => self.write_pubcomp(ack.packet_id, mqtt::reason::PACKET_IDENTIFIER_NOT_FOUND, ctx),
+        }
+    }
+
+    pub(super) fn released(&mut self, packet_id: u16, answer: Answer, ctx: &mut Ctx<'_>) {
+        if let Answer::Refused(reason, words) = answer {
+            return self.end(reason, words, ctx);
+        }
+        if let Some(publishing) = &mut self.publishing {
+            publishing.unreleased.retain(|(id, _)| *id != packet_id);
+        }
+        if let Some(packet_id) = PacketId::new(packet_id) {
+            self.write_pubcomp(packet_id, 0, ctx);
+        }
+    }
+
+    fn write_pubcomp(&mut self, packet_id: PacketId, reason: u8, ctx: &mut Ctx<'_>) {
+        let ack = Ack { packet_id, reason, properties: Default::default() };
+        encode(&Packet::PubComp(ack), self.version, ctx.wire);
+    }
+}
+
+/// A publish that is not new.
+enum Known {
+    /// Its answer is on the way.
+    Running,
+    /// It is stored: answer again.
+    Answer,
+}
+
+fn publish_hash(topic: &str, payload: &[u8]) -> u64 {
+    let seed = xxhash_rust::xxh3::xxh3_64(topic.as_bytes());
+    xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)
+}
+
+/// A key that is too long is not cut: two long keys must not become one.
+fn dedupe_key(publish: &Publish<'_>) -> Option<DedupeKey> {
+    let mut properties = publish.properties.user_properties();
+    let (_, key) = properties.find(|(name, _)| *name == MESSAGE_ID)?;
+    (!key.is_empty() && key.len() <= DEDUPE_KEY_BYTES_MAX).then(|| DedupeKey(key.into()))
+}
+
+pub fn wire_qos(qos: QoS) -> mqtt::QoS {
+    match qos {
+        QoS::AtMostOnce => mqtt::QoS::AtMostOnce,
+        QoS::AtLeastOnce => mqtt::QoS::AtLeastOnce,
+        QoS::ExactlyOnce => mqtt::QoS::ExactlyOnce,
+    }
+}
+
+pub fn model_qos(qos: mqtt::QoS) -> QoS {
+    match qos {
+        mqtt::QoS::AtMostOnce => QoS::AtMostOnce,
+        mqtt::QoS::AtLeastOnce => QoS::AtLeastOnce,
+        mqtt::QoS::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}

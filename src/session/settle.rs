@@ -1,0 +1,70 @@
+//! The settle time: a fresh connection gets no inbox mail until it has been quiet for a while, so
+//! that a publish-only script does not eat the mail that waits for its owner (rulings 11 and 12).
+
+use crate::model::Moment;
+
+use super::{Ctx, LogName, Reader, Request, Session};
+use super::reader::Position;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    /// Mail waits until `quiet`, which each publish moves, but not beyond `latest`.
+    Waiting { quiet: Moment, latest: Moment },
+    Over,
+}
+
+impl Settle {
+    pub fn deadline(&self) -> Option<Moment> {
+        match self {
+            Settle::Waiting { quiet, latest } => Some(*quiet.min(latest)),
+            Settle::Over => None,
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn settle_begin(&mut self, ctx: &Ctx<'_>) {
+        self.settle = Settle::Waiting {
+            quiet: ctx.now.after(ctx.settings.settle),
+            latest: ctx.now.after(ctx.settings.settle_max),
+        };
+    }
+
+    /// The client published, or a publish of it was answered.
+    pub(super) fn settle_stir(&mut self, ctx: &Ctx<'_>) {
+        if let Settle::Waiting { quiet, .. } = &mut self.settle {
+            *quiet = ctx.now.after(ctx.settings.settle);
+        }
+    }
+
+    pub(super) fn settle_tick(&mut self, ctx: &mut Ctx<'_>) {
+        if self.settle.deadline().is_some_and(|deadline| ctx.now >= deadline) {
+            self.settle_now(ctx);
+        }
+    }
+
+    /// From here on the connection is a device that reads its mail.
+    pub(super) fn settle_now(&mut self, ctx: &mut Ctx<'_>) {
+        if self.settle == Settle::Over {
+            return;
+        }
+        self.settle = Settle::Over;
+        match self.inbox {
+            Some(_) => self.deliver(ctx),
+            None if self.is_device() => ctx.ask(Request::KnowDevice),
+            None => {}
+        }
+    }
+
+    /// The store knows the device: reading starts at its position.
+    pub(super) fn known(&mut self, position: Position, ctx: &mut Ctx<'_>) {
+        if self.inbox.is_none() {
+            self.inbox = Some(Box::new(Reader::new(LogName::Inbox, position)));
+        }
+        self.deliver(ctx);
+    }
+
+    pub(super) fn mail_flows(&self) -> bool {
+        self.settle == Settle::Over && !self.paused
+    }
+}

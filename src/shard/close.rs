@@ -1,0 +1,127 @@
+//! A connection ends: its maps, its session in the store, its will, its line in the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metrics::Closed;
+use crate::model::{Identity, Moment, SessionKey, Submission};
+use crate::session::{Closing, Ticket, Will};
+use crate::store::Write;
+
+use super::{Conn, Shard, Token};
+
+/// A will that waits for its delay (MQTT 5, section 3.1.3.2.2).
+pub struct DelayedWill {
+    pub at: Moment,
+    key: SessionKey,
+    who: Arc<Identity>,
+    will: Will,
+}
+
+impl Shard {
+    pub(super) fn close(&mut self, token: Token, closing: Closing) {
+        let Some(conn) = self.conn(token) else { return };
+        if conn.closing.is_some() {
+            return;
+        }
+        log_end(conn, &closing);
+        conn.closing = Some(closing.clone());
+        let key = conn.session.key().clone();
+        let armed = conn.armed;
+        self.timers.remove(&(armed, token));
+        self.flush_advances_of(&key);
+        self.remove_user(&key.uid, token);
+        self.leave_session(token, &key);
+        let closed = match closing {
+            Closing::Client => Closed::Client,
+            Closing::Network => Closed::Network,
+            Closing::Server(reason, _) => Closed::Server(reason),
+        };
+        self.shared.metrics.connections_closed(closed).inc();
+        self.effects.closed.push(token);
+    }
+
+    /// What the session leaves behind: a durable one its filters, any other one nothing.
+    fn leave_session(&mut self, token: Token, key: &SessionKey) {
+        let Some(conn) = self.conn(token) else { return };
+        let (kept, expiry) = (conn.kept, conn.session.expiry());
+        let filters = std::mem::take(&mut conn.filters);
+        if self.connected(key) == Some(token) {
+            self.by_key.remove(key);
+        }
+        if kept {
+            self.ask_store(Write::EndSession { key: key.clone(), expiry }, None);
+        }
+        if kept && !expiry.is_zero() {
+            if !filters.is_empty() {
+                self.away.insert(key.clone(), filters);
+            }
+            return;
+        }
+        let at = crate::broker::subscriptions::Connection { worker: self.index, token: token.0 };
+        let at = (!kept).then_some(at);
+        for filter in filters {
+            self.with_tree(|tree| tree.remove(&filter, key, at));
+        }
+    }
+
+    /// The socket is closed: the place is free again.
+    pub fn remove(&mut self, token: Token) {
+        if self.conn(token).is_some() {
+            self.conns.remove(token.index());
+            self.shared.metrics.connections.dec();
+        }
+    }
+
+    pub(super) fn will(&mut self, token: Token, will: Will) {
+        let now = self.now;
+        let Some(conn) = self.conn(token) else { return };
+        let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
+        let delay = will.delay.min(conn.session.expiry());
+        match delay == Duration::ZERO || self.draining {
+            true => self.send_will(&who, &key, will),
+            false => self.wills.push(DelayedWill { at: now.after(delay), key, who, will }),
+        }
+    }
+
+    fn send_will(&mut self, who: &Arc<Identity>, key: &SessionKey, will: Will) {
+        let (target, message) = will.into_message(&mut self.ids, self.stamp);
+        let submission = Submission { target, message: Arc::new(message), dedupe: None };
+        // Nobody waits for the answer; a refusal is logged where it is made.
+        let nobody = (Token(u64::MAX), Ticket::Publish(0));
+        self.submit_as(who, key, submission, None, nobody);
+    }
+
+    pub(super) fn fire_wills(&mut self) {
+        let now = self.now;
+        let due: Vec<DelayedWill> = self.wills.extract_if(.., |will| will.at <= now).collect();
+        for DelayedWill { who, key, will, .. } in due {
+            self.send_will(&who, &key, will);
+        }
+    }
+
+    /// The client is back before its will went out: with its session the will is dropped
+    /// [MQTT-3.1.3-9]; a clean start ends the session, so the will goes out now.
+    pub(super) fn drop_delayed_will(&mut self, key: &SessionKey, clean_start: bool) {
+        let due: Vec<DelayedWill> = self.wills.extract_if(.., |will| will.key == *key).collect();
+        for DelayedWill { who, key, will, .. } in due {
+            if clean_start {
+                self.send_will(&who, &key, will);
+            }
+        }
+    }
+}
+
+/// One line that names uid, client and cause. A fault of the peer is a warning.
+fn log_end(conn: &Conn, closing: &Closing) {
+    let key = conn.session.key();
+    let (uid, client, peer) = (&key.uid, &key.client_id, &conn.peer);
+    match closing {
+        Closing::Client => tracing::debug!(%uid, %client, %peer, "disconnected by the client"),
+        Closing::Network => tracing::debug!(%uid, %client, %peer, "connection lost"),
+        Closing::Server(reason, words) => {
+            let reason = reason.name();
+            tracing::warn!(%uid, %client, %peer, reason, "connection closed: {words}");
+        }
+    }
+}

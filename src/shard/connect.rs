@@ -1,0 +1,102 @@
+//! A session comes in: takeover of an older connection of the same (uid, client id), then the
+//! store is asked what it keeps.
+
+use crate::model::{Moment, Reason, SessionKey};
+use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
+use crate::store::Write;
+
+use super::{Conn, Shard, Token};
+
+impl Shard {
+    /// Takes in a connection whose CONNECT was accepted.
+    pub fn connect(&mut self, hello: Hello, peer: Box<str>) -> Token {
+        self.take_over(&hello.key, &peer);
+        let (key, clean_start) = (hello.key.clone(), hello.clean_start);
+        let token = self.insert(hello, peer);
+        self.add_user(&key.uid, token);
+        self.arm(token);
+        let Some(conn) = self.conn(token) else { return token };
+        if key.client_id.is_empty() {
+            self.handle(token, Input::Opened(Box::default()));
+            self.arm(token);
+            return token;
+        }
+        let keep = conn.session.is_durable();
+        conn.kept = keep;
+        self.by_key.insert(key.clone(), token);
+        self.drop_delayed_will(&key, clean_start);
+        if clean_start {
+            self.forget_subscriptions(&key);
+        }
+        let open = Write::OpenSession { key, clean_start, keep };
+        self.ask_store(open, Some((token, Ticket::Open)));
+        token
+    }
+
+    fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
+        let metrics = &self.shared.metrics;
+        metrics.connections.inc();
+        self.generation = self.generation.wrapping_add(1);
+        let session = Session::new(hello, &self.shared.settings, self.now);
+        let entry = self.conns.vacant_entry();
+        let token = Token::new(entry.key(), self.generation);
+        entry.insert(Conn {
+            session,
+            token,
+            peer,
+            out: Vec::new(),
+            filters: Vec::new(),
+            flush_asked: false,
+            armed: Moment::default(),
+            kept: false,
+            asking: None,
+            closing: None,
+        });
+        token
+    }
+
+    fn take_over(&mut self, key: &SessionKey, peer: &str) {
+        if key.client_id.is_empty() {
+            return;
+        }
+        let Some(old) = self.connected(key) else { return };
+        self.shared.metrics.takeovers.inc();
+        let words = format!(
+            "taken over by a new connection from {peer}: same client id '{}' of uid '{}'",
+            key.client_id, key.uid
+        );
+        self.handle(old, Input::End(Reason::TakenOver, words.into()));
+    }
+
+    /// The store's answer to [`Write::OpenSession`].
+    pub(super) fn opened(&mut self, token: Token, opened: crate::store::Opened) {
+        let Some(conn) = self.conn(token) else { return };
+        let position = |cursor: crate::store::Cursor| crate::session::Position {
+            cursor: cursor.cursor,
+            sent: cursor.sent,
+            head: cursor.head,
+            received: Vec::new(),
+        };
+        let durable = conn.session.is_durable();
+        let (envelope, filters) = self.resume_filters(&opened);
+        let opened = OpenedSession {
+            state: opened.state,
+            inbox: opened.inbox.map(position),
+            queue: opened.durable.filter(|_| durable).map(|durable| position(durable.queue)),
+            session_present: opened.session_present,
+            envelope,
+        };
+        if let Some(conn) = self.conn(token) {
+            conn.filters = filters;
+        }
+        self.handle(token, Input::Opened(Box::new(opened)));
+        self.arm(token);
+    }
+
+    pub(super) fn know_device(&mut self, token: Token) {
+        let devices_max = self.shared.devices_max;
+        let Some(conn) = self.conn(token) else { return };
+        let key = conn.session.key().clone();
+        self.ask_store(Write::KnowDevice { key, devices_max }, Some((token, Ticket::Know)));
+    }
+}

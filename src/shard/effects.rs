@@ -1,0 +1,152 @@
+//! What a shard wants done: writes and reads of the store, messages to other workers, bytes to
+//! flush. `net` takes them once per turn, so all of it goes out in batches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::metrics::{Dropped, Metrics};
+use crate::model::{Delivery, Message, QoS, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::session::{LogName, Tally, Ticket};
+use crate::store::{Log, Write};
+
+use super::Token;
+
+/// Cursors that moved and are not stored yet: cursor and sent position per reader.
+pub type Advances = HashMap<(SessionKey, LogName), (Seq, Seq)>;
+
+/// A write, and whom to answer.
+#[derive(Debug)]
+pub struct StoreAsk {
+    pub write: Write,
+    pub answer_to: Option<(Token, Ticket)>,
+}
+
+/// A read of one session's log; the answer goes to [`super::Shard::read_done`].
+#[derive(Debug)]
+pub struct ReadAsk {
+    pub token: Token,
+    pub log: LogName,
+    pub recipient: Recipient,
+    pub after: Seq,
+}
+
+/// Does this user exist? The answer goes to [`super::Shard::directory_answer`].
+#[derive(Debug)]
+pub struct DirectoryAsk {
+    pub token: Token,
+    pub uid: Uid,
+}
+
+/// A copy of a message for a subscriber without durable queue, on another worker.
+#[derive(Debug)]
+pub struct Post {
+    pub message: Arc<Message>,
+    pub to: PostTo,
+    pub delivery: Delivery,
+}
+
+/// Whom a [`Post`] is for.
+#[derive(Debug)]
+pub enum PostTo {
+    Connection(Token),
+    /// A durable session, if it is connected (QoS 0 is not queued for it).
+    Session(SessionKey),
+}
+
+#[derive(Default)]
+pub struct Effects {
+    pub store: Vec<StoreAsk>,
+    pub reads: Vec<ReadAsk>,
+    /// Users of whom the directory is to be asked.
+    pub directory: Vec<DirectoryAsk>,
+    /// By worker.
+    pub posts: Vec<Vec<Post>>,
+    /// Connections with bytes that wait.
+    pub flush: Vec<Token>,
+    /// Connections that are over: flush, then close the socket.
+    pub closed: Vec<Token>,
+}
+
+impl Effects {
+    pub fn new(workers: u16) -> Effects {
+        let posts = (0..workers).map(|_| Vec::new()).collect();
+        Effects { posts, ..Default::default() }
+    }
+}
+
+pub fn store_log(log: LogName) -> Log {
+    match log {
+        LogName::Inbox => Log::Inbox,
+        LogName::Queue => Log::Queue,
+    }
+}
+
+impl super::Shard {
+    pub(super) fn ask_store(&mut self, write: Write, answer_to: Option<(Token, Ticket)>) {
+        self.effects.store.push(StoreAsk { write, answer_to });
+    }
+
+    pub(super) fn read_log(&mut self, token: Token, log: LogName, after: Seq) {
+        let Some(conn) = self.conn(token) else { return };
+        let key = conn.session.key();
+        let recipient = match log {
+            LogName::Inbox => Recipient::Inbox(key.uid.clone()),
+            LogName::Queue => Recipient::Session(key.clone()),
+        };
+        self.effects.reads.push(ReadAsk { token, log, recipient, after });
+    }
+
+    /// Cursors are stored in batches, a little later: redelivery is allowed, loss is not.
+    pub(super) fn advance(&mut self, token: Token, log: LogName, cursor: Seq, sent: Seq) {
+        let Some(conn) = self.conn(token) else { return };
+        if conn.session.is_device() {
+            let key = conn.session.key().clone();
+            self.advances.insert((key, log), (cursor, sent));
+        }
+    }
+
+    /// Hands the moved cursors to the store.
+    pub fn flush_advances(&mut self) {
+        let advances = std::mem::take(&mut self.advances);
+        for ((key, log), (cursor, sent)) in advances {
+            let log = store_log(log);
+            self.ask_store(Write::Advance { key, log, cursor, sent }, None);
+        }
+    }
+
+    pub fn has_advances(&self) -> bool {
+        !self.advances.is_empty()
+    }
+
+    pub(super) fn flush_advances_of(&mut self, key: &SessionKey) {
+        for log in [LogName::Inbox, LogName::Queue] {
+            if let Some((cursor, sent)) = self.advances.remove(&(key.clone(), log)) {
+                let (key, log) = (key.clone(), store_log(log));
+                self.ask_store(Write::Advance { key, log, cursor, sent }, None);
+            }
+        }
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+}
+
+impl Tally {
+    /// Adds what was counted to the metrics and starts at zero again.
+    pub(super) fn report(&mut self, metrics: &Metrics) {
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            let (received, delivered) =
+                (&mut self.received[qos as usize], &mut self.delivered[qos as usize]);
+            metrics.messages_received(qos).inc_by(std::mem::take(received));
+            metrics.messages_delivered(qos).inc_by(std::mem::take(delivered));
+        }
+        metrics.messages_dropped(Dropped::Expired).inc_by(std::mem::take(&mut self.expired));
+        for reason in self.dropped.drain(..) {
+            metrics.messages_dropped(Dropped::Reason(reason)).inc();
+        }
+        for reason in self.refused.drain(..) {
+            metrics.messages_refused(reason).inc();
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The whole of one worker, pure: its sessions joined with the broker. Events go in as method
+//! calls, [`Effects`] come out; `net` does them. A worker owns the users that hash to it: all of
+//! a user's connections and readers are here, so takeover and delivery need no lock.
+//!
+//! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
+//! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
+//! `close` its end.
+
+mod answer;
+mod close;
+mod connect;
+mod effects;
+mod filters;
+mod submit;
+mod users;
+mod wake;
+mod wire;
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, RwLock};
+
+use slab::Slab;
+
+use crate::auth::Directory;
+use crate::broker::{Policy, Subscriptions};
+use crate::metrics::Metrics;
+use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
+use crate::mqtt::PropertyBuffer;
+use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
+
+pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
+pub use users::worker_of;
+pub use wire::Taken;
+
+use close::DelayedWill;
+use submit::Asking;
+
+/// A connection: its place in the slab and how often that place was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+impl Token {
+    fn new(index: usize, generation: u32) -> Token {
+        Token(u64::from(generation) << 32 | index as u64)
+    }
+
+    pub fn index(self) -> usize {
+        (self.0 & 0xffff_ffff) as usize
+    }
+}
+
+/// What all workers share. Only the subscriptions change.
+pub struct Shared {
+    pub settings: Settings,
+    pub policy: Policy,
+    pub subscriptions: RwLock<Subscriptions>,
+    pub metrics: Arc<Metrics>,
+    pub directory: Arc<Directory>,
+    pub workers: u16,
+    pub devices_max: u32,
+    pub outbox_bytes_max: usize,
+}
+
+/// One connection with its session.
+struct Conn {
+    session: Session,
+    token: Token,
+    /// The peer's address, for the log.
+    peer: Box<str>,
+    /// Bytes that have not left yet.
+    out: Vec<u8>,
+    /// Plain filters of this session.
+    filters: Vec<Filter>,
+    flush_asked: bool,
+    /// The timer that is set for it.
+    armed: Moment,
+    /// The store keeps this session beyond the connection.
+    kept: bool,
+    /// A publish to a user of whom the directory is asked; the connection is read no further.
+    asking: Option<Box<Asking>>,
+    closing: Option<Closing>,
+}
+
+/// See the module's documentation.
+pub struct Shard {
+    index: u16,
+    shared: Arc<Shared>,
+    conns: Slab<Conn>,
+    generation: u32,
+    by_key: HashMap<SessionKey, Token>,
+    users: HashMap<Uid, Vec<Token>>,
+    wills: Vec<DelayedWill>,
+    /// Plain filters of durable sessions that are not connected.
+    away: HashMap<SessionKey, Vec<Filter>>,
+    timers: BTreeSet<(Moment, Token)>,
+    /// Empty buffers for connections that write.
+    spare: Vec<Vec<u8>>,
+    ids: IdSource,
+    tally: Tally,
+    properties: PropertyBuffer,
+    requests: Vec<Request>,
+    advances: effects::Advances,
+    effects: Effects,
+    now: Moment,
+    stamp: Stamp,
+    draining: bool,
+}
+
+impl Shard {
+    pub fn new(index: u16, shared: Arc<Shared>, seed: u64) -> Shard {
+        let effects = Effects::new(shared.workers);
+        Shard {
+            index,
+            shared,
+            conns: Slab::new(),
+            generation: 0,
+            by_key: HashMap::new(),
+            users: HashMap::new(),
+            wills: Vec::new(),
+            away: HashMap::new(),
+            timers: BTreeSet::new(),
+            spare: Vec::new(),
+            ids: IdSource::new(seed),
+            tally: Tally::default(),
+            properties: PropertyBuffer::new(),
+            requests: Vec::new(),
+            advances: HashMap::new(),
+            effects,
+            now: Moment::default(),
+            stamp: Stamp::default(),
+            draining: false,
+        }
+    }
+
+    /// Sets the time for all that follows.
+    pub fn at(&mut self, now: Moment, stamp: Stamp) {
+        self.now = now;
+        self.stamp = stamp;
+    }
+
+    /// What has to be done now; empty again afterwards.
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+
+    pub fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.conns.is_empty()
+    }
+
+    fn conn(&mut self, token: Token) -> Option<&mut Conn> {
+        self.conns.get_mut(token.index()).filter(|conn| conn.token == token)
+    }
+
+    /// Gives one input to one session and does what it asks. A panic in there is a bug that costs
+    /// this connection, not the others (threat N12).
+    fn handle(&mut self, token: Token, input: Input<'_>) {
+        let index = token.index();
+        let Some(conn) = self.conns.get_mut(index).filter(|conn| conn.token == token) else {
+            return;
+        };
+        if conn.out.capacity() == 0 {
+            conn.out = self.spare.pop().unwrap_or_default();
+        }
+        let mut requests = std::mem::take(&mut self.requests);
+        let mut ctx = Ctx {
+            now: self.now,
+            stamp: self.stamp,
+            settings: &self.shared.settings,
+            ids: &mut self.ids,
+            properties: &mut self.properties,
+            wire: &mut conn.out,
+            wire_max: self.shared.outbox_bytes_max,
+            requests: &mut requests,
+            tally: &mut self.tally,
+        };
+        let session = &mut conn.session;
+        let outcome = catch_unwind(AssertUnwindSafe(|| session.handle(input, &mut ctx)));
+        if conn.out.is_empty() {
+            self.spare.push(std::mem::take(&mut conn.out));
+        } else if !conn.flush_asked {
+            conn.flush_asked = true;
+            self.effects.flush.push(token);
+        }
+        for request in requests.drain(..) {
+            self.request(token, request);
+        }
+        self.requests = requests;
+        if outcome.is_err() {
+            self.panicked(token);
+        }
+    }
+
+    fn panicked(&mut self, token: Token) {
+        self.shared.metrics.panics.inc();
+        self.close(token, Closing::Server(Reason::Internal, Reason::Internal.words().into()));
+    }
+
+    fn request(&mut self, token: Token, request: Request) {
+        match request {
+            Request::Submit { ticket, submission, step } => {
+                self.submit(token, ticket, submission, step);
+            }
+            Request::Step { ticket, step } => self.step(token, ticket, step),
+            Request::KnowDevice => self.know_device(token),
+            Request::Subscribe { packet_id, asks } => self.subscribe(token, packet_id, asks),
+            Request::Unsubscribe { packet_id, filters } => {
+                self.unsubscribe(token, packet_id, filters);
+            }
+            Request::Read { log, after } => self.read_log(token, log, after),
+            Request::Advance { log, cursor, sent } => self.advance(token, log, cursor, sent),
+            Request::Will(will) => self.will(token, *will),
+            Request::Close(closing) => self.close(token, closing),
+        }
+    }
+
+    /// Once per turn: what was counted goes to the metrics.
+    pub fn report(&mut self) {
+        self.tally.report(&self.shared.metrics);
+    }
+}

@@ -1,0 +1,129 @@
+//! What waits for the next transaction. Swapped out whole; counted in bytes.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch};
+
+use super::{Reply, Request};
+use crate::model::limit::{COMMIT_BYTES_MAX, COMMIT_WRITES_COUNT_MAX};
+use crate::store::{StoreError, Write};
+
+/// What a write costs beside its body: the row around it.
+const WRITE_OVERHEAD_BYTES: u64 = 256;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+    bytes: AtomicU64,
+    ended: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    requests: VecDeque<Request>,
+    finishing: bool,
+    closed: bool,
+}
+
+pub(super) fn ended() -> StoreError {
+    StoreError::Unavailable("its writer has ended; the broker is stopping".into())
+}
+
+/// What a write adds to a transaction and to the queue.
+pub(super) fn bytes_of(write: &Write) -> u64 {
+    let body = match write {
+        Write::Append(append) => append.message.body.len() + append.message.topic.len(),
+        Write::PutAccount { password_hash, .. } => password_hash.len(),
+        _ => 0,
+    };
+    WRITE_OVERHEAD_BYTES + body as u64
+}
+
+impl Queue {
+    pub(super) fn push(&self, requests: Vec<Request>) {
+        let bytes: u64 = requests.iter().map(|request| bytes_of(&request.write)).sum();
+        let mut waiting = self.lock();
+        if waiting.closed {
+            drop(waiting);
+            return refuse(requests);
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        waiting.requests.extend(requests);
+        drop(waiting);
+        self.filled.notify_one();
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The writes were answered.
+    pub(super) fn answered(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn finish(&self) {
+        self.lock().finishing = true;
+        self.filled.notify_one();
+    }
+
+    /// The next transaction's writes; `None` when all is done and nothing more may come.
+    pub(super) async fn next_batch(&self) -> Option<Vec<Request>> {
+        loop {
+            {
+                let mut waiting = self.lock();
+                if !waiting.requests.is_empty() {
+                    return Some(take_batch(&mut waiting.requests));
+                }
+                if waiting.finishing {
+                    waiting.closed = true;
+                    return None;
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Nothing more is taken; what still waits comes back.
+    pub(super) fn close(&self) -> Vec<Request> {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        std::mem::take(&mut waiting.requests).into()
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.send_replace(true);
+    }
+
+    pub(super) async fn wait_ended(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refuse(requests: Vec<Request>) {
+    for request in requests {
+        if let Reply::Once(answer) = request.reply {
+            // Nobody waits any more: nothing to tell.
+            let _ = answer.send(Err(ended()));
+        }
+    }
+}
+
+/// As many as one transaction joins; at least one.
+fn take_batch(requests: &mut VecDeque<Request>) -> Vec<Request> {
+    let mut bytes = 0;
+    let fits = requests.iter().take(COMMIT_WRITES_COUNT_MAX).take_while(|request| {
+        bytes += bytes_of(&request.write);
+        bytes <= COMMIT_BYTES_MAX as u64
+    });
+    let count = fits.count().max(1);
+    requests.drain(..count).collect()
+}

@@ -1,0 +1,202 @@
+//! The writer's thread: commit, retry, answer; and what to do when the store fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::queue::{Queue, bytes_of};
+use super::{Done, Reply, Request};
+use crate::clock::Clock;
+use crate::store::{Commit, DiskGuard, Removal, Store, StoreError, Write, Written};
+
+/// Tries of one batch while the store is away, and the wait before the first repetition; each
+/// further wait is twice as long (6.3 s in all).
+const TRIES_COUNT_MAX: u32 = 7;
+const RETRY_WAIT: Duration = Duration::from_millis(100);
+
+pub(super) struct Writer<F> {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    guard: Option<DiskGuard>,
+    queue: Arc<Queue>,
+    on_commit: F,
+}
+
+type Answer = Result<Written, StoreError>;
+
+/// The answers to a batch and what fell to a limit; `fatal` if the store is no more.
+#[derive(Default)]
+struct Outcome {
+    answers: Vec<Answer>,
+    removed: Vec<(Removal, u64)>,
+    fatal: Option<StoreError>,
+}
+
+impl Outcome {
+    fn failed(count: usize, error: &StoreError) -> Outcome {
+        Outcome { answers: vec![Err(error.clone()); count], ..Default::default() }
+    }
+
+    fn join(mut self, other: Outcome) -> Outcome {
+        self.answers.extend(other.answers);
+        self.removed.extend(other.removed);
+        self.fatal = self.fatal.or(other.fatal);
+        self
+    }
+}
+
+impl From<Commit> for Outcome {
+    fn from(commit: Commit) -> Outcome {
+        let answers = commit.answers.into_iter().map(Ok).collect();
+        Outcome { answers, removed: commit.removed, fatal: None }
+    }
+}
+
+impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        guard: Option<DiskGuard>,
+        queue: Arc<Queue>,
+        on_commit: F,
+    ) -> Writer<F> {
+        Writer { store, clock, guard, queue, on_commit }
+    }
+
+    pub(super) fn run(mut self) -> Result<(), StoreError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let result = match runtime {
+            Ok(runtime) => runtime.block_on(self.write_all()),
+            Err(error) => Err(StoreError::Open(format!("its thread has no event loop: {error}"))),
+        };
+        if let Err(error) = &result {
+            self.refuse_rest(error);
+        }
+        self.queue.end();
+        result
+    }
+
+    async fn write_all(&mut self) -> Result<(), StoreError> {
+        while let Some(requests) = self.queue.next_batch().await {
+            let (writes, replies): (Vec<_>, Vec<_>) =
+                requests.into_iter().map(|request| (request.write, request.reply)).unzip();
+            let outcome = self.commit_possible(&writes).await;
+            self.answer(writes, replies, outcome.answers, &outcome.removed);
+            if let Some(error) = outcome.fatal {
+                return Err(error);
+            }
+        }
+        self.store.close().await
+    }
+
+    /// Commits; without the appends where the disk has no room for them.
+    async fn commit_possible(&mut self, writes: &[Write]) -> Outcome {
+        let moment = self.clock.moment();
+        if let Some(Err(error)) = self.guard.as_mut().map(|guard| guard.check(moment)) {
+            return self.commit_without_appends(writes, &error).await;
+        }
+        let outcome = self.commit_whole(writes).await;
+        let full = outcome.answers.iter().find_map(|answer| match answer {
+            Err(error @ StoreError::Full(_)) => Some(error.clone()),
+            _ => None,
+        });
+        let Some(error) = full else { return outcome };
+        if let Some(guard) = &mut self.guard {
+            guard.release();
+        }
+        self.commit_without_appends(writes, &error).await
+    }
+
+    async fn commit_without_appends(&mut self, writes: &[Write], full: &StoreError) -> Outcome {
+        let is_append = |write: &&Write| matches!(write, Write::Append(_));
+        let others: Vec<Write> = writes.iter().filter(|w| !is_append(w)).cloned().collect();
+        let outcome = self.commit_whole(&others).await;
+        let mut answers = outcome.answers.into_iter();
+        let answers = writes.iter().map(|write| match write {
+            Write::Append(_) => Err(full.clone()),
+            _ => answers.next().unwrap_or_else(|| Err(full.clone())),
+        });
+        Outcome { answers: answers.collect(), ..outcome }
+    }
+
+    /// One transaction. A damaged place must not refuse its neighbours' writes: the batch is
+    /// halved until the one that meets it is alone.
+    async fn commit_whole(&mut self, writes: &[Write]) -> Outcome {
+        if writes.is_empty() {
+            return Outcome::default();
+        }
+        match self.commit_patiently(writes).await {
+            Ok(commit) => commit.into(),
+            Err(StoreError::Corrupt(_)) if writes.len() > 1 => {
+                let (first, second) = writes.split_at(writes.len() / 2);
+                let first = Box::pin(self.commit_whole(first)).await;
+                first.join(Box::pin(self.commit_whole(second)).await)
+            }
+            Err(error @ StoreError::OutcomeUnknown(_)) => {
+                let fatal = self.reopen(&error).await.err();
+                Outcome { fatal, ..Outcome::failed(writes.len(), &error) }
+            }
+            Err(error) => {
+                tracing::error!("{} writes are refused: {error}", writes.len());
+                Outcome::failed(writes.len(), &error)
+            }
+        }
+    }
+
+    /// Waits for a store that is away, within bounds.
+    async fn commit_patiently(&self, writes: &[Write]) -> Result<Commit, StoreError> {
+        let mut wait = RETRY_WAIT;
+        for _ in 1..TRIES_COUNT_MAX {
+            match self.store.commit(writes, self.clock.stamp()).await {
+                Err(StoreError::Unavailable(words)) => {
+                    tracing::warn!("the store is away, next try in {wait:?}: {words}");
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                result => return result,
+            }
+        }
+        self.store.commit(writes, self.clock.stamp()).await
+    }
+
+    async fn reopen(&self, error: &StoreError) -> Result<(), StoreError> {
+        tracing::error!("{error}; no acknowledgement is given for it. Opening the store again");
+        self.store.reopen().await.inspect(|()| tracing::warn!("the store is open again"))
+    }
+
+    /// Reports first, so that readers are woken, then answers those who wait.
+    fn answer(
+        &mut self,
+        writes: Vec<Write>,
+        replies: Vec<Reply>,
+        answers: Vec<Answer>,
+        removed: &[(Removal, u64)],
+    ) {
+        let bytes = writes.iter().map(bytes_of).sum();
+        let mut waiting = Vec::new();
+        let mut done = Vec::with_capacity(writes.len());
+        for ((write, reply), result) in writes.into_iter().zip(replies).zip(answers) {
+            let tag = match reply {
+                Reply::None => None,
+                Reply::Tagged(tag) => Some(tag),
+                Reply::Once(answer) => {
+                    waiting.push((answer, result.clone()));
+                    None
+                }
+            };
+            done.push(Done { write, tag, result });
+        }
+        (self.on_commit)(done, removed);
+        self.queue.answered(bytes);
+        for (answer, result) in waiting {
+            // Who asked may be gone; the write is done all the same.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn refuse_rest(&mut self, error: &StoreError) {
+        let (writes, replies): (Vec<_>, Vec<_>) =
+            self.queue.close().into_iter().map(|Request { write, reply }| (write, reply)).unzip();
+        let answers = vec![Err(error.clone()); writes.len()];
+        self.answer(writes, replies, answers, &[]);
+    }
+}

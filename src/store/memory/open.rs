@@ -1,0 +1,88 @@
+//! Sessions and devices in the memory store: connect, end, become known.
+
+use std::time::Duration;
+
+use super::state::{Device, Session, State};
+use crate::model::{Recipient, SessionKey, Stamp, Step};
+use crate::store::{Cursor, Durable, Opened, Removal, Written};
+
+impl State {
+    pub(super) fn open_session(
+        &mut self,
+        key: &SessionKey,
+        clean_start: bool,
+        keep: bool,
+        now: Stamp,
+    ) -> Written {
+        let alive = self.sessions.get(key).is_some_and(|session| !session.has_expired(now));
+        let session_present = alive && !clean_start;
+        if !session_present {
+            self.delete_session(key, now);
+        }
+        let queue = Recipient::Session(key.clone());
+        if keep && !session_present {
+            let cursor = self.logs.entry(queue.clone()).or_default().head;
+            let session = Session { cursor, sent: cursor, ..Default::default() };
+            self.sessions.insert(key.clone(), session);
+        }
+        self.see(key, now);
+        let head = self.head(&queue);
+        let durable = self.sessions.get_mut(key).map(|session| {
+            session.ended_at = None;
+            let subscriptions = session.subscriptions.values().cloned().collect();
+            let queue = Cursor { cursor: session.cursor, sent: session.sent, head };
+            Durable { subscriptions, queue }
+        });
+        let inbox = self.devices.get(key).map(|device| self.inbox_cursor(&key.uid, device));
+        let state = self.states.get(key).map(|(state, _)| state.clone()).unwrap_or_default();
+        Written::Opened(Box::new(Opened { state, inbox, session_present, durable }))
+    }
+
+    pub(super) fn end_session(&mut self, key: &SessionKey, expiry: Duration, now: Stamp) {
+        self.see(key, now);
+        if expiry.is_zero() {
+            self.delete_session(key, now);
+        } else if let Some(session) = self.sessions.get_mut(key) {
+            (session.ended_at, session.expiry) = (Some(now), expiry);
+        }
+    }
+
+    /// Deletes a session with its queue; the QoS 2 steps of a session that is no more are
+    /// forgotten even if it was never stored.
+    pub(super) fn delete_session(&mut self, key: &SessionKey, now: Stamp) {
+        if self.states.contains_key(key) {
+            self.step(key, Step::CleanStart, now);
+        }
+        let Some(session) = self.sessions.remove(key) else { return };
+        let Some(log) = self.logs.get_mut(&Recipient::Session(key.clone())) else { return };
+        let ended = log.records.split_off(&session.cursor.next()).len() as u64;
+        let acknowledged = std::mem::take(&mut log.records).len() as u64;
+        self.count(Removal::Acknowledged, acknowledged);
+        self.count(Removal::SessionEnded, ended);
+    }
+
+    pub(super) fn know_device(&mut self, key: &SessionKey, devices_max: u32, now: Stamp) -> Cursor {
+        if self.devices.contains_key(key) {
+            self.see(key, now);
+        } else {
+            let others = self.devices.iter().filter(|(other, _)| other.uid == key.uid);
+            let start = others.map(|(_, device)| device.cursor).max();
+            let inbox = self.logs.entry(Recipient::Inbox(key.uid.clone())).or_default();
+            let cursor = start.unwrap_or_else(|| inbox.start());
+            self.devices.insert(key.clone(), Device { cursor, sent: cursor, seen_at: now });
+            self.evict_devices(key, devices_max);
+        }
+        self.inbox_cursor(&key.uid, &self.devices[key])
+    }
+
+    fn evict_devices(&mut self, newest: &SessionKey, devices_max: u32) {
+        let own = self.devices.iter().filter(|(key, _)| key.uid == newest.uid && *key != newest);
+        let mut others: Vec<_> = own.map(|(key, device)| (device.seen_at, key.clone())).collect();
+        others.sort();
+        let excess = (others.len() + 1).saturating_sub(devices_max.max(1) as usize);
+        for (_, key) in others.into_iter().take(excess) {
+            self.devices.remove(&key);
+            self.count(Removal::DeviceCount, 1);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What the memory store keeps, and what each write does to it: the meaning of the contract.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound::{Excluded, Unbounded};
+use std::time::Duration;
+
+use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
+use crate::model::{
+    ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, SenderState, Seq, SessionKey, Stamp,
+    Step, Uid,
+};
+use crate::store::{
+    Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Log, Removal, StoreLimits, Subscription, Write,
+    Written,
+};
+
+/// How long a publisher's own message id makes a second publish a duplicate.
+const DEDUPE_KEPT: Duration = Duration::from_secs(DEDUPE_KEY_KEPT_SECS);
+
+pub(super) struct State {
+    pub(super) limits: StoreLimits,
+    pub(super) logs: BTreeMap<Recipient, LogState>,
+    pub(super) devices: BTreeMap<SessionKey, Device>,
+    pub(super) sessions: BTreeMap<SessionKey, Session>,
+    pub(super) states: BTreeMap<SessionKey, (SenderState, Stamp)>,
+    pub(super) dedupe: BTreeMap<(Uid, Box<str>), (MessageId, Stamp)>,
+    pub(super) accounts: BTreeMap<Uid, String>,
+    /// Logs that this batch appended to; trimmed at its end.
+    touched: BTreeSet<Recipient>,
+    pub(super) removed: BTreeMap<Removal, u64>,
+}
+
+#[derive(Default)]
+pub(super) struct LogState {
+    pub(super) head: Seq,
+    pub(super) records: BTreeMap<Seq, Entry>,
+}
+
+pub(super) struct Device {
+    pub(super) cursor: Seq,
+    pub(super) sent: Seq,
+    pub(super) seen_at: Stamp,
+}
+
+#[derive(Default)]
+pub(super) struct Session {
+    pub(super) expiry: Duration,
+    /// `None` while it is connected.
+    pub(super) ended_at: Option<Stamp>,
+    pub(super) cursor: Seq,
+    pub(super) sent: Seq,
+    pub(super) subscriptions: BTreeMap<Filter, Subscription>,
+}
+
+impl Session {
+    pub(super) fn has_expired(&self, now: Stamp) -> bool {
+        self.ended_at.is_some_and(|ended_at| ended_at.after(self.expiry) <= now)
+    }
+}
+
+impl LogState {
+    /// The position before the oldest record kept; the head if there is none.
+    pub(super) fn start(&self) -> Seq {
+        self.records.keys().next().map_or(self.head, |low| Seq(low.0 - 1))
+    }
+}
+
+impl State {
+    pub(super) fn new(limits: StoreLimits) -> State {
+        State {
+            limits,
+            logs: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            states: BTreeMap::new(),
+            dedupe: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            removed: BTreeMap::new(),
+        }
+    }
+
+    /// Sessions that were connected when the process ended begin to expire.
+    pub(super) fn restart(&mut self, now: Stamp) {
+        let expiry = self.limits.session_expiry_max;
+        for session in self.sessions.values_mut().filter(|session| session.ended_at.is_none()) {
+            (session.ended_at, session.expiry) = (Some(now), expiry);
+        }
+    }
+
+    pub(super) fn apply(&mut self, batch: &[Write], now: Stamp) -> Commit {
+        let answers = batch.iter().map(|write| self.write(write, now)).collect();
+        self.trim();
+        let removed = std::mem::take(&mut self.removed).into_iter().collect();
+        Commit { answers, removed }
+    }
+
+    fn write(&mut self, write: &Write, now: Stamp) -> Written {
+        match write {
+            Write::Append(append) => return self.append(append, now),
+            Write::OpenSession { key, clean_start, keep } => {
+                return self.open_session(key, *clean_start, *keep, now);
+            }
+            Write::KnowDevice { key, devices_max } => {
+                return Written::Known(self.know_device(key, *devices_max, now));
+            }
+            Write::Sweep(sweep) => return self.sweep(sweep, now),
+            Write::EndSession { key, expiry } => self.end_session(key, *expiry, now),
+            Write::Step { key, step } => self.step(key, *step, now),
+            Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),
+            Write::Unsubscribe { key, filters } => self.unsubscribe(key, filters),
+            Write::Advance { key, log, cursor, sent } => {
+                self.advance(key, *log, (*cursor, *sent), now)
+            }
+            Write::PutAccount { uid, password_hash } => {
+                self.accounts.insert(uid.clone(), password_hash.clone());
+            }
+            Write::DeleteAccount { uid } => {
+                self.accounts.remove(uid);
+            }
+        }
+        Written::Done
+    }
+
+    fn append(&mut self, append: &Append, now: Stamp) -> Written {
+        if let Some((key, step)) = &append.step {
+            self.step(key, *step, now);
+        }
+        if let Some(DedupeKey(text)) = &append.dedupe {
+            let key = (append.message.from.uid.clone(), text.clone());
+            match self.dedupe.get(&key) {
+                Some((id, at)) if at.after(DEDUPE_KEPT) > now => {
+                    return Written::Duplicate { id: *id };
+                }
+                _ => self.dedupe.insert(key, (append.message.id, now)),
+            };
+        }
+        let mut seqs = Vec::with_capacity(append.addressees.len());
+        for (recipient, delivery) in &append.addressees {
+            let log = self.logs.entry(recipient.clone()).or_default();
+            log.head = log.head.next();
+            let (seq, message) = (log.head, append.message.clone());
+            log.records.insert(seq, Entry { seq, delivery: *delivery, message });
+            seqs.push(seq);
+            self.touched.insert(recipient.clone());
+        }
+        Written::Appended { seqs }
+    }
+
+    fn trim(&mut self) {
+        for recipient in std::mem::take(&mut self.touched) {
+            let Some(log) = self.logs.get_mut(&recipient) else { continue };
+            if let Some(last) = self.limits.trim(log.start().0 + 1, log.head.0) {
+                let kept = log.records.split_off(&Seq(last + 1));
+                let gone = std::mem::replace(&mut log.records, kept).len() as u64;
+                *self.removed.entry(Removal::RetentionCount).or_default() += gone;
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, key: &SessionKey, step: Step, now: Stamp) {
+        let (mut state, _) = self.states.remove(key).unwrap_or_default();
+        state.apply(step);
+        if !state.is_empty() {
+            self.states.insert(key.clone(), (state, now));
+        }
+    }
+
+    fn subscribe(&mut self, key: &SessionKey, subscriptions: &[Subscription]) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        for subscription in subscriptions {
+            session.subscriptions.insert(subscription.filter.clone(), subscription.clone());
+        }
+    }
+
+    fn unsubscribe(&mut self, key: &SessionKey, filters: &[Box<str>]) {
+        let Some(session) = self.sessions.get_mut(key) else { return };
+        session.subscriptions.retain(|known, _| !filters.iter().any(|f| **f == *known.as_str()));
+    }
+
+    fn advance(&mut self, key: &SessionKey, log: Log, to: (Seq, Seq), now: Stamp) {
+        let (cursor, sent) = match log {
+            Log::Inbox => {
+                let Some(device) = self.devices.get_mut(key) else { return };
+                if to.0 > device.cursor || to.1 > device.sent {
+                    device.seen_at = now;
+                }
+                (&mut device.cursor, &mut device.sent)
+            }
+            Log::Queue => {
+                let Some(session) = self.sessions.get_mut(key) else { return };
+                (&mut session.cursor, &mut session.sent)
+            }
+        };
+        *cursor = to.0.max(*cursor);
+        *sent = to.1.max(*sent).max(*cursor);
+    }
+
+    pub(super) fn count(&mut self, why: Removal, records: u64) {
+        if records > 0 {
+            *self.removed.entry(why).or_default() += records;
+        }
+    }
+
+    /// A device is here; written at most once per [`DEVICE_SEEN_GRAIN`].
+    pub(super) fn see(&mut self, key: &SessionKey, now: Stamp) {
+        if let Some(device) = self.devices.get_mut(key)
+            && device.seen_at.after(DEVICE_SEEN_GRAIN) <= now
+        {
+            device.seen_at = now;
+        }
+    }
+
+    pub(super) fn head(&self, recipient: &Recipient) -> Seq {
+        self.logs.get(recipient).map_or(Seq(0), |log| log.head)
+    }
+
+    pub(super) fn read(
+        &self,
+        recipient: &Recipient,
+        after: Seq,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> Vec<Entry> {
+        let Some(log) = self.logs.get(recipient) else { return Vec::new() };
+        let mut bytes = 0;
+        let rest = log.records.range((Excluded(after), Unbounded)).map(|(_, entry)| entry);
+        let within = rest.take(count_max.max(1)).enumerate().take_while(|(index, entry)| {
+            bytes += entry.message.body.len();
+            *index == 0 || bytes <= bytes_max
+        });
+        within.map(|(_, entry)| entry.clone()).collect()
+    }
+
+    pub(super) fn subscriptions(
+        &self,
+        after: Option<(SessionKey, Filter)>,
+        count_max: usize,
+    ) -> Vec<(SessionKey, Subscription)> {
+        let all = self.sessions.iter().flat_map(|(key, session)| {
+            session.subscriptions.values().map(|subscription| (key.clone(), subscription.clone()))
+        });
+        let is_after = |key: &SessionKey, filter: &Filter| {
+            after.as_ref().is_none_or(|(k, f)| (key, filter) > (k, f))
+        };
+        all.filter(|(key, sub)| is_after(key, &sub.filter)).take(count_max).collect()
+    }
+
+    pub(super) fn accounts(&self, after: Option<&Uid>, count_max: usize) -> Vec<Uid> {
+        let start = after.map_or(Unbounded, Excluded);
+        let all = self.accounts.range::<Uid, _>((start, Unbounded));
+        all.map(|(uid, _)| uid.clone()).take(count_max).collect()
+    }
+
+    pub(super) fn devices(&self, uid: &Uid) -> Vec<(ClientId, Cursor)> {
+        let own = self.devices.iter().filter(|(key, _)| key.uid == *uid);
+        own.map(|(key, device)| (key.client_id.clone(), self.inbox_cursor(uid, device))).collect()
+    }
+
+    pub(super) fn inbox_cursor(&self, uid: &Uid, device: &Device) -> Cursor {
+        let head = self.head(&Recipient::Inbox(uid.clone()));
+        Cursor { cursor: device.cursor, sent: device.sent, head }
+    }
+}

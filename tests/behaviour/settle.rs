@@ -1,6 +1,6 @@
-//! A publish-only script acknowledges what arrives without showing it. The settle time keeps it from
-//! eating its owner's waiting mail: catch-up begins after a quiet while, or with the first SUBSCRIBE
-//! or PINGREQ.
+//! A publish-only script acknowledges what arrives without showing it. The settle time keeps it
+//! from eating its owner's waiting mail: catch-up begins after a quiet while, or with the first
+//! SUBSCRIBE or PINGREQ.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

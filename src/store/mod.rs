@@ -18,12 +18,9 @@ pub mod disk;
 pub mod lock;
 pub mod memory;
 pub mod open;
-<<<<<<< HEAD
 mod record;
 pub mod sqlite;
 mod work;
-=======
->>>>>>> harness
 
 use std::future::Future;
 use std::pin::Pin;

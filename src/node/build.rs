@@ -101,10 +101,7 @@ fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
     listeners.iter().map(local).collect()
 }
 
-async fn base(
-    config: Config,
-    data: &PathBuf,
-) -> Result<(Base, oneshot::Receiver<String>), String> {
+async fn base(config: Config, data: &PathBuf) -> Result<(Base, oneshot::Receiver<String>), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::new(clock.clone()));

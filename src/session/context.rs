@@ -40,17 +40,37 @@ impl Ctx<'_> {
 #[derive(Debug)]
 pub enum Request {
     /// Take this message. With a ticket, the answer comes back as [`super::Input::Answer`].
-    Submit { ticket: Option<Ticket>, submission: Submission, step: Option<Step> },
+    Submit {
+        ticket: Option<Ticket>,
+        submission: Submission,
+        step: Option<Step>,
+    },
     /// Commit one QoS 2 step.
-    Step { ticket: Option<Ticket>, step: Step },
+    Step {
+        ticket: Option<Ticket>,
+        step: Step,
+    },
     /// The settle time is over: this is a device now.
     KnowDevice,
-    Subscribe { packet_id: u16, asks: Vec<Ask> },
-    Unsubscribe { packet_id: u16, filters: Vec<Box<str>> },
+    Subscribe {
+        packet_id: u16,
+        asks: Vec<Ask>,
+    },
+    Unsubscribe {
+        packet_id: u16,
+        filters: Vec<Box<str>>,
+    },
     /// Read on after this position.
-    Read { log: LogName, after: Seq },
+    Read {
+        log: LogName,
+        after: Seq,
+    },
     /// The cursor moved; it may be stored late.
-    Advance { log: LogName, cursor: Seq, sent: Seq },
+    Advance {
+        log: LogName,
+        cursor: Seq,
+        sent: Seq,
+    },
     /// The connection ended without DISCONNECT: publish its will after the will's delay.
     Will(Box<Will>),
     /// The session has said its last; flush what is in `wire` and close.

@@ -21,7 +21,6 @@ mod stamped;
 mod subscribe;
 mod will;
 
-
 use std::sync::Arc;
 use std::time::Duration;
 

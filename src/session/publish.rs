@@ -275,7 +275,9 @@ impl Session {
                 step: Step::Release { packet_id },
             }),
             (true, false) => self.released(packet_id, Answer::Done, ctx),
-            (false, _) => self.write_pubcomp(ack.packet_id, mqtt::reason::PACKET_IDENTIFIER_NOT_FOUND, ctx),
+            (false, _) => {
+                self.write_pubcomp(ack.packet_id, mqtt::reason::PACKET_IDENTIFIER_NOT_FOUND, ctx)
+            }
         }
     }
 

@@ -37,7 +37,10 @@ enum Flight {
 /// What the session should send next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
-    Publish { entry: Entry, dup: bool },
+    Publish {
+        entry: Entry,
+        dup: bool,
+    },
     /// A QoS 2 record that the client already has.
     Release(Seq),
 }

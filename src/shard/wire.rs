@@ -80,8 +80,7 @@ impl Shard {
     /// All bytes have left: what waited for room may be written now.
     pub fn drained(&mut self, token: Token, mut buffer: Vec<u8>) {
         buffer.clear();
-        if self.spare.len() < SPARE_BUFFERS_COUNT_MAX
-            && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
+        if self.spare.len() < SPARE_BUFFERS_COUNT_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
         {
             self.spare.push(buffer);
         }

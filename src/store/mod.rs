@@ -14,8 +14,8 @@
 pub mod commit;
 pub mod disk;
 pub mod lock;
-pub mod open;
 pub mod memory;
+pub mod open;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,11 @@
 //! temporary
-use std::path::Path; use std::sync::Arc;
 use super::*;
-pub async fn open(_url: &str, _data: &Path, limits: StoreLimits) -> Result<Arc<dyn Store>, StoreError> { Ok(Arc::new(MemoryStore::new(limits))) }
+use std::path::Path;
+use std::sync::Arc;
+pub async fn open(
+    _url: &str,
+    _data: &Path,
+    limits: StoreLimits,
+) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(MemoryStore::new(limits)))
+}

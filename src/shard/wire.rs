@@ -141,6 +141,7 @@ fn decode_reason(error: &DecodeError) -> Reason {
         reason::PACKET_TOO_LARGE => Reason::PacketTooLarge,
         reason::PROTOCOL_ERROR => Reason::ProtocolError,
         reason::TOPIC_NAME_INVALID => Reason::TopicInvalid,
+        reason::TOPIC_FILTER_INVALID => Reason::FilterInvalid,
         reason::TOPIC_ALIAS_INVALID => Reason::TopicAliasInvalid,
         reason::UNSUPPORTED_PROTOCOL_VERSION => Reason::UnsupportedVersion,
         _ => Reason::Malformed,

@@ -14,7 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("mqtt",    &[]),
     ("session", &["model", "mqtt"]),
     ("broker",  &["model"]),
-    ("shard",   &["broker", "model", "mqtt", "session"]),
+    ("shard",   &["auth", "broker", "metrics", "model", "mqtt", "session", "store"]),
     // Edges.
     ("clock",   &["model"]),
     ("config",  &["model"]),

@@ -2,7 +2,7 @@
 //! (configuration, directory, ports), then the store, then the threads.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
@@ -101,7 +101,7 @@ fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
     listeners.iter().map(local).collect()
 }
 
-async fn base(config: Config, data: &PathBuf) -> Result<(Base, oneshot::Receiver<String>), String> {
+async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::new(clock.clone()));
@@ -200,12 +200,7 @@ fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
     }))
 }
 
-fn serve_control(
-    data: &std::path::Path,
-    base: &Base,
-    auth: &Auth,
-    stop: &Arc<Notify>,
-) -> Result<(), String> {
+fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
     let desk = Desk { book: auth.book.clone(), health: base.health.clone() };
     let stop = stop.clone();

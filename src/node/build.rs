@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{self, Auth, Hasher, Password};
@@ -27,6 +28,8 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 use super::Serving;
 use super::sweep::Sweeper;
 
+/// Connections that the kernel completes before they are accepted (it may allow fewer).
+const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -89,11 +92,20 @@ fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener
         };
         let address = text.to_socket_addrs().map_err(problem)?.next();
         let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        let listener = TcpListener::bind(address).map_err(problem)?;
-        listener.set_nonblocking(true).map_err(problem)?;
-        Ok(listener)
+        open(address).map_err(problem)
     };
     addresses.iter().map(bind).collect()
+}
+
+/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
+/// make clients wait for whole seconds.
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    Ok(socket.into())
 }
 
 fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {

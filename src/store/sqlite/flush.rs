@@ -199,7 +199,7 @@ async fn states(
     now: Stamp,
 ) -> Result<(), StoreError> {
     let (put, gone) = split(set);
-    execute(conn, &STATES_GONE, &gone, |query, key| bind_key(query, key)).await?;
+    execute(conn, &STATES_GONE, &gone, bind_key).await?;
     execute(conn, &STATES, &put, |query, (key, state)| {
         bind_key(query, key).bind(now.0).bind(state.clone())
     })

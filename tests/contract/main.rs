@@ -5,6 +5,7 @@
 
 mod postgres;
 mod promise;
+mod random;
 mod rig;
 mod say;
 

@@ -21,7 +21,9 @@ const MIGRATION_LOCK: i64 = 0x686f_6d69_6e67;
 pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| StoreError::Open(format!("store.url cannot be read: {error}")))?;
-    Ok(options.application_name("homing").disable_statement_logging())
+    let named = options.get_application_name().is_some();
+    let options = if named { options } else { options.application_name("homing") };
+    Ok(options.disable_statement_logging())
 }
 
 fn place(options: &PgConnectOptions) -> String {

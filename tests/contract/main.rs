@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod fixture;
 mod postgres;
 mod promise;
 mod random;
 mod rig;
 mod say;
+mod sqlite_file;
+mod sqlite_image;
 
 /// Each promise becomes one test per store.
 macro_rules! promises {

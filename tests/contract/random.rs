@@ -153,14 +153,14 @@ fn seeds(count: u64) -> Vec<u64> {
 
 #[tokio::test]
 async fn sqlite_does_what_the_model_does() {
-    for seed in seeds(30) {
+    for seed in seeds(12) {
         run(rig::sqlite().await.unwrap(), seed, 60).await;
     }
 }
 
 #[tokio::test]
 async fn postgres_does_what_the_model_does() {
-    for seed in seeds(6) {
+    for seed in seeds(4) {
         let Some(rig) = rig::postgres().await else { return };
         run(rig, seed, 60).await;
     }

@@ -19,6 +19,7 @@ pub mod disk;
 pub mod lock;
 pub mod memory;
 pub mod open;
+pub mod postgres;
 mod record;
 pub mod sqlite;
 mod work;
@@ -37,6 +38,7 @@ pub use commit::{Committer, Done, Reply, Request, Tag};
 pub use disk::DiskGuard;
 pub use memory::MemoryStore;
 pub use open::open;
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
 /// A device seen again within this time is not written again: its age is known to that grain.

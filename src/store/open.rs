@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sqlite::SqliteStore;
-use super::{Store, StoreError, StoreLimits};
+use super::{PostgresStore, SqliteStore, Store, StoreError, StoreLimits};
 use crate::model::Stamp;
 
 /// Opens the store that `url` names: `sqlite` (a file in `data_dir`) or `postgres://…`. `now` is
@@ -20,6 +19,9 @@ pub async fn open(
 ) -> Result<Arc<dyn Store>, StoreError> {
     if url == "sqlite" {
         return Ok(Arc::new(SqliteStore::open(data_dir, limits, now).await?));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Arc::new(PostgresStore::open(url, limits, now).await?));
     }
     Err(StoreError::Open(format!(
         "store.url is '{url}': write 'sqlite' or 'postgres://user@host/database'"

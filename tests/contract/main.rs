@@ -1,18 +1,26 @@
 //! The store's contract: one suite on memory, SQLite and PostgreSQL, and a random run against the
 //! memory model. What only one of them can show has a file of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixture;
+mod postgres;
 mod promise;
+mod random;
 mod rig;
 mod say;
+mod sqlite_file;
+mod sqlite_image;
 
 /// Each promise becomes one test per store.
 macro_rules! promises {
     ($($file:ident: $($name:ident),+;)+) => {
-        promises!(@store memory, $($file: $($name),+;)+);
-        promises!(@store sqlite, $($file: $($name),+;)+);
+        promises!(@store on_memory memory, $($file: $($name),+;)+);
+        promises!(@store on_sqlite sqlite, $($file: $($name),+;)+);
+        promises!(@store on_postgres postgres, $($file: $($name),+;)+);
     };
-    (@store $store:ident, $($file:ident: $($name:ident),+;)+) => {
-        mod $store {
+    (@store $module:ident $store:ident, $($file:ident: $($name:ident),+;)+) => {
+        mod $module {
             $($(
                 #[tokio::test]
                 async fn $name() {
@@ -73,17 +81,4 @@ promises! {
         accounts_are_put_listed_and_deleted,
         the_identity_stays,
         names_with_any_letters_come_back;
-}
-
-mod postgres {
-    pub struct Schema;
-    impl Schema {
-        pub async fn new() -> Option<Schema> {
-            None
-        }
-        pub async fn open(&self, _: homing::model::Stamp) -> homing::store::MemoryStore {
-            panic!()
-        }
-        pub async fn poison(&self) {}
-    }
 }

@@ -37,7 +37,8 @@ pub(super) async fn page(
         let mut item = item(&row)?;
         let ts: Option<i64> = get(&row, 6)?;
         if ts.is_some_and(|ts| ts < oldest.0) {
-            item.aged = aged(conn, &item, oldest).await?;
+            let head = record::seq(get(&row, 4)?);
+            item.aged = aged(conn, &item, oldest).await?.unwrap_or(head);
         }
         page.push(item);
     }
@@ -55,19 +56,17 @@ fn item(row: &SqliteRow) -> Result<PageItem, StoreError> {
     })
 }
 
-/// The last of the oldest records that were all taken before `oldest`.
+/// The last of the oldest records that were all taken before `oldest`; `None` if it is all of them.
 async fn aged(
     conn: &mut SqliteConnection,
     item: &PageItem,
     oldest: Stamp,
-) -> Result<Seq, StoreError> {
+) -> Result<Option<Seq>, StoreError> {
     let sql = "SELECT seq FROM log WHERE recipient = ? AND ts >= ? ORDER BY seq LIMIT 1";
     let query = sqlx::query(sql).bind(item.number).bind(oldest.0);
     let first_kept = query.fetch_optional(conn).await.map_err(store_error)?;
-    match first_kept {
-        Some(row) => Ok(Seq(record::seq(get(&row, 0)?).0.saturating_sub(1))),
-        None => Ok(Seq(u64::MAX - 1)),
-    }
+    let before = |row: SqliteRow| Ok(Seq(record::seq(get(&row, 0)?).0.saturating_sub(1)));
+    first_kept.map(before).transpose()
 }
 
 /// Removes messages past their expiry. Returns how many of which logs.

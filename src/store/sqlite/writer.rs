@@ -1,7 +1,5 @@
 //! The one writing connection: a transaction per batch, and the cache of what batches need.
 
-use std::collections::HashSet;
-
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::store_error;
@@ -84,6 +82,8 @@ impl Writer {
 }
 
 impl Transaction for Writer {
+    type Error = StoreError;
+
     async fn load(&mut self, mut needs: Needs, work: &mut Work) -> Result<(), StoreError> {
         needs.recipients.retain(|recipient, _| match self.ledgers.take(recipient) {
             Some(ledger) => {
@@ -121,7 +121,8 @@ impl Transaction for Writer {
 
     async fn remove_expired(&mut self, work: &mut Work, count: u32) -> Result<u64, StoreError> {
         let (gone, logs) = sweep::remove_expired(&mut self.conn, work.now, count).await?;
-        forget(&mut self.ledgers, work, &logs);
+        work.forget(&logs);
+        self.ledgers.retain(|ledger| !logs.contains(&ledger.id));
         Ok(gone)
     }
 
@@ -139,14 +140,5 @@ impl Transaction for Writer {
         let gone = sweep::remove_dedupe(&mut self.conn, oldest, count).await?;
         sweep::shrink(&mut self.conn).await?;
         Ok(gone)
-    }
-}
-
-/// Logs whose low end may have changed are loaded again when they are needed.
-fn forget(cache: &mut Cache<Recipient, Ledger>, work: &mut Work, logs: &HashSet<i64>) {
-    if !logs.is_empty() {
-        cache.retain(|ledger| !logs.contains(&ledger.id));
-        work.ledgers
-            .retain(|_, ledger| ledger.as_ref().is_none_or(|ledger| !logs.contains(&ledger.id)));
     }
 }

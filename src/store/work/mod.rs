@@ -9,7 +9,7 @@ mod run;
 mod session;
 mod sweep;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 pub(super) use changes::{Changes, Deletion, Row};
@@ -104,6 +104,12 @@ impl Work {
                 "{recipient:?} was needed and not loaded; this is a bug, please report it"
             ))),
         }
+    }
+
+    /// Logs that were changed outside are loaded again when they are needed.
+    pub(super) fn forget(&mut self, logs: &HashSet<i64>) {
+        self.ledgers
+            .retain(|_, ledger| ledger.as_ref().is_none_or(|ledger| !logs.contains(&ledger.id)));
     }
 
     fn count(&mut self, why: Removal, count: u64) {

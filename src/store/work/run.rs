@@ -55,19 +55,21 @@ pub(in crate::store) struct PageItem {
 
 /// One open transaction of a database.
 pub(in crate::store) trait Transaction: Send {
+    type Error: From<StoreError> + Send;
+
     /// Puts what is needed into `work`.
     fn load(
         &mut self,
         needs: Needs,
         work: &mut Work,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Writes; counts the records that were there to be removed.
     fn flush(
         &mut self,
         changes: Changes,
         now: Stamp,
-    ) -> impl Future<Output = Result<Counts, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Counts, Self::Error>> + Send;
 
     /// The next recipients after a number.
     fn page(
@@ -75,14 +77,14 @@ pub(in crate::store) trait Transaction: Send {
         after: i64,
         count: u32,
         oldest: Stamp,
-    ) -> impl Future<Output = Result<Vec<PageItem>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<PageItem>, Self::Error>> + Send;
 
     /// Removes messages past their expiry; forgets their logs in `work`. Returns how many.
     fn remove_expired(
         &mut self,
         work: &mut Work,
         count: u32,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 
     /// Removes sender states not touched since `oldest` among the next `count`; returns the number
     /// of the last one looked at.
@@ -91,14 +93,14 @@ pub(in crate::store) trait Transaction: Send {
         after: i64,
         oldest: Stamp,
         count: u32,
-    ) -> impl Future<Output = Result<Option<i64>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Option<i64>, Self::Error>> + Send;
 
     /// Removes dedupe keys taken at `oldest` or before. Returns how many.
     fn remove_dedupe(
         &mut self,
         oldest: Stamp,
         count: u32,
-    ) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 }
 
 /// Applies a batch within an open transaction.
@@ -106,7 +108,7 @@ pub(in crate::store) async fn run<T: Transaction>(
     transaction: &mut T,
     work: &mut Work,
     batch: &[Write],
-) -> Result<Commit, StoreError> {
+) -> Result<Commit, T::Error> {
     let mut commit = Commit::default();
     let mut counts = Counts::default();
     let is_sweep = |write: &Write| matches!(write, Write::Sweep(_));
@@ -126,7 +128,7 @@ pub(in crate::store) async fn run<T: Transaction>(
     Ok(commit)
 }
 
-async fn flush<T: Transaction>(transaction: &mut T, work: &mut Work) -> Result<Counts, StoreError> {
+async fn flush<T: Transaction>(transaction: &mut T, work: &mut Work) -> Result<Counts, T::Error> {
     let mut counts = std::mem::take(&mut work.counts);
     let changes = work.take_changes();
     if !changes.is_empty() {
@@ -139,7 +141,7 @@ async fn sweep<T: Transaction>(
     transaction: &mut T,
     work: &mut Work,
     sweep: &Sweep,
-) -> Result<Written, StoreError> {
+) -> Result<Written, T::Error> {
     let count = sweep.recipients_max.max(1);
     let mut swept = Swept::default();
     let next = match Place::decode(sweep.after) {
@@ -176,7 +178,7 @@ async fn sweep_page<T: Transaction>(
     sweep: &Sweep,
     after: i64,
     swept: &mut Swept,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<i64>, T::Error> {
     let oldest = work.now.before(sweep.retention);
     let page = transaction.page(after, sweep.recipients_max.max(1), oldest).await?;
     let recipients = page.iter().map(|item| item.recipient.clone());

@@ -1,9 +1,9 @@
 //! The sender's state: steps that share the fate of their message.
 
 use homing::model::{SenderState, Seq, Step};
-use homing::store::{Append, StoreError, Write};
+use homing::store::{Append, Write};
 
-use crate::rig::{Rig, appended};
+use crate::rig::Rig;
 use crate::say::*;
 
 fn step(packet_id: u16, hold: bool) -> Write {
@@ -52,8 +52,6 @@ pub async fn an_empty_state_is_not_kept(mut rig: Rig) {
     assert!(state(&rig).await.is_empty());
     rig.crash().await;
     assert!(state(&rig).await.is_empty());
-    assert!(!matches!(rig.store.reopen().await, Err(StoreError::Corrupt(_))));
-    assert_eq!(appended(&rig.write(append(inbox("b"), 1)).await), [1]);
 }
 
 pub async fn the_sweep_forgets_states_not_touched_for_long(mut rig: Rig) {

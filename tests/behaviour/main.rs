@@ -17,6 +17,7 @@ mod modes;
 mod offline;
 mod order;
 mod original_scripts;
+mod postgres;
 mod publish_ack_after_commit;
 mod qos;
 mod qos2_crash;

@@ -129,7 +129,7 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     let opened = crate::store::open::open(&config.store.url, data, limits, clock.stamp()).await;
     let store = opened.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
-    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone());
+    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone());
     let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
     let (failed, store_failed) = oneshot::channel();
     let ending = committer.clone();

@@ -88,7 +88,6 @@ const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publish
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
-const DURABLE: &str = "Durable MQTT sessions kept now, connected or not";
 
 fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
     labelled(registry, name, help, "qos", ["0", "1", "2"])

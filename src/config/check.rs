@@ -31,21 +31,29 @@ fn listeners(config: &Config, wrong: &mut Vec<String>) {
     if *workers > WORKERS_COUNT_MAX {
         wrong.push(format!("listen.workers: at most {WORKERS_COUNT_MAX}; 0 is one per core"));
     }
-    for (key, address) in addresses(&config.listen) {
-        match split(address) {
-            None => wrong.push(format!("{key}: {address:?} is no ADDR:PORT, as 127.0.0.1:1883")),
-            Some((host, _)) if config.auth.provider == Provider::Open && !loopback(host) => {
-                wrong.push(format!(
-                    "auth.provider = \"open\" lets anyone in, so it serves this machine alone: \
-                     change {key} = {address:?} to 127.0.0.1, or auth.provider to \"accounts\""
-                ));
-            }
-            Some(_) => {}
-        }
+    let unreadable = addresses(&config.listen).filter(|(_, address)| split(address).is_none());
+    wrong
+        .extend(unreadable.map(|(key, address)| {
+            format!("{key}: {address:?} is no ADDR:PORT, as 127.0.0.1:1883")
+        }));
+    if config.auth.provider == Provider::Open {
+        wrong.extend(not_loopback(config).into_iter().map(|(key, address)| {
+            format!(
+                "auth.provider = \"open\" lets anyone in, so it serves loopback alone: change \
+                 {key} = {address:?} to 127.0.0.1, or auth.provider to \"accounts\""
+            )
+        }));
     }
     if let Some(twice) = http.iter().find(|http| mqtt.contains(http) && !http.ends_with(":0")) {
         wrong.push(format!("listen.http: {twice:?} is in listen.mqtt already"));
     }
+}
+
+/// The addresses that other machines could reach, each with its key.
+pub fn not_loopback(config: &Config) -> Vec<(&'static str, &str)> {
+    let reachable = |address: &str| split(address).is_some_and(|(host, _)| !loopback(host));
+    let all = addresses(&config.listen).map(|(key, address)| (key, address.as_str()));
+    all.filter(|(_, address)| reachable(address)).collect()
 }
 
 fn addresses(listen: &Listen) -> impl Iterator<Item = (&'static str, &String)> {

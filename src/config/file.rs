@@ -106,7 +106,7 @@ impl Mistake {
         let (words, gutter) = (&self.words, " ".repeat(number.to_string().len()));
         let indent = " ".repeat(column - 1);
         format!(
-            "{name}:{number}:{column}: {words}\n {number} | {line}\n {gutter} | {indent}{marks}"
+            "{name}, line {number}, column {column}: {words}\n {number} | {line}\n {gutter} | {indent}{marks}"
         )
     }
 }
@@ -132,32 +132,35 @@ mod tests {
     fn an_unknown_key_is_told_with_its_place_and_the_nearest_name() {
         assert_eq!(
             mistake("[log]\nlevel = \"info\"\n[inbox]\n  setle = \"1s\"\n"),
-            "homing.toml:4:3: unknown key `inbox.setle`: did you mean `inbox.settle`?\n \
+            "homing.toml, line 4, column 3: unknown key `inbox.setle`: did you mean `inbox.settle`?\n \
              4 |   setle = \"1s\"\n   |   ^^^^^"
         );
-        assert!(mistake("[inbx]\n").contains("1:2: unknown key `inbx`: did you mean `inbox`?"));
+        assert!(
+            mistake("[inbx]\n")
+                .contains("line 1, column 2: unknown key `inbx`: did you mean `inbox`?")
+        );
         assert!(mistake("inbox.setle = \"1s\"").contains("did you mean `inbox.settle`?"));
     }
 
     #[test]
     fn a_wrong_value_is_told_with_its_place_and_an_example() {
         let words = mistake("[inbox]\nsettle = \"1 week\"\n");
-        assert!(words.starts_with("homing.toml:2:10: `inbox.settle`"), "{words}");
+        assert!(words.starts_with("homing.toml, line 2, column 10: `inbox.settle`"), "{words}");
         assert!(words.contains("\"1 week\" is no duration"), "{words}");
         assert!(words.contains("settle = \"250ms\""), "{words}");
         let words = mistake("[auth]\nprovider = \"htpasswd\"\n");
         assert!(words.contains("`accounts` or `open`"), "{words}");
         let words = mistake("[listen]\nmqtt = \"0.0.0.0:1883\"\n");
-        assert!(words.contains("2:8: `listen.mqtt`"), "{words}");
+        assert!(words.contains("line 2, column 8: `listen.mqtt`"), "{words}");
         assert!(mistake("inbox = 5").contains("write [inbox]"));
     }
 
     #[test]
     fn broken_toml_is_told_with_its_place() {
         let words = mistake("[log]\nlevel = info\n");
-        assert!(words.starts_with("homing.toml:2:9: "), "{words}");
+        assert!(words.starts_with("homing.toml, line 2, column 9: "), "{words}");
         assert!(words.ends_with("2 | level = info\n   |         ^^^^"), "{words}");
-        assert!(mistake("# žluť\n[log]\nä = 1").contains(":3:1: "));
+        assert!(mistake("# žluť\n[log]\nä = 1").contains("line 3, column 1: "));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+pub use super::check::not_loopback;
 use super::{Config, check, env, file};
 
 /// What the command line says about settings.

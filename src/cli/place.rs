@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::exit::{Failure, UNREACHABLE, finish};
 use super::user::{self, Opened, UserArgs};
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::config::load::{Flags, Loaded, load};
 use crate::store::StoreLimits;
@@ -74,6 +75,8 @@ async fn open(config: &Config, data: &std::path::Path) -> Result<Opened<DataLock
         messages_max: config.inbox.messages_max,
         session_expiry_max: config.limits.session_expiry_max.0,
     };
-    let opened = crate::store::open::open(&config.store.url, data, limits).await;
+    let opened =
+        crate::store::open::open(&config.store.url, data, limits, SystemClock::default().stamp())
+            .await;
     Ok(Opened { store: opened.map_err(|error| words(&error))?, lock })
 }

@@ -21,6 +21,7 @@ mod postgres;
 mod publish_ack_after_commit;
 mod qos;
 mod qos2_crash;
+mod readme;
 mod resend;
 mod retention;
 mod settle;

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::limit::{LIVE_ENTRIES_COUNT_MAX, PACKET_IDS_PER_LOG};
+use crate::model::limit::{LIVE_ENTRIES_BYTES_MAX, LIVE_ENTRIES_COUNT_MAX, PACKET_IDS_PER_LOG};
 use crate::model::{Entry, Seq};
 
 use super::LogName;
@@ -56,6 +56,7 @@ pub struct Reader {
     open: u16,
     /// Records right behind what was sent, without gaps other than removed ones.
     ready: VecDeque<Entry>,
+    ready_bytes: usize,
     /// Position up to which `ready` or removed records reach.
     reached: Seq,
     head: Seq,
@@ -73,6 +74,7 @@ impl Reader {
             flights: VecDeque::new(),
             open: 0,
             ready: VecDeque::new(),
+            ready_bytes: 0,
             reached: position.cursor,
             head: position.head.max(position.cursor),
             reading: None,
@@ -85,10 +87,17 @@ impl Reader {
     pub fn committed(&mut self, entry: Entry) {
         let is_next = self.reached == self.head && entry.seq == self.head.next();
         self.head = self.head.max(entry.seq);
-        if is_next && self.ready.len() < LIVE_ENTRIES_COUNT_MAX {
-            self.reached = entry.seq;
-            self.ready.push_back(entry);
+        let room =
+            self.ready.len() < LIVE_ENTRIES_COUNT_MAX && self.ready_bytes < LIVE_ENTRIES_BYTES_MAX;
+        if is_next && room {
+            self.push_ready(entry);
         }
+    }
+
+    fn push_ready(&mut self, entry: Entry) {
+        self.reached = entry.seq;
+        self.ready_bytes += entry.message.body.len();
+        self.ready.push_back(entry);
     }
 
     /// The position to read after, if there is something to read and nothing is ready. The answer
@@ -109,8 +118,7 @@ impl Reader {
         }
         for entry in entries {
             if entry.seq > self.reached {
-                self.reached = entry.seq;
-                self.ready.push_back(entry);
+                self.push_ready(entry);
             }
         }
         self.head = self.head.max(self.reached);
@@ -124,6 +132,7 @@ impl Reader {
             return None;
         }
         let entry = self.ready.pop_front()?;
+        self.ready_bytes -= entry.message.body.len();
         self.fly_to(entry.seq);
         if let Some(place) = self.received_before.iter().position(|seq| *seq == entry.seq) {
             self.received_before.swap_remove(place);

@@ -19,6 +19,8 @@ mod settings;
 mod settle;
 mod stamped;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod will;
 
 use std::sync::Arc;

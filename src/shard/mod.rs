@@ -12,6 +12,8 @@ mod connect;
 mod effects;
 mod filters;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod users;
 mod wake;
 mod wire;

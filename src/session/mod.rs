@@ -226,6 +226,11 @@ impl Session {
         !self.key.client_id.is_empty() && !self.assigned
     }
 
+    /// The client can come back as the same: what it left half done is worth storing.
+    pub fn can_return(&self) -> bool {
+        self.is_device() || self.is_durable()
+    }
+
     /// The MQTT session outlives the connection.
     pub fn is_durable(&self) -> bool {
         !self.expiry.is_zero()

@@ -44,7 +44,9 @@ impl Shard {
     /// What the session leaves behind: a durable one its filters, any other one nothing.
     fn leave_session(&mut self, token: Token, key: &SessionKey) {
         let Some(conn) = self.conn(token) else { return };
-        let (kept, expiry) = (conn.kept, conn.session.expiry());
+        // Without the store's answer there may be an older session, which this one took up.
+        let kept = conn.kept || (!conn.opened && !key.client_id.is_empty());
+        let expiry = conn.session.expiry();
         let filters = std::mem::take(&mut conn.filters);
         if self.connected(key) == Some(token) {
             self.by_key.remove(key);
@@ -58,6 +60,7 @@ impl Shard {
             }
             return;
         }
+        self.forget_subscriptions(key);
         let at = crate::broker::subscriptions::Connection { worker: self.index, token: token.0 };
         let at = (!kept).then_some(at);
         for filter in filters {

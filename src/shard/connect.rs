@@ -49,6 +49,7 @@ impl Shard {
             flush_asked: false,
             armed: Moment::default(),
             kept: false,
+            opened: false,
             asking: None,
             closing: None,
         });
@@ -77,12 +78,16 @@ impl Shard {
             head: cursor.head,
             received: Vec::new(),
         };
-        let durable = conn.session.is_durable();
+        // An MQTT 5 client may take up a durable session and let it end with this connection.
+        conn.kept = opened.durable.is_some();
+        conn.opened = true;
+        let key = conn.session.key().clone();
         let (envelope, filters) = self.resume_filters(&opened);
+        self.reconcile(&key, &filters);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),
-            queue: opened.durable.filter(|_| durable).map(|durable| position(durable.queue)),
+            queue: opened.durable.map(|durable| position(durable.queue)),
             session_present: opened.session_present,
             envelope,
         };

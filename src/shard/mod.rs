@@ -79,6 +79,8 @@ struct Conn {
     armed: Moment,
     /// The store keeps this session beyond the connection.
     kept: bool,
+    /// The store has answered what it keeps.
+    opened: bool,
     /// A publish to a user of whom the directory is asked; the connection is read no further.
     asking: Option<Box<Asking>>,
     closing: Option<Closing>,

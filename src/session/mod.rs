@@ -6,6 +6,7 @@
 //! `keepalive`, `envelope`, `end`.
 
 mod ack;
+mod code;
 mod connect;
 mod context;
 mod deliver;

@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Publish, encode};
 
+use super::code::in_puback;
 use super::will::attributes;
 use super::{Answer, Ctx, Phase, Request, Session, Settings, Ticket};
 
@@ -241,7 +242,7 @@ impl Session {
             publishing.unreleased.retain(|(id, _)| *id != packet_id.get());
         }
         match self.version {
-            mqtt::Version::V5 => self.write_ack(packet_id, qos, reason.mqtt5(), &words, ctx),
+            mqtt::Version::V5 => self.write_ack(packet_id, qos, in_puback(reason), &words, ctx),
             _ => self.end(reason, words, ctx),
         }
     }

@@ -15,6 +15,11 @@ impl Shard {
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
         self.arm(token);
+        if self.draining {
+            // It was greeted while the others were sent away.
+            self.give_up(token, Reason::ShuttingDown);
+            return token;
+        }
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
             self.handle(token, Input::Opened(Box::default()));

@@ -4,4 +4,6 @@ mod durable_session;
 mod exactly_once;
 mod inbox;
 mod packets;
+mod refusal;
+mod will;
 mod world;

@@ -32,6 +32,8 @@ pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Publishes per client that are remembered for a resend after a cut connection (ruling 5).
 pub const PUBLISH_RING_COUNT_MAX: usize = 64;
+/// Wills that wait for their delay, per worker; beyond it the first of them go out early.
+pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages that wait in memory for the window of a clean session; beyond it they are dropped.
 pub const LIVE_WAITING_COUNT_MAX: usize = 4096;
 /// Bytes of bodies among them.

@@ -16,6 +16,11 @@ impl Shard {
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
         self.arm(token);
+        if self.draining {
+            // It was greeted while the others were sent away.
+            self.give_up(token, Reason::ShuttingDown);
+            return token;
+        }
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
             self.handle(token, Input::Opened(Box::default()));
@@ -50,6 +55,7 @@ impl Shard {
             flush_asked: false,
             armed: Moment::default(),
             kept: false,
+            opened: false,
             asking: None,
             closing: None,
         });
@@ -78,12 +84,16 @@ impl Shard {
             head: cursor.head,
             received: Vec::new(),
         };
-        let durable = conn.session.is_durable();
+        // An MQTT 5 client may take up a durable session and let it end with this connection.
+        conn.kept = opened.durable.is_some();
+        conn.opened = true;
+        let key = conn.session.key().clone();
         let (envelope, filters) = self.resume_filters(&opened);
+        self.reconcile(&key, &filters);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),
-            queue: opened.durable.filter(|_| durable).map(|durable| position(durable.queue)),
+            queue: opened.durable.map(|durable| position(durable.queue)),
             session_present: opened.session_present,
             envelope,
         };

@@ -1,4 +1,5 @@
 //! What is written is read back, cut frames are waited for, and no bytes cause a panic.
+//! `PROPTEST_CASES=100000 cargo test --test codec` tries harder.
 
 use homing::mqtt::{Version, decode, encode, encoded_bytes};
 use proptest::prelude::*;
@@ -54,8 +55,6 @@ fn replace(frame: &mut [u8], at: usize, with: impl Fn(u8) -> u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
     #[test]
     fn what_is_written_is_read(parts in parts()) {
         let frame = parts.frame();

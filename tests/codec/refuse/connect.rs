@@ -25,6 +25,9 @@ cases! {
     connect_with_everything_5: V5,
         v5(0xF6, b"\0\x01c\0\0\x04will\0\x03bye\0\x04name\0\x06secret") => READ;
     password_that_is_not_text: V311, v311(0xC2, b"\0\x01c\0\x01u\0\x03\xff\0\xfe") => READ;
+    password_that_is_not_text_in_5: V5, v5(0xC2, b"\0\x01c\0\x01u\0\x01\xff") => READ;
+    no_client_id_and_a_durable_session: V311, v311(0x00, b"\0\0") => READ;
+    no_client_id_and_a_durable_session_in_5: V5, v5(0x00, b"\0\0") => READ;
     password_without_user_name_in_5: V5, v5(0x42, b"\0\x01c\0\x01p") => READ;
     password_without_user_name_in_3_1_1: V311, v311(0x42, b"\0\x01c\0\x01p") => MALFORMED;
 
@@ -36,12 +39,15 @@ cases! {
     protocol_3_1: V311, frame(0x10, b"\0\x06MQIsdp\x03\x02\0\x3c\0\x01c") => UNSUPPORTED_VERSION;
 
     connect_flag_reserved: V311, v311(0x03, b"\0\x01c") => MALFORMED;
+    connect_flag_reserved_in_5: V5, v5(0x03, b"\0\x01c") => MALFORMED;
     will_qos_without_will: V311, v311(0x0A, b"\0\x01c") => MALFORMED;
     will_retain_without_will: V5, v5(0x22, b"\0\x01c") => MALFORMED;
     will_qos_3: V5, v5(0x1E, b"\0\x01c\0\0\x01w\0\x01m") => MALFORMED;
     will_topic_empty: V311, v311(0x06, b"\0\x01c\0\0\0\x01m") => PROTOCOL_ERROR;
     will_topic_with_wildcard: V311, v311(0x06, b"\0\x01c\0\x03w/#\0\x01m") => TOPIC_NAME_INVALID;
     will_topic_with_nul: V311, v311(0x06, b"\0\x01c\0\x02w\0\0\x01m") => MALFORMED;
+    will_topic_empty_in_5: V5, v5(0x06, b"\0\x01c\0\0\0\0\x01m") => PROTOCOL_ERROR;
+    will_topic_with_wildcard_in_5: V5, v5(0x06, b"\0\x01c\0\0\x03w/#\0\x01m") => TOPIC_NAME_INVALID;
     will_missing: V311, v311(0x06, b"\0\x01c") => MALFORMED;
     will_payload_is_any_bytes: V311, v311(0x06, b"\0\x01c\0\x01w\0\x02\0\xff") => READ;
 
@@ -64,6 +70,8 @@ cases! {
     connack_5: V5, frame(0x20, b"\0\0\x03\x21\0\x0a") => READ;
     connack_5_code_of_3_1_1: V5, frame(0x20, b"\0\x05\0") => PROTOCOL_ERROR;
     connack_5_without_property_length: V5, frame(0x20, b"\0\0") => MALFORMED;
+    connack_flags_unknown_3_1_1: V311, frame(0x20, b"\x02\0") => MALFORMED;
+    connack_session_present_on_refusal_3_1_1: V311, frame(0x20, b"\x01\x05") => PROTOCOL_ERROR;
     connack_flags_unknown: V5, frame(0x20, b"\x02\0\0") => MALFORMED;
     connack_session_present_on_refusal: V5, frame(0x20, b"\x01\x87\0") => PROTOCOL_ERROR;
     connack_empty: V5, frame(0x20, b"\x01") => MALFORMED;

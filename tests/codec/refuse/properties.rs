@@ -29,6 +29,7 @@ cases! {
         frame(0x10, b"\0\x04MQTT\x05\x06\0\0\0\0\x01c\x03\x21\0\x01\0\x01w\0\0") => PROTOCOL_ERROR;
     property_twice: V5, connect(b"\x21\0\x01\x21\0\x01") => PROTOCOL_ERROR;
     property_cut: V5, publish(b"\x02\0\0") => MALFORMED;
+    property_text_beyond_the_block: V5, frame(0x30, b"\0\x01a\x04\x03\0\x02tt") => MALFORMED;
     property_text_cut: V5, publish(b"\x03\0\x05ab") => MALFORMED;
     property_text_with_nul: V5, publish(b"\x03\0\x01\0") => MALFORMED;
     property_text_not_utf8: V5, publish(b"\x03\0\x01\xff") => MALFORMED;
@@ -61,6 +62,8 @@ cases! {
     subscription_id_too_wide: V5, subscribe(b"\x0b\xff\xff\xff\xff\x01") => MALFORMED;
     subscription_id_not_shortest: V5, subscribe(b"\x0b\x81\0") => MALFORMED;
     subscription_id_twice_in_subscribe: V5, subscribe(b"\x0b\x01\x0b\x02") => PROTOCOL_ERROR;
+    subscription_id_then_unknown: V5, frame(0x82, b"\0\x01\x03\x0b\x01\0\x01a\0") => MALFORMED;
+    subscription_ids_before_another: V5, publish(b"\x0b\x01\x0b\x02\x01\x01") => READ;
     subscription_id_twice_in_publish: V5, publish(b"\x0b\x01\x0b\x02") => READ;
     maximum_qos_2: V5, frame(0x20, b"\0\0\x02\x24\x02") => PROTOCOL_ERROR;
     retain_available_2: V5, frame(0x20, b"\0\0\x02\x25\x02") => PROTOCOL_ERROR;

@@ -21,6 +21,7 @@ cases! {
     publish_qos_3: V311, frame(0x36, b"\0\x01a\0\x01") => MALFORMED;
     publish_qos_3_resent: V5, frame(0x3E, b"\0\x01a\0\x01\0") => MALFORMED;
     publish_dup_at_qos_0: V311, frame(0x38, b"\0\x01a") => PROTOCOL_ERROR;
+    publish_dup_at_qos_0_in_5: V5, frame(0x38, b"\0\x01a\0") => PROTOCOL_ERROR;
     publish_packet_id_0: V311, frame(0x32, b"\0\x01a\0\0") => PROTOCOL_ERROR;
     publish_packet_id_missing: V311, frame(0x32, b"\0\x01a") => MALFORMED;
     publish_packet_id_cut: V5, frame(0x34, b"\0\x01a\0") => MALFORMED;

@@ -34,6 +34,7 @@ cases! {
     subscribe_without_body: V5, frame(0x82, b"") => MALFORMED;
     subscribe_without_options: V311, frame(0x82, b"\0\x01\0\x01a") => MALFORMED;
     subscribe_filter_empty: V311, v311("", 0) => FILTER_INVALID;
+    subscribe_filter_empty_in_5: V5, v5("", 0) => FILTER_INVALID;
     subscribe_filter_with_nul: V311, v311("a\0", 0) => MALFORMED;
     subscribe_filter_not_utf8: V5, frame(0x82, b"\0\x01\0\0\x01\xff\0") => MALFORMED;
     subscribe_filter_hash_in_level: V311, v311("a#", 0) => FILTER_INVALID;
@@ -71,6 +72,7 @@ cases! {
     suback_3_1_1_with_a_code_of_5: V311, frame(0x90, b"\0\x01\x87") => PROTOCOL_ERROR;
     suback_5: V5, frame(0x90, b"\0\x01\0\x02\x87") => READ;
     suback_5_code_invalid: V5, frame(0x90, b"\0\x01\0\x03") => PROTOCOL_ERROR;
+    suback_3_1_1_without_code: V311, frame(0x90, b"\0\x01") => PROTOCOL_ERROR;
     suback_without_code: V5, frame(0x90, b"\0\x01\0") => PROTOCOL_ERROR;
     unsuback_3_1_1: V311, frame(0xB0, b"\0\x01") => READ;
     unsuback_3_1_1_with_a_code: V311, frame(0xB0, b"\0\x01\0") => MALFORMED;

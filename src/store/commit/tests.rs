@@ -26,11 +26,15 @@ struct Rig {
 }
 
 fn rig() -> Rig {
+    guarded(None)
+}
+
+fn guarded(guard: Option<DiskGuard>) -> Rig {
     let limits = StoreLimits { messages_max: 100, session_expiry_max: Duration::from_secs(60) };
     let store = Arc::new(MemoryStore::new(limits));
     let (sender, done) = channel();
     let (committer, thread) =
-        spawn(store.clone(), Arc::new(ManualClock::default()), None, move |results, _| {
+        spawn(store.clone(), Arc::new(ManualClock::default()), guard, move |results, _| {
             sender.send(results).unwrap();
         });
     Rig { store, committer, thread, done }
@@ -104,5 +108,15 @@ async fn a_damaged_place_refuses_one_write_and_not_its_neighbours() {
 async fn a_store_that_is_away_for_a_moment_is_waited_for() {
     let rig = rig();
     rig.store.fail_next(StoreError::Unavailable("connection refused".into()));
+    assert_eq!(rig.committer.write(put("a")).await.unwrap(), Written::Done);
+}
+
+/// The guard sees a low disk, and then the store has no room even for what is no append: the
+/// ballast goes, and the same write is tried again.
+#[tokio::test]
+async fn a_disk_that_is_low_and_then_full_still_takes_what_is_no_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = guarded(Some(DiskGuard::new(dir.path(), u64::MAX / 2)));
+    rig.store.fail_next(StoreError::Full("no room".into()));
     assert_eq!(rig.committer.write(put("a")).await.unwrap(), Written::Done);
 }

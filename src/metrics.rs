@@ -56,43 +56,51 @@ pub struct Metrics {
     pub commits: Count,
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
-    pub sessions_durable: Gauge,
     pub panics: Count,
 }
 
-const REASON: &str = "reason";
-
 impl Default for Metrics {
-    #[rustfmt::skip]
     fn default() -> Metrics {
         let mut all = Registry::with_prefix("homing");
         let r = &mut all;
         Metrics {
-            messages_received: labelled(r, "messages_received", "PUBLISH packets received from clients, accepted or not", "qos", QOS),
-            messages_delivered: labelled(r, "messages_delivered", "PUBLISH packets sent to clients, repeats included", "qos", QOS),
-            messages_refused: labelled(r, "messages_refused", "Publishes refused, told to the publisher", REASON, reasons()),
-            messages_dropped: labelled(r, "messages_dropped", "Messages not delivered to one receiver, and QoS 0 publishes not taken", REASON, reasons().chain(["expired"])),
-            messages_removed: labelled(r, "messages_removed", "Stored records and devices removed", REASON, Removal::ALL.map(Removal::name)),
-            connections_closed: labelled(r, "connections_closed", "Connections ended; client: by DISCONNECT, network: lost without one, else why the server closed it", REASON, reasons().chain(["client", "network"])),
-            logins_refused: labelled(r, "logins_refused", "CONNECT packets refused", REASON, reasons()),
-            messages_committed: counter(r, "messages_committed", "Messages stored for at least one durable addressee"),
+            messages_received: by_qos(r, "messages_received", "PUBLISH packets from clients"),
+            messages_delivered: by_qos(r, "messages_delivered", "PUBLISH packets to clients"),
+            messages_refused: by_reason(r, "messages_refused", "Publishes refused", &[]),
+            messages_dropped: by_reason(r, "messages_dropped", DROPPED, &["expired"]),
+            messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
+            connections_closed: by_reason(r, "connections_closed", CLOSED, &["client", "network"]),
+            logins_refused: by_reason(r, "logins_refused", "CONNECT packets refused", &[]),
+            messages_committed: counter(r, "messages_committed", COMMITTED),
             connections: gauge(r, "connections", "Connections open now"),
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
-            takeovers: counter(r, "takeovers", "Sessions taken over by another connection of the same user and client id"),
+            takeovers: counter(r, "takeovers", "Sessions taken over by another connection"),
             commits: counter(r, "commits", "Store transactions committed"),
-            commit_records: counter(r, "commit_records", "Records written by committed store transactions"),
-            store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes of publishes that wait for the store now"),
-            sessions_durable: gauge(r, "sessions_durable", "Durable MQTT sessions kept now, connected or not"),
+            commit_records: counter(r, "commit_records", "Records written by transactions"),
+            store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
             registry: all,
         }
     }
 }
 
-const QOS: [&str; 3] = ["0", "1", "2"];
+const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
+const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
+                      else why the server closed it";
+const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
-fn reasons() -> impl Iterator<Item = &'static str> {
-    Reason::ALL.into_iter().map(Reason::name)
+fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
+    labelled(registry, name, help, "qos", ["0", "1", "2"])
+}
+
+/// One value for each [`Reason`], then `more`.
+fn by_reason(registry: &mut Registry, name: &str, help: &str, more: &[&'static str]) -> Labelled {
+    let values = Reason::ALL.map(Reason::name).into_iter().chain(more.iter().copied());
+    labelled(registry, name, help, "reason", values)
+}
+
+fn by_removal(registry: &mut Registry, name: &str, help: &str) -> Labelled {
+    labelled(registry, name, help, "reason", Removal::ALL.map(Removal::name))
 }
 
 fn labelled(

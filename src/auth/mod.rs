@@ -1,11 +1,37 @@
-//! Who are you: the [`Authenticator`] trait, its providers.
+//! Who are you: the [`Authenticator`] trait, its providers, and the accounts behind them.
+//!
+//! - [`accounts`]: users with argon2id passwords in the store
+//! - [`open`]: any uid with any password, for loopback
+//! - [`book`]: what `homing user` does with accounts
+//! - [`directory`]: which users exist, for the senders
+//! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
+
+pub mod accounts;
+pub mod book;
+mod cache;
+pub mod directory;
+pub mod open;
+pub mod password;
+pub mod recall;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 
+pub use accounts::Accounts;
+pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use directory::{Directory, Known};
+pub use open::Open;
+pub use password::{Hasher, Password, PasswordError};
+pub use recall::Recall;
+
+use crate::clock::Clock;
 use crate::model::{ClientId, Identity, Reason};
+use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
 #[derive(Clone, Copy)]
@@ -61,4 +87,48 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
+}
+
+/// What logins and accounts stand on.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub writer: AccountWriter,
+    pub clock: Arc<dyn Clock>,
+    pub hasher: Arc<Hasher>,
+    pub kick: Kick,
+}
+
+/// One provider with the directory and the account book that belong to it.
+pub struct Auth {
+    pub authenticator: Arc<dyn Authenticator>,
+    pub directory: Arc<Directory>,
+    pub book: Arc<AccountBook>,
+}
+
+impl Auth {
+    /// Provider `accounts`.
+    pub fn accounts(parts: Parts) -> Auth {
+        let recall = Arc::new(Recall::new(parts.clock.clone()));
+        let authenticator = Accounts {
+            store: parts.store.clone(),
+            hasher: parts.hasher.clone(),
+            recall: recall.clone(),
+        };
+        let directory = Directory::accounts(parts.store.clone(), recall.clone());
+        Auth {
+            authenticator: Arc::new(authenticator),
+            directory: Arc::new(directory),
+            book: Arc::new(AccountBook::new(parts, recall)),
+        }
+    }
+
+    /// Provider `open`: accounts can be made all the same, for the day it is closed.
+    pub fn open(parts: Parts) -> Auth {
+        let recall = Arc::new(Recall::new(parts.clock.clone()));
+        Auth {
+            authenticator: Arc::new(Open),
+            directory: Arc::new(Directory::everyone()),
+            book: Arc::new(AccountBook::new(parts, recall)),
+        }
+    }
 }

@@ -28,8 +28,9 @@ impl Policy {
             Action::Publish(Target::Plain(topic)) => {
                 self.plain(|| format!("{} may not publish to {topic}", identity.uid))
             }
-            Action::Subscribe(Interest::Inbox(owner) | Interest::Envelope(owner)) => {
-                own_inbox(&identity.uid, owner)
+            Action::Subscribe(Interest::Inbox(owner)) => own_inbox(&identity.uid, owner, ""),
+            Action::Subscribe(Interest::Envelope(owner)) => {
+                own_inbox(&identity.uid, owner, "/envelope")
             }
             Action::Subscribe(Interest::Plain(filter)) => {
                 self.plain(|| format!("{} may not subscribe to {filter}", identity.uid))
@@ -45,15 +46,16 @@ impl Policy {
     }
 }
 
-fn own_inbox(uid: &Uid, owner: &Uid) -> Result<(), Denial> {
+fn own_inbox(uid: &Uid, owner: &Uid, suffix: &str) -> Result<(), Denial> {
     if uid == owner {
         return Ok(());
     }
-    Err(deny(format!("{uid} may not subscribe to {owner}: an inbox is its user's alone")))
+    let words = "an inbox is its user's alone";
+    Err(deny(format!("{uid} may not subscribe to {owner}{suffix}: {words}")))
 }
 
 fn deny(words: String) -> Denial {
-    (Reason::NotAuthorized, words.into())
+    (Reason::NotAuthorized, format!("{}: {words}", Reason::NotAuthorized.words()).into())
 }
 
 #[cfg(test)]

@@ -42,7 +42,10 @@ struct Node {
 
 impl Node {
     fn is_empty(&self) -> bool {
-        self.levels.is_empty() && self.any.is_none() && self.here.is_empty() && self.below.is_empty()
+        self.levels.is_empty()
+            && self.any.is_none()
+            && self.here.is_empty()
+            && self.below.is_empty()
     }
 }
 
@@ -208,7 +211,9 @@ mod tests {
     #[test]
     fn overlapping_filters_of_one_session_count_once_with_the_highest_qos() {
         let mut tree = Subscriptions::default();
-        for (filter, qos) in [("a/#", QoS::AtMostOnce), ("a/+", QoS::ExactlyOnce), ("#", QoS::AtLeastOnce)] {
+        for (filter, qos) in
+            [("a/#", QoS::AtMostOnce), ("a/+", QoS::ExactlyOnce), ("#", QoS::AtLeastOnce)]
+        {
             tree.add(&Filter::parse(filter).unwrap(), subscriber("x", qos));
         }
         assert_eq!(matching(&tree, "a/b"), [("x".to_string(), QoS::ExactlyOnce)]);

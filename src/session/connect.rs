@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
 
+use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
 use super::publish::Publishing;
 use super::reader::{Position, Reader};
@@ -55,8 +56,8 @@ impl Hello {
         let assigned = connect.client_id.is_empty() && connect.version == Version::V5;
         let assigned_text = if assigned { assign() } else { String::new() };
         let text = if assigned { &assigned_text } else { connect.client_id };
-        let client_id = ClientId::parse(text)
-            .map_err(|error| (Reason::ClientIdInvalid, error.to_string()))?;
+        let client_id =
+            ClientId::parse(text).map_err(|error| (Reason::ClientIdInvalid, error.to_string()))?;
         if text.is_empty() && !connect.clean_start {
             let words = "an empty client id needs a clean session [MQTT-3.1.3-7]";
             return Err((Reason::ClientIdInvalid, words.into()));
@@ -86,7 +87,10 @@ fn will(
         .target(will.topic)
         .map_err(|error| (error.reason(), format!("the will's topic: {error}")))?;
     if will.retain && matches!(target, Target::Plain(_)) {
-        return Err((Reason::RetainUnsupported, "the will: retained messages are not served".into()));
+        return Err((
+            Reason::RetainUnsupported,
+            "the will: retained messages are not served".into(),
+        ));
     }
     let from = Sender { uid: key.uid.clone(), client_id: key.client_id.clone() };
     Ok(Some(Will::new(will, target, from)))
@@ -150,9 +154,8 @@ impl Session {
         self.envelope = opened.envelope;
         let reader = |log, position| Box::new(Reader::new(log, position));
         self.inbox = opened.inbox.map(|position| reader(LogName::Inbox, position));
-        self.queue = opened
-            .queue
-            .map(|position| reader(LogName::Queue, Position { received, ..position }));
+        self.queue =
+            opened.queue.map(|position| reader(LogName::Queue, Position { received, ..position }));
         self.settle_begin(ctx);
         self.deliver(ctx);
     }
@@ -193,14 +196,10 @@ impl Session {
 /// A CONNACK that refuses, for a connection that never becomes a session.
 pub fn refusing_connack(version: Version, reason: Reason, words: &str, out: &mut Vec<u8>) {
     let mut properties = mqtt::PropertyBuffer::new();
-    let code = match version {
-        Version::V5 => reason.mqtt5(),
-        _ => reason.connack311(),
-    };
+    let code = in_connack(version, reason);
     if version == Version::V5 {
-        properties.push(Property::ReasonString(words));
+        put_words(words, u32::MAX, &mut properties);
     }
-    let connack =
-        ConnAck { session_present: false, code, properties: properties.as_properties() };
+    let connack = ConnAck { session_present: false, code, properties: properties.as_properties() };
     encode(&Packet::ConnAck(connack), version, out);
 }

@@ -40,17 +40,37 @@ impl Ctx<'_> {
 #[derive(Debug)]
 pub enum Request {
     /// Take this message. With a ticket, the answer comes back as [`super::Input::Answer`].
-    Submit { ticket: Option<Ticket>, submission: Submission, step: Option<Step> },
+    Submit {
+        ticket: Option<Ticket>,
+        submission: Submission,
+        step: Option<Step>,
+    },
     /// Commit one QoS 2 step.
-    Step { ticket: Option<Ticket>, step: Step },
+    Step {
+        ticket: Option<Ticket>,
+        step: Step,
+    },
     /// The settle time is over: this is a device now.
     KnowDevice,
-    Subscribe { packet_id: u16, asks: Vec<Ask> },
-    Unsubscribe { packet_id: u16, filters: Vec<Box<str>> },
+    Subscribe {
+        packet_id: u16,
+        asks: Vec<Ask>,
+    },
+    Unsubscribe {
+        packet_id: u16,
+        filters: Vec<Box<str>>,
+    },
     /// Read on after this position.
-    Read { log: LogName, after: Seq },
+    Read {
+        log: LogName,
+        after: Seq,
+    },
     /// The cursor moved; it may be stored late.
-    Advance { log: LogName, cursor: Seq, sent: Seq },
+    Advance {
+        log: LogName,
+        cursor: Seq,
+        sent: Seq,
+    },
     /// The connection ended without DISCONNECT: publish its will after the will's delay.
     Will(Box<Will>),
     /// The session has said its last; flush what is in `wire` and close.
@@ -139,21 +159,30 @@ impl Ticket {
 
 const VALUE: u64 = (1 << 56) - 1;
 
-/// Makes message ids. Its seed is the only randomness, injected once per worker.
+/// Makes message ids, each greater than the one before. Its seed is the only randomness, injected
+/// once per worker.
 pub struct IdSource {
     seed: u64,
-    count: u64,
+    last: MessageId,
+    at: Stamp,
 }
 
 impl IdSource {
     pub fn new(seed: u64) -> IdSource {
-        IdSource { seed, count: 0 }
+        IdSource { seed, last: MessageId(0), at: Stamp(0) }
     }
 
+    /// Within one millisecond, and when the clock goes back, ids count up.
     pub fn next(&mut self, stamp: Stamp) -> MessageId {
-        self.count += 1;
-        let random = xxhash_rust::xxh3::xxh3_128_with_seed(&self.count.to_le_bytes(), self.seed);
-        MessageId::new(stamp, random)
+        self.last = match stamp > self.at {
+            true => {
+                self.at = stamp;
+                let bytes = stamp.0.to_le_bytes();
+                MessageId::new(stamp, xxhash_rust::xxh3::xxh3_128_with_seed(&bytes, self.seed))
+            }
+            false => MessageId(self.last.0.wrapping_add(1)),
+        };
+        self.last
     }
 }
 

@@ -6,6 +6,7 @@
 //! `keepalive`, `envelope`, `end`.
 
 mod ack;
+mod code;
 mod connect;
 mod context;
 mod deliver;
@@ -19,10 +20,9 @@ mod settings;
 mod settle;
 mod stamped;
 mod subscribe;
-mod will;
-
 #[cfg(test)]
 mod tests;
+mod will;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,18 +227,22 @@ impl Session {
         !self.key.client_id.is_empty() && !self.assigned
     }
 
+    /// The client can come back as the same: what it left half done is worth storing.
+    pub fn can_return(&self) -> bool {
+        self.is_device() || self.is_durable()
+    }
+
     /// The MQTT session outlives the connection.
     pub fn is_durable(&self) -> bool {
         !self.expiry.is_zero()
     }
 
-    pub fn has_ended(&self) -> bool {
-        self.phase == Phase::Ended
+    pub fn expiry(&self) -> Duration {
+        self.expiry
     }
 
-    /// The inbox log is read from here on ([`LogName::Inbox`] with its last sent position).
-    pub fn reads_inbox(&self) -> bool {
-        self.inbox.is_some()
+    pub fn has_ended(&self) -> bool {
+        self.phase == Phase::Ended
     }
 
     fn seq_of(&self, packet_id: u16) -> Option<(LogName, Seq)> {

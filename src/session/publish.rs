@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Publish, encode};
 
+use super::code::in_puback;
 use super::will::attributes;
 use super::{Answer, Ctx, Phase, Request, Session, Settings, Ticket};
 
@@ -57,6 +58,12 @@ impl Publishing {
 
     pub fn has_room(&self, settings: &Settings) -> bool {
         self.pending.len() < usize::from(settings.receive_maximum)
+    }
+
+    /// QoS 1 not answered and QoS 2 not released.
+    fn in_flight(&self) -> usize {
+        let unanswered = self.pending.iter().filter(|pending| pending.qos == QoS::AtLeastOnce);
+        unanswered.count() + self.unreleased.len()
     }
 
     fn holds(&self, packet_id: u16) -> bool {
@@ -108,6 +115,16 @@ impl Session {
     }
 
     fn submit(&mut self, publish: Publish<'_>, hash: u64, ctx: &mut Ctx<'_>) {
+        let max = match self.version {
+            mqtt::Version::V5 => usize::from(ctx.settings.receive_maximum),
+            _ => UNRELEASED_COUNT_MAX,
+        };
+        if publish.packet_id.is_some()
+            && self.publishing.as_ref().is_some_and(|publishing| publishing.in_flight() >= max)
+        {
+            let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
+            return self.end(Reason::ReceiveMaximum, words.into(), ctx);
+        }
         let target = match self.publish_target(&publish, ctx) {
             Ok(target) => target,
             Err((Reason::RetainUnsupported, words)) => {
@@ -123,10 +140,6 @@ impl Session {
         if publish.qos == mqtt::QoS::ExactlyOnce
             && let Some(packet_id) = publish.packet_id
         {
-            if publishing.unreleased.len() >= UNRELEASED_COUNT_MAX {
-                let words = "too many QoS 2 messages that are not released";
-                return self.end(Reason::ReceiveMaximum, words.into(), ctx);
-            }
             publishing.unreleased.push((packet_id.get(), message.id));
         }
         let number = publishing.push(publish.packet_id, model_qos(publish.qos), None);
@@ -169,12 +182,12 @@ impl Session {
         Sender { uid: self.key.uid.clone(), client_id: self.key.client_id.clone() }
     }
 
-    /// A nameless connection can't come back, so it leaves no steps.
+    /// A connection that can't come back leaves no steps.
     fn step(&self, publish: &Publish<'_>, hash: u64, id: MessageId) -> Option<Step> {
         let packet_id = publish.packet_id?.get();
         let hold = publish.qos == mqtt::QoS::ExactlyOnce;
         let step = Step::Publish { publish: Published { packet_id, hash, id }, hold };
-        self.is_device().then_some(step)
+        self.can_return().then_some(step)
     }
 
     fn queue_answer(&mut self, publish: &Publish<'_>, answer: Answer, ctx: &mut Ctx<'_>) {
@@ -223,13 +236,13 @@ impl Session {
         words: Box<str>,
         ctx: &mut Ctx<'_>,
     ) {
+        let Some(packet_id) = packet_id else { return ctx.tally.dropped.push(reason) };
         ctx.tally.refused.push(reason);
-        let Some(packet_id) = packet_id else { return };
         if let Some(publishing) = &mut self.publishing {
             publishing.unreleased.retain(|(id, _)| *id != packet_id.get());
         }
         match self.version {
-            mqtt::Version::V5 => self.write_ack(packet_id, qos, reason.mqtt5(), &words, ctx),
+            mqtt::Version::V5 => self.write_ack(packet_id, qos, in_puback(reason), &words, ctx),
             _ => self.end(reason, words, ctx),
         }
     }
@@ -257,13 +270,15 @@ impl Session {
         self.settle_stir(ctx);
         let packet_id = ack.packet_id.get();
         let held = self.publishing.as_ref().is_some_and(|publishing| publishing.holds(packet_id));
-        match (held, self.is_device()) {
+        match (held, self.can_return()) {
             (true, true) => ctx.ask(Request::Step {
                 ticket: Some(Ticket::Release(packet_id)),
                 step: Step::Release { packet_id },
             }),
             (true, false) => self.released(packet_id, Answer::Done, ctx),
-            (false, _) => self.write_pubcomp(ack.packet_id, mqtt::reason::PACKET_IDENTIFIER_NOT_FOUND, ctx),
+            (false, _) => {
+                self.write_pubcomp(ack.packet_id, mqtt::reason::PACKET_IDENTIFIER_NOT_FOUND, ctx)
+            }
         }
     }
 

@@ -3,13 +3,16 @@
 
 use crate::model::Moment;
 
-use super::{Ctx, LogName, Reader, Request, Session};
 use super::reader::Position;
+use super::{Ctx, LogName, Reader, Request, Session};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settle {
     /// Mail waits until `quiet`, which each publish moves, but not beyond `latest`.
-    Waiting { quiet: Moment, latest: Moment },
+    Waiting {
+        quiet: Moment,
+        latest: Moment,
+    },
     Over,
 }
 

@@ -1,9 +1,8 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
-use std::time::Duration;
-
-use crate::model::{Reason, SessionKey};
+use crate::auth::Known;
+use crate::model::{Moment, Reason, SessionKey};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
 
@@ -16,12 +15,20 @@ impl Shard {
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
+        self.arm(token);
+        if self.draining {
+            // It was greeted while the others were sent away.
+            self.give_up(token, Reason::ShuttingDown);
+            return token;
+        }
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
             self.handle(token, Input::Opened(Box::default()));
+            self.arm(token);
             return token;
         }
         let keep = conn.session.is_durable();
+        conn.kept = keep;
         self.by_key.insert(key.clone(), token);
         self.drop_delayed_will(&key, clean_start);
         if clean_start {
@@ -46,6 +53,10 @@ impl Shard {
             out: Vec::new(),
             filters: Vec::new(),
             flush_asked: false,
+            armed: Moment::default(),
+            kept: false,
+            opened: false,
+            asking: None,
             closing: None,
         });
         token
@@ -73,19 +84,33 @@ impl Shard {
             head: cursor.head,
             received: Vec::new(),
         };
-        let durable = conn.session.is_durable();
-        let (envelope, filters) = self.resume_filters(token, &opened);
+        // An MQTT 5 client may take up a durable session and let it end with this connection.
+        conn.kept = opened.durable.is_some();
+        conn.opened = true;
+        let key = conn.session.key().clone();
+        let (envelope, filters) = self.resume_filters(&opened);
+        self.reconcile(&key, &filters);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),
-            queue: opened.durable.filter(|_| durable).map(|durable| position(durable.queue)),
+            queue: opened.durable.map(|durable| position(durable.queue)),
             session_present: opened.session_present,
             envelope,
         };
         if let Some(conn) = self.conn(token) {
             conn.filters = filters;
         }
+        if self.was_removed(token) {
+            return self.give_up(token, Reason::Removed);
+        }
         self.handle(token, Input::Opened(Box::new(opened)));
+        self.arm(token);
+    }
+
+    /// The user was removed after its password had been checked.
+    fn was_removed(&mut self, token: Token) -> bool {
+        let directory = self.shared.directory.clone();
+        self.conn(token).is_some_and(|conn| directory.knows(&conn.session.key().uid) == Known::No)
     }
 
     pub(super) fn know_device(&mut self, token: Token) {
@@ -93,10 +118,5 @@ impl Shard {
         let Some(conn) = self.conn(token) else { return };
         let key = conn.session.key().clone();
         self.ask_store(Write::KnowDevice { key, devices_max }, Some((token, Ticket::Know)));
-    }
-
-    /// `expiry` once the connection has ended.
-    pub(super) fn end_session(&mut self, key: &SessionKey, expiry: Duration) {
-        self.ask_store(Write::EndSession { key: key.clone(), expiry }, None);
     }
 }

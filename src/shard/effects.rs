@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::metrics::{Dropped, Metrics};
-use crate::model::{Delivery, Message, QoS, Recipient, Seq, SessionKey, Stamp};
+use crate::model::{Delivery, Message, QoS, Recipient, Seq, SessionKey, Stamp, Uid};
 use crate::session::{LogName, Tally, Ticket};
 use crate::store::{Log, Write};
 
@@ -30,6 +30,13 @@ pub struct ReadAsk {
     pub after: Seq,
 }
 
+/// Does this user exist? The answer goes to [`super::Shard::directory_answer`].
+#[derive(Debug)]
+pub struct DirectoryAsk {
+    pub token: Token,
+    pub uid: Uid,
+}
+
 /// A copy of a message for a subscriber without durable queue, on another worker.
 #[derive(Debug)]
 pub struct Post {
@@ -50,6 +57,8 @@ pub enum PostTo {
 pub struct Effects {
     pub store: Vec<StoreAsk>,
     pub reads: Vec<ReadAsk>,
+    /// Users of whom the directory is to be asked.
+    pub directory: Vec<DirectoryAsk>,
     /// By worker.
     pub posts: Vec<Vec<Post>>,
     /// Connections with bytes that wait.
@@ -90,7 +99,7 @@ impl super::Shard {
     /// Cursors are stored in batches, a little later: redelivery is allowed, loss is not.
     pub(super) fn advance(&mut self, token: Token, log: LogName, cursor: Seq, sent: Seq) {
         let Some(conn) = self.conn(token) else { return };
-        if conn.session.is_device() {
+        if conn.session.is_device() || log == LogName::Queue {
             let key = conn.session.key().clone();
             self.advances.insert((key, log), (cursor, sent));
         }

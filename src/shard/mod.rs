@@ -4,7 +4,7 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `close` its end.
+//! `close` its end, `wills` those that wait for their delay.
 
 mod answer;
 mod close;
@@ -12,26 +12,32 @@ mod connect;
 mod effects;
 mod filters;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod users;
 mod wake;
+mod wills;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 
 use slab::Slab;
 
+use crate::auth::Directory;
 use crate::broker::{Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
-pub use effects::{Effects, Post, ReadAsk, StoreAsk};
+pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
 pub use users::worker_of;
+pub use wire::Taken;
 
-use close::DelayedWill;
+use submit::Asking;
+use wills::DelayedWills;
 
 /// A connection: its place in the slab and how often that place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +59,7 @@ pub struct Shared {
     pub policy: Policy,
     pub subscriptions: RwLock<Subscriptions>,
     pub metrics: Arc<Metrics>,
+    pub directory: Arc<Directory>,
     pub workers: u16,
     pub devices_max: u32,
     pub outbox_bytes_max: usize,
@@ -69,6 +76,14 @@ struct Conn {
     /// Plain filters of this session.
     filters: Vec<Filter>,
     flush_asked: bool,
+    /// The timer that is set for it.
+    armed: Moment,
+    /// The store keeps this session beyond the connection.
+    kept: bool,
+    /// The store has answered what it keeps.
+    opened: bool,
+    /// A publish to a user of whom the directory is asked; the connection is read no further.
+    asking: Option<Box<Asking>>,
     closing: Option<Closing>,
 }
 
@@ -80,7 +95,12 @@ pub struct Shard {
     generation: u32,
     by_key: HashMap<SessionKey, Token>,
     users: HashMap<Uid, Vec<Token>>,
-    wills: Vec<DelayedWill>,
+    wills: DelayedWills,
+    /// Plain filters of durable sessions that are not connected.
+    away: HashMap<SessionKey, Vec<Filter>>,
+    timers: BTreeSet<(Moment, Token)>,
+    /// Empty buffers for connections that write.
+    spare: Vec<Vec<u8>>,
     ids: IdSource,
     tally: Tally,
     properties: PropertyBuffer,
@@ -102,7 +122,10 @@ impl Shard {
             generation: 0,
             by_key: HashMap::new(),
             users: HashMap::new(),
-            wills: Vec::new(),
+            wills: DelayedWills::default(),
+            away: HashMap::new(),
+            timers: BTreeSet::new(),
+            spare: Vec::new(),
             ids: IdSource::new(seed),
             tally: Tally::default(),
             properties: PropertyBuffer::new(),
@@ -145,6 +168,9 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(index).filter(|conn| conn.token == token) else {
             return;
         };
+        if conn.out.capacity() == 0 {
+            conn.out = self.spare.pop().unwrap_or_default();
+        }
         let mut requests = std::mem::take(&mut self.requests);
         let mut ctx = Ctx {
             now: self.now,
@@ -159,7 +185,9 @@ impl Shard {
         };
         let session = &mut conn.session;
         let outcome = catch_unwind(AssertUnwindSafe(|| session.handle(input, &mut ctx)));
-        if !conn.out.is_empty() && !conn.flush_asked {
+        if conn.out.is_empty() {
+            self.spare.push(std::mem::take(&mut conn.out));
+        } else if !conn.flush_asked {
             conn.flush_asked = true;
             self.effects.flush.push(token);
         }

@@ -73,7 +73,9 @@ mod tests {
                     cache.put(key, bytes, bytes);
                     last.insert(key, bytes);
                 }
-                let total = |map: &HashMap<u32, (usize, usize)>| map.values().map(|v| v.1).sum::<usize>();
+                let total = |map: &HashMap<u32, (usize, usize)>| -> usize {
+                    map.values().map(|v| v.1).sum()
+                };
                 prop_assert_eq!(total(&cache.young), cache.young_bytes);
                 prop_assert!(total(&cache.young) + total(&cache.old) <= 400);
             }

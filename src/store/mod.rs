@@ -7,7 +7,8 @@
 //!    of it is on disk (fsync) and survives power loss. When it returns `Err`, none of it is
 //!    visible afterwards, or the error says that the outcome is unknown.
 //! 2. `seq` is dense within one recipient and never given twice, whatever was deleted since.
-//! 3. A dedupe key and the sender's state are part of the transaction of the message they belong to.
+//! 3. A dedupe key and the sender's state are part of the transaction of the message they belong
+//!    to.
 //! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
 //! 5. A removal is counted with its reason; nothing is removed without one.
 

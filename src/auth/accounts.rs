@@ -1,0 +1,195 @@
+//! Logins of users with an account in the store.
+
+use std::sync::Arc;
+
+use tracing::error;
+
+use super::password::{HashError, PASSWORD_BYTES_MAX};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher, Recall};
+use crate::model::{Identity, Uid};
+use crate::store::Store;
+
+/// Provider `accounts`.
+///
+/// A user that does not exist is answered in the same words and after the same argon2 as a wrong
+/// password.
+pub struct Accounts {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) hasher: Arc<Hasher>,
+    pub(super) recall: Arc<Recall>,
+}
+
+impl Authenticator for Accounts {
+    fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
+        Box::pin(self.login(credentials))
+    }
+}
+
+impl Accounts {
+    async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
+        let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
+        let (Some(uid), Some(password)) = (uid, credentials.password) else {
+            return Err(AuthError::BadLogin);
+        };
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Err(AuthError::BadLogin);
+        }
+        let right = match self.recall.password_right(&uid, password) {
+            Some(right) => right,
+            None => self.check(&uid, password).await?,
+        };
+        if right { Ok(Identity::user(uid)) } else { Err(AuthError::BadLogin) }
+    }
+
+    /// Asks the store and argon2. If an account changed meanwhile, the password was right only if
+    /// this user's hash is still the same.
+    async fn check(&self, uid: &Uid, password: &[u8]) -> Result<bool, AuthError> {
+        let as_of = self.recall.as_of();
+        let hash = self.stored_hash(uid).await?;
+        let checked = self.hasher.check(password, hash.clone()).await;
+        let right = checked.map_err(|error| refusal(uid, &error))?;
+        if right && self.recall.as_of() != as_of {
+            return Ok(self.stored_hash(uid).await? == hash);
+        }
+        self.recall.remember_password(uid, password, right, as_of);
+        Ok(right)
+    }
+
+    async fn stored_hash(&self, uid: &Uid) -> Result<Option<String>, AuthError> {
+        self.store.account(uid).await.map_err(|error| {
+            error!(%uid, %error, "a login cannot be checked: the account cannot be read");
+            AuthError::Unavailable
+        })
+    }
+}
+
+fn refusal(uid: &Uid, error: &HashError) -> AuthError {
+    match error {
+        HashError::Busy => AuthError::Busy,
+        HashError::Damaged(_) | HashError::Failed(_) => {
+            error!(%uid, %error, "a login cannot be checked");
+            AuthError::Unavailable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::auth::testing::{Bench, is_pending, password, uid};
+    use crate::model::{ClientId, Reason};
+
+    async fn login(bench: &Bench, uid: &str, password: &str) -> Result<Identity, AuthError> {
+        let client_id = ClientId::parse("phone").unwrap();
+        let credentials = Credentials {
+            uid: Some(uid),
+            client_id: &client_id,
+            password: Some(password.as_bytes()),
+            peer: "127.0.0.1:5".parse().unwrap(),
+        };
+        bench.auth.authenticator.authenticate(credentials).await
+    }
+
+    async fn with_alice() -> Bench {
+        let bench = Bench::new();
+        bench.auth.book.add(&uid("alice"), &password("dev")).await.unwrap();
+        bench
+    }
+
+    #[tokio::test]
+    async fn the_right_password_logs_in_and_nothing_else_does() {
+        let bench = with_alice().await;
+        let alice = Identity::user(uid("alice"));
+        assert_eq!(login(&bench, "alice", "dev").await, Ok(alice));
+        let refused = [("alice", "dav"), ("alice", ""), ("Alice", "dev"), ("bob", "dev")];
+        for (uid, password) in refused.into_iter().chain([("", "dev"), ("a/b", "dev")]) {
+            let answer = login(&bench, uid, password).await;
+            assert_eq!(answer, Err(AuthError::BadLogin), "{uid} {password}");
+        }
+        let long = "d".repeat(PASSWORD_BYTES_MAX + 1);
+        assert_eq!(login(&bench, "alice", &long).await, Err(AuthError::BadLogin));
+    }
+
+    #[tokio::test]
+    async fn without_user_name_or_password_nobody_logs_in() {
+        let bench = with_alice().await;
+        let client_id = ClientId::parse("phone").unwrap();
+        let peer = "127.0.0.1:5".parse().unwrap();
+        for (uid, password) in [(None, Some(&b"dev"[..])), (Some("alice"), None), (None, None)] {
+            let credentials = Credentials { uid, client_id: &client_id, password, peer };
+            let answer = bench.auth.authenticator.authenticate(credentials).await;
+            assert_eq!(answer, Err(AuthError::BadLogin));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_checked_is_not_checked_again_right_or_wrong() {
+        let bench = with_alice().await;
+        for (password, right) in [("dev", true), ("dav", false)] {
+            assert_eq!(login(&bench, "alice", password).await.is_ok(), right);
+            let reads = bench.store.reads.load(Ordering::SeqCst);
+            assert_eq!(login(&bench, "alice", password).await.is_ok(), right);
+            assert_eq!(bench.store.reads.load(Ordering::SeqCst), reads);
+        }
+    }
+
+    #[tokio::test]
+    async fn after_passwd_the_old_password_is_wrong_and_the_new_one_right_at_once() {
+        let bench = with_alice().await;
+        assert!(login(&bench, "alice", "dev").await.is_ok());
+        assert!(login(&bench, "alice", "new").await.is_err());
+        bench.auth.book.passwd(&uid("alice"), &password("new")).await.unwrap();
+        assert!(login(&bench, "alice", "dev").await.is_err());
+        assert!(login(&bench, "alice", "new").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_account_removed_while_its_password_is_checked_does_not_log_in() {
+        let bench = with_alice().await;
+        let held = bench.hasher.hold().await;
+        let mut login = Box::pin(login(&bench, "alice", "dev"));
+        assert!(is_pending(&mut login).await);
+        bench.auth.book.remove(&uid("alice")).await.unwrap();
+        drop(held);
+        assert_eq!(login.await, Err(AuthError::BadLogin));
+    }
+
+    #[tokio::test]
+    async fn a_user_that_does_not_exist_waits_for_argon2_like_a_wrong_password() {
+        let bench = with_alice().await;
+        let held = bench.hasher.hold().await;
+        let mut wrong = Box::pin(login(&bench, "alice", "dav"));
+        let mut nobody = Box::pin(login(&bench, "nobody", "dev"));
+        assert!(is_pending(&mut wrong).await && is_pending(&mut nobody).await);
+        drop(held);
+        assert_eq!(wrong.await, nobody.await);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_fails_is_not_the_users_fault() {
+        let bench = with_alice().await;
+        bench.store.broken.store(true, Ordering::SeqCst);
+        let answer = login(&bench, "alice", "dev").await;
+        assert_eq!(answer, Err(AuthError::Unavailable));
+        assert_eq!(AuthError::Unavailable.reason(), Reason::Unavailable);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_hash_is_not_the_users_fault() {
+        let bench = with_alice().await;
+        bench.store.accounts.lock().unwrap().insert(uid("alice"), "plain".into());
+        assert_eq!(login(&bench, "alice", "dev").await, Err(AuthError::Unavailable));
+    }
+
+    #[test]
+    fn credentials_never_show_the_password() {
+        let client_id = ClientId::parse("phone").unwrap();
+        let peer = "127.0.0.1:5".parse().unwrap();
+        let password = Some(&b"secret"[..]);
+        let shown =
+            format!("{:?}", Credentials { uid: Some("a"), client_id: &client_id, password, peer });
+        assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
+    }
+}

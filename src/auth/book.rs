@@ -1,0 +1,214 @@
+//! The account book: what `homing user` does, in a running broker and on a store that it opened
+//! itself.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use tracing::info;
+
+use super::password::HashError;
+use super::{Hasher, Parts, Password, Recall};
+use crate::clock::Clock;
+use crate::model::Uid;
+use crate::store::{Store, StoreError, Write};
+
+/// Accounts on one page of [`AccountBook::list`], at most.
+pub const LIST_COUNT_MAX: usize = 1000;
+
+/// Commits one write and returns when it is on disk; the group commit of the broker, or
+/// [`direct_writer`].
+pub type AccountWriter = Arc<dyn Fn(Write) -> AccountWrite + Send + Sync>;
+/// What an [`AccountWriter`] returns.
+pub type AccountWrite = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+/// Ends all live sessions of a user that was removed.
+pub type Kick = Arc<dyn Fn(Uid) + Send + Sync>;
+
+/// Writes straight to a store that nobody else writes to.
+pub fn direct_writer(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> AccountWriter {
+    Arc::new(move |write| {
+        let (store, now) = (store.clone(), clock.stamp());
+        Box::pin(async move { store.commit(&[write], now).await.map(|_| ()) })
+    })
+}
+
+/// Why an account could not be added, changed or removed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AccountError {
+    #[error("the user {0} exists already: `homing user passwd {0}` sets another password")]
+    Exists(Uid),
+    #[error(
+        "the user {wanted} would be the same JID as the user {existing}: XMPP does not tell \
+         capital and small letters apart, so choose another uid"
+    )]
+    SameJid { wanted: Uid, existing: Uid },
+    #[error("there is no user {0}: `homing user list` shows those there are")]
+    Unknown(Uid),
+    #[error("the password could not be hashed: {0}")]
+    Hash(#[from] HashError),
+    #[error("the account could not be read or written: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// Adds, changes, lists and removes accounts, one change at a time.
+pub struct AccountBook {
+    store: Arc<dyn Store>,
+    writer: AccountWriter,
+    hasher: Arc<Hasher>,
+    recall: Arc<Recall>,
+    kick: Kick,
+    changing: Mutex<()>,
+}
+
+impl AccountBook {
+    pub(super) fn new(parts: Parts, recall: Arc<Recall>) -> AccountBook {
+        let Parts { store, writer, hasher, kick, .. } = parts;
+        AccountBook { store, writer, hasher, recall, kick, changing: Mutex::new(()) }
+    }
+
+    /// # Errors
+    /// [`AccountError::Exists`], and [`AccountError::SameJid`] if another uid differs in the case
+    /// of letters alone (ruling 18).
+    pub async fn add(&self, uid: &Uid, password: &Password) -> Result<(), AccountError> {
+        let _one_at_a_time = self.changing.lock().await;
+        if self.store.account(uid).await?.is_some() {
+            return Err(AccountError::Exists(uid.clone()));
+        }
+        if let Some(existing) = self.same_jid(uid).await? {
+            return Err(AccountError::SameJid { wanted: uid.clone(), existing });
+        }
+        self.put(uid, password).await?;
+        info!(%uid, "account added");
+        Ok(())
+    }
+
+    /// Sets another password. Connections that are open stay.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`] for a user that does not exist.
+    pub async fn passwd(&self, uid: &Uid, password: &Password) -> Result<(), AccountError> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.must_exist(uid).await?;
+        self.put(uid, password).await?;
+        info!(%uid, "password set");
+        Ok(())
+    }
+
+    /// Removes the account and ends the user's live sessions.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`] for a user that does not exist.
+    pub async fn remove(&self, uid: &Uid) -> Result<(), AccountError> {
+        let _one_at_a_time = self.changing.lock().await;
+        self.must_exist(uid).await?;
+        self.write(uid, false, Write::DeleteAccount { uid: uid.clone() }).await?;
+        (self.kick)(uid.clone());
+        info!(%uid, "account removed");
+        Ok(())
+    }
+
+    /// Users after `after` in the order of their bytes, [`LIST_COUNT_MAX`] at most.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub async fn list(&self, after: Option<&Uid>) -> Result<Vec<Uid>, AccountError> {
+        Ok(self.store.accounts(after, LIST_COUNT_MAX).await?)
+    }
+
+    async fn must_exist(&self, uid: &Uid) -> Result<(), AccountError> {
+        let found = self.store.account(uid).await?;
+        found.map(|_| ()).ok_or_else(|| AccountError::Unknown(uid.clone()))
+    }
+
+    async fn put(&self, uid: &Uid, password: &Password) -> Result<(), AccountError> {
+        let password_hash = self.hasher.hash(password).await?;
+        self.write(uid, true, Write::PutAccount { uid: uid.clone(), password_hash }).await
+    }
+
+    /// Commits, then forgets; also after an error, since its outcome may be unknown.
+    async fn write(&self, uid: &Uid, exists: bool, write: Write) -> Result<(), AccountError> {
+        let written = (self.writer)(write).await;
+        match &written {
+            Ok(()) => self.recall.changed(uid, exists),
+            Err(_) => self.recall.forget(uid),
+        }
+        Ok(written?)
+    }
+
+    /// Another user whose uid is the same when case is folded; looks at every account.
+    async fn same_jid(&self, uid: &Uid) -> Result<Option<Uid>, AccountError> {
+        let wanted = fold(uid);
+        let mut after: Option<Uid> = None;
+        loop {
+            let page = self.list(after.as_ref()).await?;
+            if let Some(same) = page.iter().find(|other| fold(other) == wanted) {
+                return Ok(Some(same.clone()));
+            }
+            match page.last() {
+                Some(last) => after = Some(last.clone()),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The case folding of JIDs, as simple Unicode lower case.
+fn fold(uid: &Uid) -> String {
+    uid.as_str().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::auth::testing::{Bench, password, uid};
+
+    #[tokio::test]
+    async fn a_user_is_added_once_listed_and_removed_once() {
+        let bench = Bench::new();
+        let book = &bench.auth.book;
+        for name in ["bob", "alice", "пользователь"] {
+            book.add(&uid(name), &password("dev")).await.unwrap();
+        }
+        let again = book.add(&uid("bob"), &password("dev")).await;
+        assert!(matches!(again, Err(AccountError::Exists(_))), "{again:?}");
+        let all = [uid("alice"), uid("bob"), uid("пользователь")];
+        assert_eq!(book.list(None).await.unwrap(), all);
+        assert_eq!(book.list(Some(&uid("alice"))).await.unwrap(), all[1..]);
+        book.remove(&uid("bob")).await.unwrap();
+        assert_eq!(*bench.kicked.lock().unwrap(), [uid("bob")]);
+        let gone = book.remove(&uid("bob")).await;
+        assert!(matches!(gone, Err(AccountError::Unknown(_))), "{gone:?}");
+        let gone = book.passwd(&uid("bob"), &password("dev")).await;
+        assert!(matches!(gone, Err(AccountError::Unknown(_))), "{gone:?}");
+        assert_eq!(bench.kicked.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_uid_that_differs_in_case_alone_is_refused_wherever_it_is_listed() {
+        let bench = Bench::new();
+        {
+            let mut accounts = bench.store.accounts.lock().unwrap();
+            accounts.extend((0..2 * LIST_COUNT_MAX).map(|i| (uid(&format!("u{i}")), "".into())));
+            accounts.insert(uid("Zoë"), String::new());
+        }
+        let book = &bench.auth.book;
+        for name in ["ZOË", "zoë", "U17"] {
+            let refused = book.add(&uid(name), &password("dev")).await;
+            assert!(matches!(refused, Err(AccountError::SameJid { .. })), "{refused:?}");
+        }
+        book.add(&uid("zoe"), &password("dev")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_write_that_failed_says_so_and_kicks_nobody() {
+        let bench = Bench::new();
+        bench.auth.book.add(&uid("bob"), &password("dev")).await.unwrap();
+        bench.store.broken.store(true, Ordering::SeqCst);
+        let failed = bench.auth.book.remove(&uid("bob")).await;
+        assert!(matches!(failed, Err(AccountError::Store(_))), "{failed:?}");
+        assert!(bench.kicked.lock().unwrap().is_empty());
+    }
+}

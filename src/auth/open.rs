@@ -1,0 +1,38 @@
+//! Any user with any password: for a broker that only this machine can reach.
+
+use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use crate::model::{Identity, Uid};
+
+/// Provider `open`. There has to be a user name, and it has to be a uid.
+pub struct Open;
+
+impl Authenticator for Open {
+    fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
+        let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
+        let identity = uid.map(Identity::user).ok_or(AuthError::BadLogin);
+        Box::pin(std::future::ready(identity))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ClientId;
+
+    #[tokio::test]
+    async fn any_uid_comes_in_with_any_password_but_nobody_without_a_uid() {
+        let client_id = ClientId::parse("").unwrap();
+        let peer = "127.0.0.1:5".parse().unwrap();
+        for (uid, password, right) in [
+            (Some("anyone"), Some(&b"x"[..]), true),
+            (Some("anyone"), None, true),
+            (Some("a/b"), None, false),
+            (Some(""), None, false),
+            (None, Some(&b"x"[..]), false),
+        ] {
+            let answer =
+                Open.authenticate(Credentials { uid, client_id: &client_id, password, peer });
+            assert_eq!(answer.await.is_ok(), right, "{uid:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What is remembered of logins and users so that argon2 and the store are asked seldom, and how
+//! it is forgotten at the moment an account changes.
+//!
+//! A password is remembered as a keyed BLAKE2s tag; the key is random and lives in this process
+//! alone, so a tag that leaks says nothing about the password.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use blake2::Blake2sMac256;
+use blake2::digest::{FixedOutput, KeyInit, Mac};
+use zeroize::Zeroizing;
+
+use super::cache::Cache;
+use crate::clock::Clock;
+use crate::model::Uid;
+
+/// Passwords that were right; about 150 bytes each.
+const ACCEPTED_COUNT_MAX: usize = 128 * 1024;
+const ACCEPTED_FOR: Duration = Duration::from_secs(60 * 60);
+/// Last wrong password per user: a device that repeats it costs no argon2.
+const REFUSED_COUNT_MAX: usize = 8 * 1024;
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+/// Whether a user exists; about 100 bytes each.
+const KNOWN_COUNT_MAX: usize = 128 * 1024;
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// A keyed tag of a user's password.
+type Tag = [u8; 32];
+
+/// A point in the history of all accounts; what was read before a change is not remembered after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsOf(u64);
+
+/// Shared by the authenticator, the directory and the account book of one process.
+pub struct Recall {
+    clock: Arc<dyn Clock>,
+    key: Zeroizing<[u8; 32]>,
+    changes: AtomicU64,
+    accepted: Cache<Tag>,
+    refused: Cache<Tag>,
+    known: Cache<bool>,
+}
+
+impl Recall {
+    pub fn new(clock: Arc<dyn Clock>) -> Recall {
+        Recall {
+            clock,
+            key: Zeroizing::new(rand::random()),
+            changes: AtomicU64::new(0),
+            accepted: Cache::new(ACCEPTED_COUNT_MAX),
+            refused: Cache::new(REFUSED_COUNT_MAX),
+            known: Cache::new(KNOWN_COUNT_MAX),
+        }
+    }
+
+    /// Ask before reading the store; hand it in with what was concluded.
+    pub fn as_of(&self) -> AsOf {
+        AsOf(self.changes.load(Ordering::SeqCst))
+    }
+
+    /// Whether this password is known to be right or wrong for this user.
+    pub fn password_right(&self, uid: &Uid, password: &[u8]) -> Option<bool> {
+        let now = self.clock.moment();
+        let is = |tag: Tag| self.mac(uid, password).verify_slice(&tag).is_ok();
+        if self.accepted.get(uid, now).is_some_and(is) {
+            return Some(true);
+        }
+        self.refused.get(uid, now).is_some_and(is).then_some(false)
+    }
+
+    pub fn remember_password(&self, uid: &Uid, password: &[u8], right: bool, as_of: AsOf) {
+        let tag = self.mac(uid, password).finalize_fixed().into();
+        let (cache, time) =
+            if right { (&self.accepted, ACCEPTED_FOR) } else { (&self.refused, REFUSED_FOR) };
+        cache.put(uid, tag, self.clock.moment().after(time), || self.as_of() == as_of);
+    }
+
+    /// Whether this user is known to exist or not to exist.
+    pub fn exists(&self, uid: &Uid) -> Option<bool> {
+        self.known.get(uid, self.clock.moment())
+    }
+
+    pub fn remember_exists(&self, uid: &Uid, exists: bool, as_of: AsOf) {
+        let time = if exists { KNOWN_FOR } else { UNKNOWN_FOR };
+        let until = self.clock.moment().after(time);
+        self.known.put(uid, exists, until, || self.as_of() == as_of);
+    }
+
+    /// The account was added, changed or removed and now `exists` or not: after the commit.
+    pub fn changed(&self, uid: &Uid, exists: bool) {
+        self.forget(uid);
+        self.remember_exists(uid, exists, self.as_of());
+    }
+
+    /// The account may have changed.
+    pub fn forget(&self, uid: &Uid) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.accepted.remove(uid);
+        self.refused.remove(uid);
+        self.known.remove(uid);
+    }
+
+    fn mac(&self, uid: &Uid, password: &[u8]) -> Blake2sMac256 {
+        let mut mac = <Blake2sMac256 as KeyInit>::new((&*self.key).into());
+        mac.update(&(uid.as_str().len() as u64).to_be_bytes());
+        mac.update(uid.as_str().as_bytes());
+        mac.update(password);
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn uid() -> Uid {
+        Uid::parse("ut001").unwrap()
+    }
+
+    #[test]
+    fn a_remembered_password_is_known_until_its_time_is_over() {
+        let clock = Arc::new(ManualClock::default());
+        let recall = Recall::new(clock.clone());
+        recall.remember_password(&uid(), b"right", true, recall.as_of());
+        recall.remember_password(&uid(), b"wrong", false, recall.as_of());
+        assert_eq!(recall.password_right(&uid(), b"right"), Some(true));
+        assert_eq!(recall.password_right(&uid(), b"wrong"), Some(false));
+        assert_eq!(recall.password_right(&uid(), b"other"), None);
+        assert_eq!(recall.password_right(&Uid::parse("ut00").unwrap(), b"1right"), None);
+        clock.advance(REFUSED_FOR);
+        assert_eq!(recall.password_right(&uid(), b"wrong"), None);
+        clock.advance(ACCEPTED_FOR);
+        assert_eq!(recall.password_right(&uid(), b"right"), None);
+    }
+
+    #[test]
+    fn a_change_forgets_the_user_and_what_was_read_before_it() {
+        let recall = Recall::new(Arc::new(ManualClock::default()));
+        let before = recall.as_of();
+        recall.remember_password(&uid(), b"p", true, before);
+        recall.remember_exists(&uid(), true, before);
+        recall.forget(&uid());
+        assert_eq!((recall.password_right(&uid(), b"p"), recall.exists(&uid())), (None, None));
+        recall.remember_password(&uid(), b"p", true, before);
+        recall.remember_exists(&uid(), true, before);
+        assert_eq!((recall.password_right(&uid(), b"p"), recall.exists(&uid())), (None, None));
+    }
+
+    #[test]
+    fn the_key_differs_from_process_to_process() {
+        let tag = || {
+            let recall = Recall::new(Arc::new(ManualClock::default()));
+            recall.mac(&uid(), b"p").finalize_fixed()
+        };
+        assert_ne!(tag(), tag());
+    }
+}

@@ -1,0 +1,158 @@
+//! What the tests of logins share: a store of accounts in memory, cheap hashes, a whole [`Auth`].
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use super::{Auth, Hasher, Kick, Parts, Password, direct_writer};
+use crate::clock::{Clock, ManualClock};
+use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::store::{
+    Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, Subscription, Write, Written,
+};
+
+pub fn uid(text: &str) -> Uid {
+    Uid::parse(text).unwrap()
+}
+
+pub fn password(text: &str) -> Password {
+    Password::parse(text.into()).unwrap()
+}
+
+/// One at a time, with the least memory argon2 takes.
+pub fn cheap_hasher() -> Hasher {
+    Hasher::with_params(1, argon2::Params::new(8, 1, 1, None).unwrap())
+}
+
+/// Polls once.
+pub async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+    std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut *future).poll(cx).is_pending())).await
+}
+
+/// Accounts alone; everything else answers that it is not available.
+#[derive(Default)]
+pub struct FakeStore {
+    pub accounts: Mutex<BTreeMap<Uid, String>>,
+    pub reads: AtomicUsize,
+    pub broken: AtomicBool,
+}
+
+impl FakeStore {
+    fn works<T>(&self, value: T) -> Result<T, StoreError> {
+        match self.broken.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable("broken by the test".into())),
+            false => Ok(value),
+        }
+    }
+
+    fn apply(&self, write: &Write) -> Written {
+        let mut accounts = self.accounts.lock().unwrap();
+        match write {
+            Write::PutAccount { uid, password_hash } => {
+                accounts.insert(uid.clone(), password_hash.clone());
+            }
+            Write::DeleteAccount { uid } => {
+                accounts.remove(uid);
+            }
+            other => panic!("not a write of an account: {other:?}"),
+        }
+        Written::Done
+    }
+}
+
+fn not_here<'a, T: Send + 'a>() -> StoreFuture<'a, T> {
+    Box::pin(async { Err(StoreError::Unavailable("accounts alone".into())) })
+}
+
+impl Store for FakeStore {
+    fn commit<'a>(&'a self, batch: &'a [Write], _now: Stamp) -> StoreFuture<'a, Commit> {
+        Box::pin(async {
+            self.works(())?;
+            let answers = batch.iter().map(|write| self.apply(write)).collect();
+            Ok(Commit { answers, ..Commit::default() })
+        })
+    }
+
+    fn read<'a>(
+        &'a self,
+        _: &'a Recipient,
+        _: Seq,
+        _: usize,
+        _: usize,
+    ) -> StoreFuture<'a, Vec<Entry>> {
+        not_here()
+    }
+
+    fn subscriptions<'a>(
+        &'a self,
+        _: Option<(SessionKey, Filter)>,
+        _: usize,
+    ) -> StoreFuture<'a, Vec<(SessionKey, Subscription)>> {
+        not_here()
+    }
+
+    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<String>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { self.works(self.accounts.lock().unwrap().get(uid).cloned()) })
+    }
+
+    fn accounts<'a>(
+        &'a self,
+        after: Option<&'a Uid>,
+        count_max: usize,
+    ) -> StoreFuture<'a, Vec<Uid>> {
+        Box::pin(async move {
+            let accounts = self.accounts.lock().unwrap();
+            let later = accounts.keys().filter(|uid| after.is_none_or(|after| *uid > after));
+            self.works(later.take(count_max).cloned().collect())
+        })
+    }
+
+    fn devices<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {
+        not_here()
+    }
+
+    fn identity(&self) -> StoreIdentity {
+        StoreIdentity { uuid: 0, epoch: 0 }
+    }
+
+    fn reopen(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// Logins on a fake store, a clock that the test moves, and the users that were kicked.
+pub struct Bench {
+    pub auth: Auth,
+    pub store: Arc<FakeStore>,
+    pub hasher: Arc<Hasher>,
+    pub clock: Arc<ManualClock>,
+    pub kicked: Arc<Mutex<Vec<Uid>>>,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        let store = Arc::new(FakeStore::default());
+        let clock = Arc::new(ManualClock::default());
+        let hasher = Arc::new(cheap_hasher());
+        let kicked = Arc::new(Mutex::new(Vec::new()));
+        let kicks = kicked.clone();
+        let kick: Kick = Arc::new(move |uid| kicks.lock().unwrap().push(uid));
+        let shared: Arc<dyn Store> = store.clone();
+        let ticks: Arc<dyn Clock> = clock.clone();
+        let parts = Parts {
+            writer: direct_writer(shared.clone(), ticks.clone()),
+            store: shared,
+            clock: ticks,
+            hasher: hasher.clone(),
+            kick,
+        };
+        Bench { auth: Auth::accounts(parts), store, hasher, clock, kicked }
+    }
+}

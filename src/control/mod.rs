@@ -1,0 +1,129 @@
+//! How the command speaks to the running broker of a data directory: through a Unix socket in it.
+//!
+//! One line of JSON is the request, one line the answer, then the connection ends:
+//!
+//! ```text
+//! {"version":1,"do":"user_add","uid":"alice","password":"…"}
+//! {"version":1,"answer":"done"}
+//! ```
+//!
+//! Who can open the socket (mode 0600, same system user) may do everything.
+
+pub mod client;
+pub mod desk;
+pub mod server;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use client::{AskError, ask};
+pub use desk::Desk;
+pub use server::{ControlError, ControlSocket};
+
+use crate::auth::Password;
+use crate::health::Report;
+
+/// Of the two lines. A broker answers another version with words.
+pub const VERSION: u32 = 1;
+/// A request line, its end included.
+pub const REQUEST_BYTES_MAX: u64 = 16 * 1024;
+/// An answer line: a page of the longest uids, escaped.
+pub const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What the command asks for. A uid is text here: the broker says what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Request {
+    /// Answered by [`Answer::Status`].
+    Ping,
+    /// Answered, like the next two, by [`Answer::Done`] or [`Answer::Refused`].
+    UserAdd {
+        uid: String,
+        password: Password,
+    },
+    UserPasswd {
+        uid: String,
+        password: Password,
+    },
+    UserRemove {
+        uid: String,
+    },
+    /// Answered by [`Answer::Users`]: one page of users after `after`.
+    UserList {
+        after: Option<String>,
+    },
+}
+
+/// What the broker answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    Done,
+    Status {
+        report: Report,
+    },
+    /// In the order of their bytes; an empty page is the end.
+    Users {
+        uids: Vec<String>,
+    },
+    /// `code` is stable, the words are for people.
+    Refused {
+        code: Refusal,
+        words: String,
+    },
+}
+
+/// Who has to do something about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The request is not understood.
+    BadRequest,
+    BadUid,
+    Exists,
+    Unknown,
+    /// The broker or its store could not do it now.
+    Failed,
+}
+
+/// A line: the version and what it carries.
+#[derive(Debug, Serialize, Deserialize)]
+struct Line<T> {
+    version: u32,
+    #[serde(flatten)]
+    body: T,
+}
+
+impl<T> Line<T> {
+    fn of(body: T) -> Line<T> {
+        Line { version: VERSION, body }
+    }
+}
+
+/// Where the socket of a data directory is.
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
+}
+
+impl Answer {
+    fn refused(code: Refusal, words: impl ToString) -> Answer {
+        Answer::Refused { code, words: words.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_what_the_documentation_shows() {
+        let password = Password::parse("dev".into()).unwrap();
+        let request = Line::of(Request::UserAdd { uid: "alice".into(), password });
+        let text = r#"{"version":1,"do":"user_add","uid":"alice","password":"dev"}"#;
+        assert_eq!(serde_json::to_string(&request).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Line<Request>>(text).unwrap().body, request.body);
+        let answer = serde_json::to_string(&Line::of(Answer::Done)).unwrap();
+        assert_eq!(answer, r#"{"version":1,"answer":"done"}"#);
+    }
+}

@@ -1,0 +1,205 @@
+//! The HTTP listener: `/health` and `/metrics`. Slow and many clients cost a bounded amount: of
+//! connections, of time and of header bytes.
+
+mod problem;
+mod routes;
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+/// Connections that are served at the same time; further ones wait in the kernel's backlog.
+const CONNECTIONS_COUNT_MAX: usize = 64;
+/// From the first byte, or the last answer, to the end of a request's headers.
+const HEADERS_WAIT: Duration = Duration::from_secs(10);
+const HEADERS_COUNT_MAX: usize = 64;
+const HEADERS_BYTES_MAX: usize = 16 * 1024;
+/// A request's body.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A connection serves no new request after this time.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
+/// What an answer may still take once its connection is to end.
+const GRACE: Duration = Duration::from_secs(5);
+/// Between two attempts when the system has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the pages show.
+#[derive(Clone)]
+pub struct HttpState {
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+}
+
+/// Serves until `shutdown` is over, then lets the answers under way finish for a few seconds.
+///
+/// # Errors
+/// If the listener cannot be used by the runtime.
+pub async fn serve(
+    listener: std::net::TcpListener,
+    state: HttpState,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let pages = routes::router(state);
+    let (stop, stopped) = watch::channel(());
+    let mut shutdown = pin!(shutdown);
+    let mut connections = JoinSet::new();
+    loop {
+        let room = connections.len() < CONNECTIONS_COUNT_MAX;
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if room => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, pages.clone(), stopped.clone()));
+                }
+                Err(error) => {
+                    warn!(%error, "an HTTP connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    drop(stop);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// One connection until it closes, its time is over or the server stops.
+async fn connection(stream: TcpStream, pages: Router, mut stopped: watch::Receiver<()>) {
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WAIT)
+        .max_headers(HEADERS_COUNT_MAX)
+        .max_buf_size(HEADERS_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages));
+    let mut served = pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        _ = tokio::time::timeout(CONNECTION_TIME_MAX, stopped.changed()) => {
+            served.as_mut().graceful_shutdown();
+            tokio::time::timeout(GRACE, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::model::Reason;
+
+    struct Server {
+        address: std::net::SocketAddr,
+        state: HttpState,
+        stop: oneshot::Sender<()>,
+        task: tokio::task::JoinHandle<io::Result<()>>,
+    }
+
+    fn server() -> Server {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let health = Arc::new(Health::new(Arc::new(ManualClock::default())));
+        let state = HttpState { metrics: Arc::new(Metrics::default()), health };
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async move { drop(stopped.await) };
+        let task = tokio::spawn(serve(listener, state.clone(), shutdown));
+        Server { address, state, stop, task }
+    }
+
+    async fn talk(server: &Server, bytes: &str) -> String {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn get(server: &Server, path: &str) -> String {
+        talk(server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
+    }
+
+    #[tokio::test]
+    async fn health_is_200_until_the_server_drains() {
+        let server = server();
+        let answer = get(&server, "/health").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains("content-type: application/json"), "{answer}");
+        assert!(answer.contains(r#""status":"ok","version":"#), "{answer}");
+        server.state.health.drain();
+        let answer = get(&server, "/health").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains(r#""status":"draining""#), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn metrics_are_open_metrics_text() {
+        let server = server();
+        server.state.metrics.logins_refused(Reason::BadLogin).inc();
+        let answer = get(&server, "/metrics").await;
+        assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"));
+        assert!(answer.contains("homing_logins_refused_total{reason=\"bad_login\"} 1\n"));
+        assert!(answer.ends_with("# EOF\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_exist_is_answered_by_what_does() {
+        let server = server();
+        let post = "POST /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answers = [(404, get(&server, "/nothing").await), (405, talk(&server, post).await)];
+        for (status, answer) in answers {
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+            assert!(answer.contains("/health") && answer.contains("/metrics"), "{answer}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_finishes_its_headers_is_closed() {
+        let server = server();
+        assert!(!talk(&server, "GET /health HTTP/1.1\r\nhost:").await.contains("200"));
+    }
+
+    #[tokio::test]
+    async fn endless_headers_are_refused() {
+        let server = server();
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("GET /health HTTP/1.1\r\nx: {}", "y".repeat(2 * HEADERS_BYTES_MAX));
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 431");
+    }
+
+    #[tokio::test]
+    async fn it_stops_though_a_client_stays_connected() {
+        let server = server();
+        let mut idle = TcpStream::connect(server.address).await.unwrap();
+        get(&server, "/health").await;
+        server.stop.send(()).unwrap();
+        server.task.await.unwrap().unwrap();
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        assert!(TcpStream::connect(server.address).await.is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! Which pages there are.
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use axum::{Router, extract::Request};
+use tracing::error;
+
+use super::problem::Problem;
+use super::{BODY_BYTES_MAX, HttpState};
+use crate::health::Status;
+use crate::model::Reason;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PAGES: &str = "there are GET /health and GET /metrics";
+
+pub fn router(state: HttpState) -> Router {
+    Router::new()
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(state)
+}
+
+async fn health(State(state): State<HttpState>) -> Response {
+    let report = state.health.report();
+    let status = match report.status {
+        Status::Ok | Status::ReadOnly => StatusCode::OK,
+        Status::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(report)).into_response()
+}
+
+async fn metrics(State(state): State<HttpState>) -> Response {
+    match state.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => {
+            error!(%error, "the metrics could not be written");
+            let words = "the metrics could not be written: the log of the broker says why";
+            Problem::of(Reason::Internal, words.into()).into_response()
+        }
+    }
+}
+
+async fn not_found(method: Method, uri: Uri) -> Problem {
+    let detail = format!("{method} {} does not exist here: {PAGES}", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such page", detail)
+}
+
+async fn not_allowed(request: Request) -> Problem {
+    let (method, path) = (request.method(), request.uri().path());
+    let detail = format!("{method} {path} is not possible: {PAGES}");
+    let title = "this page does not know this method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", title, detail)
+}

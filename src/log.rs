@@ -1,0 +1,82 @@
+//! The log on stderr: its filter and its two forms, from `log.level` and `log.format`.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat};
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Why there can be no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error(
+        "log.level: {0:?} is no level: write error, warn, info, debug or trace, \
+         or a filter such as \"info,homing::net=debug\""
+    )]
+    NoLevel(String),
+    #[error("log.level: {text:?} is no filter ({cause}); an example: \"info,homing::net=debug\"")]
+    BadFilter { text: String, cause: String },
+    #[error("the log was started already: {0}")]
+    Started(String),
+}
+
+/// Sends what happens to stderr, for the whole process.
+///
+/// # Errors
+/// [`LogError`] for a filter that cannot be read, or if it was called before.
+pub fn start(settings: &Log) -> Result<(), LogError> {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter(&settings.level)?)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let started = match settings.format {
+        LogFormat::Text => builder.finish().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    };
+    started.map_err(|error| LogError::Started(error.to_string()))
+}
+
+/// A word without `=` has to be a level: the library would take a misspelled one for the name of a
+/// module and log all of it.
+///
+/// # Errors
+/// [`LogError::NoLevel`] or [`LogError::BadFilter`].
+pub fn filter(text: &str) -> Result<EnvFilter, LogError> {
+    let directives: Vec<&str> = text.split(',').map(str::trim).collect();
+    if !text.contains('[')
+        && let Some(wrong) = directives.iter().find(|directive| !ends_in_level(directive))
+    {
+        return Err(LogError::NoLevel((*wrong).into()));
+    }
+    EnvFilter::try_new(directives.join(","))
+        .map_err(|error| LogError::BadFilter { text: text.into(), cause: error.to_string() })
+}
+
+fn ends_in_level(directive: &str) -> bool {
+    let word = directive.rsplit('=').next().unwrap_or_default();
+    LEVELS.iter().any(|level| word.trim().eq_ignore_ascii_case(level))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_filters_are_read() {
+        for good in ["info", "WARN", "off", "info,homing::net=debug", "info, sqlx=off"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_in_words_that_quote_it() {
+        for bad in ["inof", "", "info,", "info,homing::net", "homing=loud", "[{", "info,[=x"] {
+            let error = filter(bad).expect_err(bad).to_string();
+            let last = bad.rsplit(',').next().unwrap();
+            assert!(error.contains("log.level") && error.contains(last), "{bad}: {error}");
+        }
+    }
+}

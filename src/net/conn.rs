@@ -1,0 +1,262 @@
+//! One connection's bytes. Reading borrows the worker's one buffer, writing happens at once; an
+//! idle connection holds no buffer, no channel and no timer of its own.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::spawn_local;
+
+use crate::model::Reason;
+use crate::shard::{Taken, Token};
+
+use super::greet::Arrival;
+use super::worker::Worker;
+
+/// One read takes this much at most.
+pub const SCRATCH_BYTES: usize = 64 * 1024;
+/// After the last byte the client has this long to close, so that it can read that byte.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A socket beside its session.
+struct Socket {
+    token: Token,
+    write: Rc<OwnedWriteHalf>,
+    /// The beginning of a packet that is not whole yet.
+    rest: Vec<u8>,
+    /// Not read for now; the reading half waits here.
+    paused: Option<OwnedReadHalf>,
+    /// A task waits until the client takes more.
+    blocked: bool,
+}
+
+/// All sockets of a worker, at the index of their token.
+#[derive(Default)]
+pub struct Sockets {
+    all: Vec<Option<Box<Socket>>>,
+    paused: Vec<Token>,
+}
+
+impl Sockets {
+    fn get(&mut self, token: Token) -> Option<&mut Socket> {
+        let socket = self.all.get_mut(token.index())?.as_deref_mut()?;
+        (socket.token == token).then_some(socket)
+    }
+
+    fn add(&mut self, socket: Socket) {
+        let index = socket.token.index();
+        if self.all.len() <= index {
+            self.all.resize_with(index + 1, || None);
+        }
+        self.all[index] = Some(Box::new(socket));
+    }
+
+    fn remove(&mut self, token: Token) -> Option<Box<Socket>> {
+        self.get(token)?;
+        self.all[token.index()].take()
+    }
+}
+
+enum ReadEnd {
+    /// Closed, or not ours any more.
+    Over,
+    Paused,
+}
+
+impl Worker {
+    /// A greeted connection moves in: its session first, then its bytes.
+    pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
+        let Arrival { stream, hello, peer, rest } = arrival;
+        let stream = match tokio::net::TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => return tracing::error!(%peer, "a connection could not move in: {error}"),
+        };
+        let (read, write) = stream.into_split();
+        let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into()));
+        let (write, paused) = (Rc::new(write), None);
+        self.sockets.borrow_mut().add(Socket { token, write, rest, paused, blocked: false });
+        self.pause(token, read);
+    }
+
+    async fn read_loop(self: Rc<Self>, token: Token, mut read: OwnedReadHalf) {
+        match poll_fn(|context| self.poll_read(token, &mut read, context)).await {
+            ReadEnd::Paused => self.pause(token, read),
+            ReadEnd::Over => {
+                self.with_shard(|shard| shard.lost(token));
+                self.end_turn();
+            }
+        }
+    }
+
+    /// Reads while there is something to read; `Pending` waits for the socket.
+    fn poll_read(
+        self: &Rc<Self>,
+        token: Token,
+        read: &mut OwnedReadHalf,
+        context: &mut std::task::Context<'_>,
+    ) -> Poll<ReadEnd> {
+        if self.store_is_behind() {
+            return Poll::Ready(ReadEnd::Paused);
+        }
+        let mut scratch = self.scratch.borrow_mut();
+        let mut buffer = ReadBuf::new(&mut scratch);
+        match Pin::new(read).poll_read(context, &mut buffer) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(_)) => Poll::Ready(ReadEnd::Over),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(ReadEnd::Over),
+            Poll::Ready(Ok(())) => {
+                let paused = self.feed(token, buffer.filled());
+                self.end_turn();
+                if paused {
+                    return Poll::Ready(ReadEnd::Paused);
+                }
+                // Others get their turn before this socket is read again.
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Gives bytes to the session; keeps what is no whole packet. True if it takes no more.
+    fn feed(&self, token: Token, data: &[u8]) -> bool {
+        let mut sockets = self.sockets.borrow_mut();
+        let Some(socket) = sockets.get(token) else { return false };
+        let mut rest = std::mem::take(&mut socket.rest);
+        let taken: Taken = if rest.is_empty() {
+            let taken = self.with_shard(|shard| shard.bytes(token, data));
+            rest = data[taken.bytes..].to_vec();
+            taken
+        } else {
+            rest.extend_from_slice(data);
+            let taken = self.with_shard(|shard| shard.bytes(token, &rest));
+            rest.drain(..taken.bytes);
+            taken
+        };
+        socket.rest = if rest.is_empty() { Vec::new() } else { rest };
+        taken.paused
+    }
+
+    fn pause(&self, token: Token, read: OwnedReadHalf) {
+        let mut sockets = self.sockets.borrow_mut();
+        if let Some(socket) = sockets.get(token) {
+            socket.paused = Some(read);
+            sockets.paused.push(token);
+            self.end_turn();
+        }
+    }
+
+    /// Reads on where there is room again.
+    pub(super) fn resume_paused(self: &Rc<Self>) {
+        if self.store_is_behind() {
+            return;
+        }
+        let paused = std::mem::take(&mut self.sockets.borrow_mut().paused);
+        for token in paused {
+            if self.shard.borrow().wants_input(token) && !self.feed(token, &[]) {
+                self.resume(token);
+                continue;
+            }
+            let mut sockets = self.sockets.borrow_mut();
+            if sockets.get(token).is_some() {
+                sockets.paused.push(token);
+            }
+        }
+    }
+
+    fn resume(self: &Rc<Self>, token: Token) {
+        let read = self.sockets.borrow_mut().get(token).and_then(|socket| socket.paused.take());
+        if let Some(read) = read {
+            spawn_local(self.clone().read_loop(token, read));
+        }
+    }
+
+    /// Writes whatever waits, once per connection.
+    pub(super) fn flush_all(self: &Rc<Self>) {
+        loop {
+            let tokens = std::mem::take(&mut self.shard.borrow_mut().effects().flush);
+            if tokens.is_empty() {
+                return;
+            }
+            tokens.into_iter().for_each(|token| self.flush(token));
+        }
+    }
+
+    fn flush(self: &Rc<Self>, token: Token) {
+        let write = match self.sockets.borrow_mut().get(token) {
+            Some(socket) if !socket.blocked => socket.write.clone(),
+            _ => return,
+        };
+        let mut out = self.shard.borrow_mut().take_out(token);
+        match write_all(&write, &mut out) {
+            Ok(true) => self.with_shard(|shard| shard.drained(token, out)),
+            Ok(false) => {
+                self.shard.borrow_mut().put_back(token, out);
+                self.wait_writable(token, write);
+            }
+            Err(_) => self.with_shard(|shard| shard.lost(token)),
+        }
+    }
+
+    /// The client takes nothing for now: it has `outbox_wait` to go on.
+    fn wait_writable(self: &Rc<Self>, token: Token, write: Rc<OwnedWriteHalf>) {
+        if let Some(socket) = self.sockets.borrow_mut().get(token) {
+            socket.blocked = true;
+        }
+        let worker = self.clone();
+        spawn_local(async move {
+            let waited = tokio::time::timeout(worker.outbox_wait, write.writable()).await;
+            if let Some(socket) = worker.sockets.borrow_mut().get(token) {
+                socket.blocked = false;
+            }
+            match waited {
+                Ok(_) => worker.flush(token),
+                Err(_) => worker.with_shard(|shard| shard.give_up(token, Reason::SlowReader)),
+            }
+            worker.end_turn();
+        });
+    }
+
+    /// Sockets of connections that have ended: what was flushed is out, the rest is not waited for.
+    pub(super) fn close_all(self: &Rc<Self>) {
+        let closed = std::mem::take(&mut self.shard.borrow_mut().effects().closed);
+        for token in closed {
+            self.flush(token);
+            let socket = self.sockets.borrow_mut().remove(token);
+            self.shard.borrow_mut().remove(token);
+            if let Some(socket) = socket {
+                self.gate.left();
+                spawn_local(linger(socket));
+            }
+        }
+    }
+}
+
+/// Half-closes, so that the client can read the last packet before the connection is reset.
+async fn linger(socket: Box<Socket>) {
+    let stream = socket.write.as_ref().as_ref();
+    let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
+    tokio::time::sleep(LINGER).await;
+    let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+}
+
+/// True if everything went out; otherwise `out` holds what is left.
+fn write_all(write: &OwnedWriteHalf, out: &mut Vec<u8>) -> io::Result<bool> {
+    let mut done = 0;
+    while done < out.len() {
+        match write.try_write(&out[done..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                out.drain(..done);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,206 @@
+//! From an accepted socket to a known user: one whole CONNECT within the time and size allowed,
+//! the authenticator's answer, then over to the worker that owns the user.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::auth::{Authenticator, Credentials, Directory};
+use crate::metrics::Metrics;
+use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
+use crate::model::{ClientId, Reason};
+use crate::mqtt::{Connect, Version, decode_connect, reason};
+use crate::session::{Hello, Settings, refusing_connack};
+use crate::shard::worker_of;
+
+use super::worker::{Mail, Worker};
+
+/// What stands before the workers, shared by all of them.
+pub struct Gate {
+    pub authenticator: Arc<dyn Authenticator>,
+    pub directory: Arc<Directory>,
+    pub settings: Settings,
+    pub metrics: Arc<Metrics>,
+    pub connect_wait: Duration,
+    pub connections_max: usize,
+    /// Number for the client ids that the server assigns, behind a random start.
+    pub assigned: AtomicU64,
+    pub connections: AtomicUsize,
+    pub draining: AtomicBool,
+    /// Workers that have let go of their last connection.
+    pub drained: AtomicUsize,
+}
+
+impl Gate {
+    pub(super) fn enter(&self) -> bool {
+        let before = self.connections.fetch_add(1, Ordering::Relaxed);
+        let room = before < self.connections_max && !self.draining.load(Ordering::Relaxed);
+        match room {
+            true => _ = self.metrics.connections_opened.inc(),
+            false => self.left(),
+        }
+        room
+    }
+
+    pub(super) fn left(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn assign_client_id(&self) -> String {
+        let number = self.assigned.fetch_add(1, Ordering::Relaxed);
+        format!("homing-{number:016x}")
+    }
+}
+
+/// A greeted connection on its way to its worker.
+pub struct Arrival {
+    pub stream: std::net::TcpStream,
+    pub hello: Hello,
+    pub peer: SocketAddr,
+    /// Bytes that came behind the CONNECT.
+    pub rest: Vec<u8>,
+}
+
+/// Why nobody comes in: what the client hears, if it speaks MQTT, and the log.
+struct Refusal {
+    version: Option<Version>,
+    reason: Reason,
+    words: String,
+    /// Who it said it was.
+    uid: String,
+    client_id: String,
+}
+
+/// False if the connection was refused and is over.
+pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr) -> bool {
+    let gate = &worker.gate;
+    // One small packet should leave at once; the workers batch by themselves.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
+    }
+    match introduce(gate, &mut stream, peer).await {
+        Ok(None) => false,
+        Ok(Some((hello, rest))) => match stream.into_std() {
+            Ok(stream) => {
+                let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
+                let arrival = Arrival { stream, hello, peer, rest };
+                worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%peer, "a connection could not be handed over: {error}");
+                false
+            }
+        },
+        Err(refusal) => {
+            refuse(gate, stream, peer, refusal).await;
+            false
+        }
+    }
+}
+
+/// `None` if the peer went away before it said anything whole.
+async fn introduce(
+    gate: &Gate,
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+) -> Result<Option<(Hello, Vec<u8>)>, Refusal> {
+    let mut buffer = Vec::new();
+    let reading = read_connect(stream, &mut buffer);
+    let length = match tokio::time::timeout(gate.connect_wait, reading).await {
+        Ok(Ok(Some(length))) => length,
+        Ok(Ok(None)) => return Ok(None),
+        Ok(Err(refusal)) => return Err(refusal),
+        Err(_) => {
+            let reason = Reason::TooSlowToConnect;
+            return Err(Refusal::unknown(None, reason, reason.words().into()));
+        }
+    };
+    let Ok(Some((connect, _))) = decode_connect(&buffer, PACKET_BEFORE_LOGIN_BYTES_MAX) else {
+        return Ok(None);
+    };
+    let hello = login(gate, &connect, peer).await?;
+    buffer.drain(..length);
+    Ok(Some((hello, buffer)))
+}
+
+/// Reads until the CONNECT is whole; its length. More may have come behind it.
+async fn read_connect(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+) -> Result<Option<usize>, Refusal> {
+    loop {
+        match stream.read_buf(buffer).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+        match decode_connect(buffer, PACKET_BEFORE_LOGIN_BYTES_MAX) {
+            Ok(Some((_, length))) => return Ok(Some(length)),
+            Ok(None) => {}
+            Err(error) => {
+                let (version, reason) = match error.reason() {
+                    reason::UNSUPPORTED_PROTOCOL_VERSION => {
+                        (Some(Version::V311), Reason::UnsupportedVersion)
+                    }
+                    reason::PACKET_TOO_LARGE => (None, Reason::PacketTooLarge),
+                    reason::PROTOCOL_ERROR => (None, Reason::ProtocolError),
+                    _ => (None, Reason::Malformed),
+                };
+                return Err(Refusal::unknown(version, reason, error.to_string()));
+            }
+        }
+    }
+}
+
+async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<Hello, Refusal> {
+    let refusal = |reason: Reason, words: String| Refusal {
+        version: Some(connect.version),
+        reason,
+        words,
+        uid: connect.username.unwrap_or_default().into(),
+        client_id: connect.client_id.into(),
+    };
+    let client_id = ClientId::parse(connect.client_id)
+        .map_err(|error| refusal(Reason::ClientIdInvalid, error.to_string()))?;
+    if connect.properties.authentication_method().is_some() {
+        let words = "no extended authentication is served".to_string();
+        return Err(refusal(Reason::BadAuthenticationMethod, words));
+    }
+    let credentials = Credentials {
+        uid: connect.username,
+        client_id: &client_id,
+        password: connect.password,
+        peer,
+    };
+    let identity = gate.authenticator.authenticate(credentials).await;
+    let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
+    Hello::new(connect, identity, &gate.settings, || gate.assign_client_id())
+        .map_err(|(reason, words)| refusal(reason, words))
+}
+
+impl Refusal {
+    fn unknown(version: Option<Version>, reason: Reason, words: String) -> Refusal {
+        Refusal { version, reason, words, uid: String::new(), client_id: String::new() }
+    }
+}
+
+/// One log line; a CONNACK where the peer got so far as to name its version.
+async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: Refusal) {
+    let Refusal { version, reason, words, uid, client_id } = refusal;
+    let name = reason.name();
+    tracing::warn!(uid, client = client_id, %peer, reason = name, "connection refused: {words}");
+    gate.metrics.logins_refused(reason).inc();
+    if let Some(version) = version {
+        let mut out = Vec::new();
+        refusing_connack(version, reason, &words, &mut out);
+        // The peer may be gone already; then there is nobody to tell.
+        let told = tokio::time::timeout(gate.connect_wait, stream.write_all(&out)).await;
+        if matches!(told, Ok(Ok(()))) {
+            _ = stream.shutdown().await;
+        }
+    }
+}

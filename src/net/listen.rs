@@ -1,0 +1,37 @@
+//! Accepting: each connection is greeted on its own, within the budget of `limits.connections`.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::spawn_local;
+
+use super::greet;
+use super::worker::Worker;
+
+/// After a failed accept (mostly: no more open files) the next try waits, so that the loop does
+/// not spin; connections that end meanwhile give files back (threat M7).
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+pub async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if !worker.gate.enter() {
+                    tracing::warn!(%peer, "refused: limits.connections are in use");
+                    continue;
+                }
+                let worker = worker.clone();
+                spawn_local(async move {
+                    if !greet::greet(&worker, stream, peer).await {
+                        worker.gate.left();
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::error!("a connection could not be accepted: {error}");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From the committer to the workers: answers to who asked, and word of each new record to the
+//! worker that owns its reader. One post per worker and transaction.
+
+use std::sync::Arc;
+
+use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::model::{Entry, Recipient};
+use crate::session::Ticket;
+use crate::shard::{Token, worker_of};
+use crate::store::commit::Done;
+use crate::store::{Removal, Write, Written};
+
+use super::Mailbox;
+use super::worker::Mail;
+
+/// What the committer calls after each transaction.
+pub fn on_commit(
+    mailboxes: Arc<[Mailbox<Mail>]>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+) -> impl FnMut(Vec<Done>, &[(Removal, u64)]) + Send + 'static {
+    let mut batches: Vec<Vec<Mail>> = mailboxes.iter().map(|_| Vec::new()).collect();
+    move |done, removed| {
+        let committed = done.iter().filter(|one| one.result.is_ok()).count();
+        metrics.commits.inc_by(u64::from(committed > 0));
+        metrics.commit_records.inc_by(committed as u64);
+        if let Some(append) = done.iter().rfind(|one| matches!(one.write, Write::Append(_))) {
+            health.set_store_writable(append.result.is_ok());
+        }
+        for (removal, count) in removed {
+            metrics.messages_removed(*removal).inc_by(*count);
+        }
+        for one in done {
+            route(one, &mut batches, &metrics);
+        }
+        for (mailbox, batch) in mailboxes.iter().zip(&mut batches) {
+            if !batch.is_empty() {
+                mailbox.post(batch.drain(..));
+            }
+        }
+    }
+}
+
+fn route(done: Done, batches: &mut [Vec<Mail>], metrics: &Metrics) {
+    let Done { write, tag, result } = done;
+    let append = match write {
+        Write::Append(append) => Some(append),
+        _ => None,
+    };
+    let message = append.as_ref().map(|append| append.message.clone());
+    if let (Some(append), Ok(Written::Appended { seqs })) = (append, &result) {
+        metrics.messages_committed.inc_by(u64::from(!seqs.is_empty()));
+        for ((recipient, delivery), seq) in append.addressees.into_iter().zip(seqs) {
+            let entry = Entry { seq: *seq, delivery, message: append.message.clone() };
+            if let Some(batch) = owner(&recipient, batches) {
+                batch.push(Mail::Committed(recipient, entry));
+            }
+        }
+    }
+    if let Some(tag) = tag
+        && let Some(ticket) = Ticket::unpack(tag.ticket)
+        && let Some(batch) = batches.get_mut(usize::from(tag.worker))
+    {
+        batch.push(Mail::Answer { token: Token(tag.session), ticket, result, message });
+    }
+}
+
+fn owner<'a>(recipient: &Recipient, batches: &'a mut [Vec<Mail>]) -> Option<&'a mut Vec<Mail>> {
+    let uid = match recipient {
+        Recipient::Inbox(uid) => uid,
+        Recipient::Session(key) => &key.uid,
+        Recipient::Feed(_) => return None,
+    };
+    let worker = worker_of(uid, batches.len() as u16);
+    batches.get_mut(usize::from(worker))
+}

@@ -1,0 +1,308 @@
+//! One worker: its shard, its sockets, its letter box, its timer. Everything that happens in one
+//! turn of the runtime is finished together: one batch to the store, one write per connection.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::clock::Clock;
+use crate::model::{Entry, Message, Recipient, SessionKey, Uid};
+use crate::session::{LogName, Ticket};
+use crate::shard::{DirectoryAsk, Post, ReadAsk, Shard, Token};
+use crate::store::commit::{Committer, Reply, Request, Tag};
+use crate::store::{Store, StoreError, Subscription, Written};
+
+use super::conn::Sockets;
+use super::greet::{Arrival, Gate};
+use super::{Mailbox, listen};
+
+/// How long a moved cursor may wait for its commit.
+const ADVANCE_WAIT: Duration = Duration::from_millis(100);
+
+/// What reaches a worker from other threads.
+pub enum Mail {
+    /// A connection whose CONNECT was accepted.
+    Connect(Box<Arrival>),
+    Answer {
+        token: Token,
+        ticket: Ticket,
+        result: Result<Written, StoreError>,
+        message: Option<Arc<Message>>,
+    },
+    Committed(Recipient, Entry),
+    Post(Post),
+    Read(Token, LogName, Result<Vec<Entry>, StoreError>),
+    /// Whether the user that a publish goes to exists; `None` if it could not be found out.
+    Directory(Token, Option<bool>),
+    Kick(Uid),
+    Restore(SessionKey, Subscription),
+    Expired(Vec<SessionKey>),
+    /// Tell every client to go; the worker ends when they are gone.
+    Drain,
+}
+
+/// Where reads and writes go.
+#[derive(Clone)]
+pub struct Stores {
+    pub store: Arc<dyn Store>,
+    pub committer: Committer,
+    /// The runtime that reads run on, and how many of them at once.
+    pub runtime: tokio::runtime::Handle,
+    pub reads_at_once: Arc<tokio::sync::Semaphore>,
+}
+
+/// All that a worker thread starts with.
+pub struct Start {
+    pub index: u16,
+    pub shard: Shard,
+    pub listeners: Vec<std::net::TcpListener>,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
+    pub gate: Arc<Gate>,
+    pub clock: Arc<dyn Clock>,
+    pub stores: Stores,
+    pub store_queue_bytes_max: u64,
+    pub outbox_wait: Duration,
+}
+
+/// The state that this thread's tasks share.
+pub struct Worker {
+    pub(super) index: u16,
+    pub(super) shard: RefCell<Shard>,
+    pub(super) sockets: RefCell<Sockets>,
+    pub(super) scratch: RefCell<Vec<u8>>,
+    pub(super) mailboxes: Arc<[Mailbox<Mail>]>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) clock: Arc<dyn Clock>,
+    stores: Stores,
+    store_queue_bytes_max: u64,
+    pub(super) outbox_wait: Duration,
+    turn: Notify,
+    gone: Notify,
+    timer: Notify,
+}
+
+/// Runs one worker until it is drained.
+///
+/// # Errors
+/// If the runtime or a listener can't be set up.
+pub fn run(start: Start) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, work(start))
+}
+
+async fn work(start: Start) -> std::io::Result<()> {
+    let worker = Rc::new(Worker {
+        index: start.index,
+        shard: RefCell::new(start.shard),
+        sockets: RefCell::default(),
+        scratch: RefCell::new(vec![0; super::conn::SCRATCH_BYTES]),
+        mailboxes: start.mailboxes,
+        gate: start.gate,
+        clock: start.clock,
+        stores: start.stores,
+        store_queue_bytes_max: start.store_queue_bytes_max,
+        outbox_wait: start.outbox_wait,
+        turn: Notify::new(),
+        gone: Notify::new(),
+        timer: Notify::new(),
+    });
+    let mut accepting = Vec::new();
+    for listener in start.listeners {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting.push(spawn_local(listen::accept(worker.clone(), listener)));
+    }
+    spawn_local(worker.clone().turns());
+    spawn_local(worker.clone().timers());
+    worker.read_mail().await;
+    accepting.iter().for_each(|task| task.abort());
+    worker.wait_until_gone().await;
+    Ok(())
+}
+
+impl Worker {
+    /// Takes letters until [`Mail::Drain`] comes; then goes on beside what follows.
+    async fn read_mail(self: &Rc<Self>) {
+        let mut letters = Vec::new();
+        let mut draining = false;
+        while !draining {
+            self.mailboxes[usize::from(self.index)].take(&mut letters).await;
+            draining = letters.iter().any(|mail| matches!(mail, Mail::Drain));
+            self.take_letters(&mut letters);
+        }
+        let worker = self.clone();
+        spawn_local(async move {
+            let mut letters = Vec::new();
+            loop {
+                worker.mailboxes[usize::from(worker.index)].take(&mut letters).await;
+                worker.take_letters(&mut letters);
+            }
+        });
+    }
+
+    fn take_letters(self: &Rc<Self>, letters: &mut Vec<Mail>) {
+        for mail in letters.drain(..) {
+            match mail {
+                Mail::Connect(arrival) => self.arrived(*arrival),
+                other => self.with_shard(|shard| deliver(shard, other)),
+            }
+        }
+        self.end_turn();
+    }
+
+    /// Sets the time and gives the shard to `act`. Never called from within itself.
+    pub(super) fn with_shard<T>(&self, act: impl FnOnce(&mut Shard) -> T) -> T {
+        let mut shard = self.shard.borrow_mut();
+        shard.at(self.clock.moment(), self.clock.stamp());
+        act(&mut shard)
+    }
+
+    /// The rest of this turn runs when the tasks that are ready now have run.
+    pub(super) fn end_turn(&self) {
+        self.turn.notify_one();
+    }
+
+    async fn turns(self: Rc<Self>) {
+        loop {
+            self.turn.notified().await;
+            self.finish_turn();
+        }
+    }
+
+    fn finish_turn(self: &Rc<Self>) {
+        self.resume_paused();
+        self.flush_all();
+        self.hand_out();
+        self.close_all();
+        self.hand_out();
+        self.timer.notify_one();
+        if self.shard.borrow().is_empty() {
+            self.gone.notify_one();
+        }
+    }
+
+    /// What the shard wants from others. Closing asks for more, so it is done before and after.
+    fn hand_out(&self) {
+        let mut shard = self.shard.borrow_mut();
+        shard.report();
+        let effects = shard.effects();
+        let store = std::mem::take(&mut effects.store);
+        let reads = std::mem::take(&mut effects.reads);
+        let directory = std::mem::take(&mut effects.directory);
+        for (mailbox, posts) in self.mailboxes.iter().zip(&mut effects.posts) {
+            if !posts.is_empty() {
+                mailbox.post(posts.drain(..).map(Mail::Post));
+            }
+        }
+        drop(shard);
+        self.write_store(store);
+        let queued = self.stores.committer.queued_bytes();
+        self.gate.metrics.store_queue_bytes.set(queued as i64);
+        reads.into_iter().for_each(|read| self.read_store(read));
+        directory.into_iter().for_each(|ask| self.ask_directory(ask));
+    }
+
+    /// One question per connection at a time.
+    fn ask_directory(&self, ask: DirectoryAsk) {
+        let (directory, mailboxes) = (self.gate.directory.clone(), self.mailboxes.clone());
+        let index = usize::from(self.index);
+        self.stores.runtime.spawn(async move {
+            let exists = directory.ask(&ask.uid).await;
+            let exists = exists.inspect_err(|error| {
+                tracing::warn!(uid = %ask.uid, "the directory could not be asked: {error}");
+            });
+            mailboxes[index].post([Mail::Directory(ask.token, exists.ok())]);
+        });
+    }
+
+    fn write_store(&self, asks: Vec<crate::shard::StoreAsk>) {
+        if asks.is_empty() {
+            return;
+        }
+        let worker = self.index;
+        let requests = asks.into_iter().map(|ask| {
+            let tag = |(token, ticket): (Token, Ticket)| Tag {
+                worker,
+                session: token.0,
+                ticket: ticket.pack(),
+            };
+            let reply = ask.answer_to.map_or(Reply::None, |to| Reply::Tagged(tag(to)));
+            Request { write: ask.write, reply }
+        });
+        self.stores.committer.post(requests.collect());
+    }
+
+    /// One read per log and session at a time, so their number is bounded.
+    fn read_store(&self, ask: ReadAsk) {
+        use crate::model::limit::{READ_ENTRIES_BYTES_MAX, READ_ENTRIES_COUNT_MAX};
+        let Stores { store, reads_at_once, .. } = self.stores.clone();
+        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
+        self.stores.runtime.spawn(async move {
+            let _turn = reads_at_once.acquire().await;
+            let (count_max, bytes_max) = (READ_ENTRIES_COUNT_MAX, READ_ENTRIES_BYTES_MAX);
+            let result = store.read(&ask.recipient, ask.after, count_max, bytes_max).await;
+            mailboxes[index].post([Mail::Read(ask.token, ask.log, result)]);
+        });
+    }
+
+    /// Publishers are read no further while too much waits for the store.
+    pub(super) fn store_is_behind(&self) -> bool {
+        self.stores.committer.queued_bytes() > self.store_queue_bytes_max
+    }
+
+    async fn timers(self: Rc<Self>) {
+        loop {
+            let (deadline, advances) = {
+                let shard = self.shard.borrow();
+                (shard.deadline(), shard.has_advances())
+            };
+            let now = self.clock.moment();
+            let timer = deadline.map(|deadline| deadline.since(now));
+            let wait = [timer, advances.then_some(ADVANCE_WAIT)].into_iter().flatten().min();
+            match wait {
+                None => self.timer.notified().await,
+                Some(wait) => {
+                    // A nearer deadline may come up meanwhile; waking a little early is harmless.
+                    tokio::time::sleep(wait.min(ADVANCE_WAIT)).await;
+                    self.with_shard(|shard| {
+                        shard.tick();
+                        shard.flush_advances();
+                    });
+                    self.end_turn();
+                }
+            }
+        }
+    }
+
+    async fn wait_until_gone(&self) {
+        while !self.shard.borrow().is_empty() {
+            self.gone.notified().await;
+        }
+        // The last cursors and session ends are still to be handed over.
+        tokio::task::yield_now().await;
+        self.end_turn();
+        tokio::task::yield_now().await;
+        self.gate.drained.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn deliver(shard: &mut Shard, mail: Mail) {
+    match mail {
+        Mail::Connect(_) => {}
+        Mail::Answer { token, ticket, result, message } => {
+            shard.store_answer(token, ticket, result, message.as_ref());
+        }
+        Mail::Committed(recipient, entry) => shard.committed(&recipient, entry),
+        Mail::Post(post) => shard.posted(post),
+        Mail::Read(token, log, result) => shard.read_done(token, log, result),
+        Mail::Directory(token, exists) => shard.directory_answer(token, exists),
+        Mail::Kick(uid) => shard.kick(&uid),
+        Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
+        Mail::Expired(keys) => shard.expired(&keys),
+        Mail::Drain => shard.drain(),
+    }
+}

@@ -1,0 +1,324 @@
+//! Builds a broker's parts in the order in which each can fail best: what the user can mend first
+//! (configuration, directory, ports), then the store, then the threads.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, RwLock};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::auth::{self, Auth, Hasher, Password};
+use crate::broker::{Policy, Subscriptions};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Access, Config, Provider};
+use crate::control::{ControlSocket, Desk};
+use crate::health::Health;
+use crate::http::{self, HttpState};
+use crate::metrics::Metrics;
+use crate::model::{InboxPattern, Uid};
+use crate::net::{self, Gate, Mail, Mailbox, Stores};
+use crate::session::Settings;
+use crate::shard::{Shard, Shared, worker_of};
+use crate::store::commit::{self, Committer};
+use crate::store::lock::{DataLock, Mode, lock};
+use crate::store::{DiskGuard, Store, StoreLimits};
+
+use super::Serving;
+use super::sweep::Sweeper;
+
+/// Connections that the kernel completes before they are accepted (it may allow fewer).
+const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
+/// Reads of logs that run at the same time.
+const READS_AT_ONCE: usize = 16;
+/// Subscriptions that are loaded in one read at the start.
+const SUBSCRIPTIONS_PER_READ: usize = 1000;
+/// `homing dev` starts with these users; the password of each is `dev`.
+const DEV_USERS: [&str; 3] = ["alice", "bob", "carol"];
+const DEV_PASSWORD: &str = "dev";
+
+/// A running broker.
+pub struct Node {
+    pub serving: Serving,
+    pub committer: Committer,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
+    pub gate: Arc<Gate>,
+    pub health: Arc<Health>,
+    pub stop: Arc<Notify>,
+    /// Comes when the store can't go on, with the words why.
+    pub store_failed: oneshot::Receiver<String>,
+    _lock: DataLock,
+}
+
+/// What everything stands on.
+struct Base {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    mailboxes: Arc<[Mailbox<Mail>]>,
+    store: Arc<dyn Store>,
+    committer: Committer,
+}
+
+pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
+    let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
+    let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
+    let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
+    let http = listen(&config.listen.http, "listen.http", "--http")?;
+    let (base, store_failed) = base(config, &data).await?;
+    let auth = authentication(&base);
+    if mode == Mode::Dev {
+        add_dev_users(&auth).await?;
+    }
+    let gate = gate(&base, &auth)?;
+    let stop = Arc::new(Notify::new());
+    serve_control(&data, &base, &auth, &stop)?;
+    let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
+    start_workers(&base, &auth, &gate, mqtt)?;
+    restore_subscriptions(&base).await?;
+    serve_http(http, &base, &stop);
+    tokio::spawn(sweeper(&base).run());
+    let Base { committer, mailboxes, health, .. } = base;
+    Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
+}
+
+/// Binds every address of one key. Port 0 takes a free one.
+fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener>, String> {
+    let bind = |text: &String| -> Result<TcpListener, String> {
+        let problem = |error| {
+            format!("cannot listen on {text}: {error}; change `{key}` or give {flag} ADDR:PORT")
+        };
+        let address = text.to_socket_addrs().map_err(problem)?.next();
+        let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
+        open(address).map_err(problem)
+    };
+    addresses.iter().map(bind).collect()
+}
+
+/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
+/// make clients wait for whole seconds.
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    Ok(socket.into())
+}
+
+fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
+    let local = |listener: &TcpListener| listener.local_addr().map_err(|e| e.to_string());
+    listeners.iter().map(local).collect()
+}
+
+async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let metrics = Arc::new(Metrics::default());
+    let health = Arc::new(Health::new(clock.clone()));
+    let workers = match config.listen.workers {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        count => count,
+    };
+    let mailboxes: Arc<[Mailbox<Mail>]> = (0..workers).map(|_| Mailbox::default()).collect();
+    let limits = StoreLimits {
+        messages_max: config.inbox.messages_max,
+        session_expiry_max: config.limits.session_expiry_max.0,
+    };
+    let opened = crate::store::open::open(&config.store.url, data, limits, clock.stamp()).await;
+    let store = opened.map_err(|error| error.to_string())?;
+    let guard = DiskGuard::new(data, config.store.reserve.0);
+    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone());
+    let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
+    let (failed, store_failed) = oneshot::channel();
+    let ending = committer.clone();
+    tokio::spawn(async move {
+        ending.ended().await;
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        if let Ok(Ok(Err(error))) = ended {
+            // Nobody listens any more when the broker is stopping already.
+            _ = failed.send(format!("the store cannot go on: {error}"));
+        }
+    });
+    let base = Base { config, clock, metrics, health, mailboxes, store, committer };
+    Ok((base, store_failed))
+}
+
+fn authentication(base: &Base) -> Auth {
+    let committer = base.committer.clone();
+    let mailboxes = base.mailboxes.clone();
+    let parts = auth::Parts {
+        store: base.store.clone(),
+        writer: Arc::new(move |write| {
+            let committer = committer.clone();
+            Box::pin(async move { committer.write(write).await.map(|_| ()) })
+        }),
+        clock: base.clock.clone(),
+        hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
+        kick: Arc::new(move |uid| {
+            let worker = worker_of(&uid, mailboxes.len() as u16);
+            mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
+        }),
+    };
+    match base.config.auth.provider {
+        Provider::Accounts => Auth::accounts(parts),
+        Provider::Open => Auth::open(parts),
+    }
+}
+
+/// Users that are there already keep the password they have.
+async fn add_dev_users(auth: &Auth) -> Result<(), String> {
+    let password = Password::parse(DEV_PASSWORD.into()).map_err(|error| error.to_string())?;
+    for name in DEV_USERS {
+        let uid = Uid::parse(name).map_err(|error| error.to_string())?;
+        match auth.book.add(&uid, &password).await {
+            Ok(()) | Err(auth::AccountError::Exists(_)) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn settings(config: &Config) -> Result<Settings, String> {
+    let Config { topics, inbox, limits, .. } = config;
+    let pattern = InboxPattern::parse(&topics.inbox)
+        .ok_or_else(|| format!("topics.inbox: {:?} must end in {{uid}}", topics.inbox))?;
+    Ok(Settings {
+        topics: pattern,
+        settle: inbox.settle.0,
+        settle_max: inbox.settle_max.0,
+        receive_maximum: limits.receive_maximum,
+        send_maximum: limits.send_maximum,
+        packet_bytes_max: u32::try_from(limits.packet.0).unwrap_or(u32::MAX),
+        keep_alive_max: limits.keep_alive_max.0,
+        session_expiry_max: limits.session_expiry_max.0,
+        subscriptions_count_max: limits.subscriptions_per_session,
+    })
+}
+
+fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
+    Ok(Arc::new(Gate {
+        authenticator: auth.authenticator.clone(),
+        directory: auth.directory.clone(),
+        settings: settings(&base.config)?,
+        metrics: base.metrics.clone(),
+        connect_wait: base.config.limits.connect_wait.0,
+        connections_max: base.config.limits.connections,
+        assigned: AtomicU64::new(rand::random()),
+        connections: AtomicUsize::new(0),
+        draining: AtomicBool::new(false),
+        drained: AtomicUsize::new(0),
+    }))
+}
+
+fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> Result<(), String> {
+    let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
+    let desk = Desk { book: auth.book.clone(), health: base.health.clone() };
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        if let Err(error) = socket.serve(desk, stop.notified()).await {
+            tracing::error!("the control socket is not served: {error}");
+        }
+    });
+    Ok(())
+}
+
+fn serve_http(listeners: Vec<TcpListener>, base: &Base, stop: &Arc<Notify>) {
+    for listener in listeners {
+        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            if let Err(error) = http::serve(listener, state, stop.notified()).await {
+                tracing::error!("HTTP is not served: {error}");
+            }
+        });
+    }
+}
+
+/// Each worker listens on every MQTT address; the kernel spreads the connections.
+fn start_workers(
+    base: &Base,
+    auth: &Auth,
+    gate: &Arc<Gate>,
+    mqtt: Vec<TcpListener>,
+) -> Result<(), String> {
+    let limits = &base.config.limits;
+    let shared = Arc::new(Shared {
+        settings: gate.settings.clone(),
+        policy: Policy { plain_allowed: base.config.acl.default == Access::Allow },
+        subscriptions: RwLock::new(Subscriptions::default()),
+        metrics: base.metrics.clone(),
+        directory: auth.directory.clone(),
+        workers: base.mailboxes.len() as u16,
+        devices_max: limits.devices_per_user,
+        outbox_bytes_max: limits.outbox.0 as usize,
+    });
+    let stores = Stores {
+        store: base.store.clone(),
+        committer: base.committer.clone(),
+        runtime: tokio::runtime::Handle::current(),
+        reads_at_once: Arc::new(Semaphore::new(READS_AT_ONCE)),
+    };
+    for index in 0..shared.workers {
+        let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
+        let start = net::Start {
+            index,
+            shard: Shard::new(index, shared.clone(), rand::random()),
+            listeners: clones.map_err(|error| error.to_string())?,
+            mailboxes: base.mailboxes.clone(),
+            gate: gate.clone(),
+            clock: base.clock.clone(),
+            stores: stores.clone(),
+            store_queue_bytes_max: limits.store_queue.0,
+            outbox_wait: limits.outbox_wait.0,
+        };
+        start_worker(start)?;
+    }
+    Ok(())
+}
+
+/// A worker that fails takes the process with it: its users could not be served by another.
+fn start_worker(start: net::Start) -> Result<(), String> {
+    let name = format!("homing-worker-{}", start.index);
+    let work = move || {
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| net::run(start)));
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => fatal(&format!("a worker could not start: {error}")),
+            Err(_) => fatal("a worker panicked: this is a bug"),
+        }
+    };
+    let spawned = std::thread::Builder::new().name(name).spawn(work);
+    spawned.map(|_| ()).map_err(|error| format!("no thread for a worker: {error}"))
+}
+
+fn fatal(words: &str) {
+    tracing::error!("{words}");
+    std::process::exit(1);
+}
+
+/// Durable sessions get their subscriptions back before anyone can publish to them: the letters
+/// stand in the worker's box before the ready line is printed.
+async fn restore_subscriptions(base: &Base) -> Result<(), String> {
+    let mut after = None;
+    loop {
+        let page = base.store.subscriptions(after.take(), SUBSCRIPTIONS_PER_READ).await;
+        let page = page.map_err(|error| error.to_string())?;
+        let Some((key, subscription)) = page.last() else { return Ok(()) };
+        after = Some((key.clone(), subscription.filter.clone()));
+        for (key, subscription) in page {
+            let worker = worker_of(&key.uid, base.mailboxes.len() as u16);
+            base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
+        }
+    }
+}
+
+fn sweeper(base: &Base) -> Sweeper {
+    Sweeper {
+        committer: base.committer.clone(),
+        mailboxes: base.mailboxes.clone(),
+        metrics: base.metrics.clone(),
+        config: base.config.clone(),
+    }
+}

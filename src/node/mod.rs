@@ -1,0 +1,110 @@
+//! Life and death of a broker process: builds all parts from the configuration, starts them in
+//! order, waits for the signal, drains, stops them in order.
+
+mod build;
+mod sweep;
+
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::net::Mail;
+use crate::store::lock::Mode;
+
+use build::Node;
+
+/// Everything that was acknowledged is on disk at any time; this is for goodbyes only.
+const DRAIN_WAIT: Duration = Duration::from_secs(8);
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// What a broker starts with. `banner` is printed when it serves.
+pub struct Start {
+    pub config: Config,
+    pub mode: Mode,
+    pub banner: fn(&Serving) -> String,
+}
+
+/// Where a running broker can be reached.
+pub struct Serving {
+    pub mqtt: Vec<std::net::SocketAddr>,
+    pub http: Vec<std::net::SocketAddr>,
+    pub data: std::path::PathBuf,
+}
+
+/// Runs a broker until SIGTERM or SIGINT. Problems are told in words on stderr.
+pub fn run(start: Start) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("homing-services")
+        .enable_all()
+        .build();
+    let served = runtime.map_err(|error| format!("no runtime: {error}"));
+    match served.and_then(|runtime| runtime.block_on(serve(start))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            tracing::error!("{words}");
+            eprintln!("homing: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(start: Start) -> Result<(), String> {
+    let banner = start.banner;
+    let mut node = build::build(start.config, start.mode).await?;
+    announce(&node.serving, banner);
+    let failure = wait_for_end(&mut node).await;
+    drain(node).await?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// The line that scripts wait for, then what people read.
+fn announce(serving: &Serving, banner: fn(&Serving) -> String) {
+    let list = |all: &[std::net::SocketAddr]| {
+        all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let (mqtt, http) = (list(&serving.mqtt), list(&serving.http));
+    println!("ready mqtt={mqtt} http={http} data={}", serving.data.display());
+    print!("{}", banner(serving));
+}
+
+/// A signal ends the broker well; a store that can't go on ends it with words.
+async fn wait_for_end(node: &mut Node) -> Option<String> {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return Some("signals cannot be watched".into());
+    };
+    tokio::select! {
+        _ = term.recv() => None,
+        _ = int.recv() => None,
+        failure = &mut node.store_failed => Some(failure.unwrap_or_default()),
+    }
+}
+
+/// Nobody new comes in, everyone is told, what is under way is committed, the store is closed.
+async fn drain(node: Node) -> Result<(), String> {
+    tracing::info!("shutting down");
+    node.gate.draining.store(true, Ordering::Relaxed);
+    node.health.drain();
+    node.stop.notify_waiters();
+    for mailbox in node.mailboxes.iter() {
+        mailbox.post([Mail::Drain]);
+    }
+    let workers = node.mailboxes.len();
+    let drained = async {
+        while node.gate.drained.load(Ordering::Relaxed) < workers {
+            tokio::time::sleep(DRAIN_STEP).await;
+        }
+    };
+    if tokio::time::timeout(DRAIN_WAIT, drained).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    node.committer.finish().await;
+    tracing::info!("stopped");
+    drop(node);
+    Ok(())
+}

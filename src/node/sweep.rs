@@ -1,0 +1,69 @@
+//! The sweeper: walks all recipients page by page and has the store remove what may go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::net::{Mail, Mailbox};
+use crate::store::commit::Committer;
+use crate::store::{Sweep, Swept, Write, Written};
+
+/// Recipients of one step; each step is one small transaction between all others.
+const RECIPIENTS_PER_STEP: u32 = 500;
+
+pub struct Sweeper {
+    pub committer: Committer,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
+    pub metrics: Arc<Metrics>,
+    pub config: Config,
+}
+
+impl Sweeper {
+    pub async fn run(self) {
+        let interval: Duration = self.config.store.sweep_interval.0;
+        loop {
+            tokio::time::sleep(interval).await;
+            self.round().await;
+        }
+    }
+
+    async fn round(&self) {
+        let mut after = Some(0);
+        while let Some(place) = after {
+            after = match self.committer.write(Write::Sweep(self.step(place))).await {
+                Ok(Written::Swept(swept)) => {
+                    self.report(&swept);
+                    swept.next
+                }
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::warn!("the sweep stopped and starts again later: {error}");
+                    None
+                }
+            };
+        }
+    }
+
+    fn step(&self, after: i64) -> Sweep {
+        let inbox = &self.config.inbox;
+        Sweep {
+            after,
+            recipients_max: RECIPIENTS_PER_STEP,
+            retention: inbox.retention.0,
+            messages_max: inbox.messages_max,
+            device_ttl: inbox.device_ttl.0,
+        }
+    }
+
+    fn report(&self, swept: &Swept) {
+        for (removal, count) in &swept.removed {
+            self.metrics.messages_removed(*removal).inc_by(*count);
+        }
+        if !swept.expired_sessions.is_empty() {
+            for mailbox in self.mailboxes.iter() {
+                mailbox.post([Mail::Expired(swept.expired_sessions.clone())]);
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! A connection ends: its maps, its session in the store, its will, its line in the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::metrics::Closed;
+use crate::model::{Identity, SessionKey, Submission};
+use crate::session::{Answer, Closing, Ticket, Will};
+use crate::store::Write;
+
+use super::wills::DelayedWill;
+use super::{Conn, Shard, Token};
+
+impl Shard {
+    pub(super) fn close(&mut self, token: Token, closing: Closing) {
+        let Some(conn) = self.conn(token) else { return };
+        if conn.closing.is_some() {
+            return;
+        }
+        log_end(conn, &closing);
+        conn.closing = Some(closing.clone());
+        let key = conn.session.key().clone();
+        let armed = conn.armed;
+        self.timers.remove(&(armed, token));
+        self.flush_advances_of(&key);
+        self.remove_user(&key.uid, token);
+        self.leave_session(token, &key);
+        let closed = match closing {
+            Closing::Client => Closed::Client,
+            Closing::Network => Closed::Network,
+            Closing::Server(reason, _) => Closed::Server(reason),
+        };
+        self.shared.metrics.connections_closed(closed).inc();
+        self.effects.closed.push(token);
+    }
+
+    /// What the session leaves behind: a durable one its filters, any other one nothing.
+    fn leave_session(&mut self, token: Token, key: &SessionKey) {
+        let Some(conn) = self.conn(token) else { return };
+        // Without the store's answer there may be an older session, which this one took up.
+        let kept = conn.kept || (!conn.opened && !key.client_id.is_empty());
+        let expiry = conn.session.expiry();
+        let filters = std::mem::take(&mut conn.filters);
+        if self.connected(key) == Some(token) {
+            self.by_key.remove(key);
+        }
+        if kept {
+            self.ask_store(Write::EndSession { key: key.clone(), expiry }, None);
+        }
+        if kept && !expiry.is_zero() {
+            if !filters.is_empty() {
+                self.away.insert(key.clone(), filters);
+            }
+            return;
+        }
+        self.forget_subscriptions(key);
+        let at = crate::broker::subscriptions::Connection { worker: self.index, token: token.0 };
+        let at = (!kept).then_some(at);
+        for filter in filters {
+            self.with_tree(|tree| tree.remove(&filter, key, at));
+        }
+    }
+
+    /// The socket is closed: the place is free again.
+    pub fn remove(&mut self, token: Token) {
+        if self.conn(token).is_some() {
+            self.conns.remove(token.index());
+            self.shared.metrics.connections.dec();
+        }
+    }
+
+    pub(super) fn will(&mut self, token: Token, will: Will) {
+        let now = self.now;
+        let Some(conn) = self.conn(token) else { return };
+        let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
+        let delay = will.delay.min(conn.session.expiry());
+        if delay == Duration::ZERO || self.draining {
+            return self.send_will(&who, &key, will);
+        }
+        self.wills.push(DelayedWill { at: now.after(delay), key, who, will });
+        while let Some(first) = self.wills.take_excess() {
+            tracing::info!(key = %first.key, "a delayed will goes out early: too many wait");
+            self.send_delayed(first);
+        }
+    }
+
+    fn send_delayed(&mut self, DelayedWill { who, key, will, .. }: DelayedWill) {
+        self.send_will(&who, &key, will);
+    }
+
+    /// The server stops: nobody could send them later.
+    pub(super) fn send_waiting_wills(&mut self) {
+        for will in self.wills.take_all() {
+            self.send_delayed(will);
+        }
+    }
+
+    fn send_will(&mut self, who: &Arc<Identity>, key: &SessionKey, will: Will) {
+        let (target, message) = will.into_message(&mut self.ids, self.stamp);
+        let submission = Submission { target, message: Arc::new(message), dedupe: None };
+        // Nobody waits for the answer; a refusal is logged where it is made.
+        let nobody = (Token(u64::MAX), Ticket::Publish(0));
+        if let Some(Answer::Refused(reason, _)) = self.submit_as(who, key, submission, None, nobody)
+        {
+            self.tally.dropped.push(reason);
+        }
+    }
+
+    pub(super) fn fire_wills(&mut self) {
+        for will in self.wills.take_due(self.now) {
+            self.send_delayed(will);
+        }
+    }
+
+    /// The client is back before its will went out: with its session the will is dropped
+    /// [MQTT-3.1.3-9]; a clean start ends the session, so the will goes out now.
+    pub(super) fn drop_delayed_will(&mut self, key: &SessionKey, clean_start: bool) {
+        if let Some(will) = self.wills.take(key)
+            && clean_start
+        {
+            self.send_delayed(will);
+        }
+    }
+}
+
+/// One line that names uid, client and cause. A fault of the peer is a warning.
+fn log_end(conn: &Conn, closing: &Closing) {
+    let key = conn.session.key();
+    let (uid, client, peer) = (&key.uid, &key.client_id, &conn.peer);
+    match closing {
+        Closing::Client => tracing::debug!(%uid, %client, %peer, "disconnected by the client"),
+        Closing::Network => tracing::debug!(%uid, %client, %peer, "connection lost"),
+        Closing::Server(reason, words) => {
+            let reason = reason.name();
+            tracing::warn!(%uid, %client, %peer, reason, "connection closed: {words}");
+        }
+    }
+}

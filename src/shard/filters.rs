@@ -1,0 +1,193 @@
+//! Plain subscriptions of the sessions here: in the tree that all workers share, and for durable
+//! sessions in the store too.
+
+use std::sync::PoisonError;
+
+use crate::broker::subscriptions::Connection;
+use crate::broker::{Action, Subscriber, Subscriptions};
+use crate::model::target::Interest;
+use crate::model::{Filter, QoS, Reason, SessionKey};
+use crate::session::{Ask, Granted, Input, Ticket};
+use crate::store::{Opened, Subscription, Write};
+
+use super::{Shard, Token};
+
+/// UNSUBACK: no subscription existed (MQTT 5, section 3.11.3).
+const NONE_EXISTED: u8 = 0x11;
+
+type Verdict = Result<u8, (Reason, Box<str>)>;
+
+impl Shard {
+    pub(super) fn subscribe(&mut self, token: Token, packet_id: u16, asks: Vec<Ask>) {
+        let results: Vec<Verdict> = asks.iter().map(|ask| self.grant(token, ask)).collect();
+        let Some(conn) = self.conn(token) else { return };
+        let key = conn.session.key().clone();
+        for (reason, words) in results.iter().filter_map(|result| result.as_ref().err()) {
+            let reason = reason.name();
+            tracing::info!(uid = %key.uid, client = %key.client_id, reason, "refused: {words}");
+        }
+        let granted = asks.iter().zip(&results).filter(|(_, result)| result.is_ok());
+        let stored: Vec<Subscription> =
+            granted.filter_map(|(ask, _)| stored_subscription(ask)).collect();
+        let wait = conn.kept && !stored.is_empty();
+        if wait {
+            let write = Write::Subscribe { key, subscriptions: stored };
+            self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
+        }
+        let interests = asks.into_iter().map(|ask| ask.interest.ok()).collect();
+        let granted = Granted { packet_id, unsubscribe: false, results, interests, wait };
+        self.handle(token, Input::Granted(granted));
+    }
+
+    fn grant(&mut self, token: Token, ask: &Ask) -> Verdict {
+        let interest = match &ask.interest {
+            Ok(interest) => interest,
+            Err(error) => {
+                let reason = match error.reason() {
+                    _ if ask.filter.starts_with("$share/") => Reason::SharedUnsupported,
+                    Reason::TopicInvalid => Reason::FilterInvalid,
+                    reason => reason,
+                };
+                return Err((reason, error.to_string().into()));
+            }
+        };
+        let policy = &self.shared.policy;
+        let Some(conn) = self.conns.get(token.index()) else { return Ok(0) };
+        policy.may(conn.session.identity(), Action::Subscribe(interest))?;
+        match interest {
+            // The inbox has QoS 1 whatever was asked (ruling 14).
+            Interest::Inbox(_) | Interest::Envelope(_) => Ok(QoS::AtLeastOnce as u8),
+            Interest::Plain(filter) => self.grant_plain(token, filter, ask),
+        }
+    }
+
+    fn grant_plain(&mut self, token: Token, filter: &Filter, ask: &Ask) -> Verdict {
+        let max = self.shared.settings.subscriptions_count_max;
+        let index = self.index;
+        let Some(conn) = self.conn(token) else { return Ok(0) };
+        let is_new = !conn.filters.contains(filter);
+        if is_new && conn.filters.len() >= max {
+            let words = format!("a session has at most {max} subscriptions");
+            return Err((Reason::QuotaExceeded, words.into()));
+        }
+        if is_new {
+            conn.filters.push(filter.clone());
+        }
+        let subscriber = Subscriber {
+            key: conn.session.key().clone(),
+            connection: (!conn.kept).then_some(Connection { worker: index, token: token.0 }),
+            qos: ask.qos,
+            no_local: ask.no_local,
+            retain_as_published: ask.retain_as_published,
+        };
+        self.with_tree(|tree| tree.add(filter, subscriber));
+        Ok(ask.qos as u8)
+    }
+
+    pub(super) fn unsubscribe(&mut self, token: Token, packet_id: u16, filters: Vec<Box<str>>) {
+        let topics = &self.shared.settings.topics;
+        let interests: Vec<Option<Interest>> =
+            filters.iter().map(|filter| topics.interest(filter).ok()).collect();
+        let results = interests.iter().map(|interest| self.forget(token, interest)).collect();
+        let Some(conn) = self.conn(token) else { return };
+        let wait = conn.kept;
+        if wait {
+            let key = conn.session.key().clone();
+            let write = Write::Unsubscribe { key, filters };
+            self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
+        }
+        let granted = Granted { packet_id, unsubscribe: true, results, interests, wait };
+        self.handle(token, Input::Granted(granted));
+    }
+
+    fn forget(&mut self, token: Token, interest: &Option<Interest>) -> Verdict {
+        let index = self.index;
+        let Some(conn) = self.conn(token) else { return Ok(NONE_EXISTED) };
+        match interest {
+            Some(Interest::Plain(filter)) => {
+                let place = conn.filters.iter().position(|own| own == filter);
+                let Some(place) = place else { return Ok(NONE_EXISTED) };
+                conn.filters.swap_remove(place);
+                let key = conn.session.key().clone();
+                let connection = Connection { worker: index, token: token.0 };
+                let connection = (!conn.kept).then_some(connection);
+                self.with_tree(|tree| tree.remove(filter, &key, connection));
+                Ok(0)
+            }
+            Some(Interest::Inbox(uid) | Interest::Envelope(uid)) => {
+                let own = conn.session.key().uid == *uid;
+                if own { Ok(0) } else { Ok(NONE_EXISTED) }
+            }
+            None => Ok(NONE_EXISTED),
+        }
+    }
+
+    /// The stored subscriptions of a session that came back: whether it reads envelopes, and its
+    /// plain filters, which are in the tree all the time.
+    pub(super) fn resume_filters(&mut self, opened: &Opened) -> (bool, Vec<Filter>) {
+        let Some(durable) = &opened.durable else { return (false, Vec::new()) };
+        let topics = &self.shared.settings.topics;
+        let mut envelope = false;
+        let mut filters = Vec::new();
+        for subscription in &durable.subscriptions {
+            match topics.interest(subscription.filter.as_str()) {
+                Ok(Interest::Envelope(_)) => envelope = true,
+                Ok(Interest::Plain(filter)) => filters.push(filter),
+                _ => {}
+            }
+        }
+        (envelope, filters)
+    }
+
+    /// A durable session that is not connected, found in the store at the start.
+    pub fn restore(&mut self, key: &SessionKey, subscription: &Subscription) {
+        let topics = &self.shared.settings.topics;
+        let Ok(Interest::Plain(filter)) = topics.interest(subscription.filter.as_str()) else {
+            return;
+        };
+        let subscriber = subscriber(key, subscription);
+        self.with_tree(|tree| tree.add(&filter, subscriber));
+        self.away.entry(key.clone()).or_default().push(filter);
+    }
+
+    /// The store's answer is the truth: filters of a session that expired meanwhile leave the tree,
+    /// and those that are left belong to the connection.
+    pub(super) fn reconcile(&mut self, key: &SessionKey, kept: &[Filter]) {
+        for filter in self.away.remove(key).unwrap_or_default() {
+            if !kept.contains(&filter) {
+                self.with_tree(|tree| tree.remove(&filter, key, None));
+            }
+        }
+    }
+
+    /// The session is over: its filters leave the tree.
+    pub(super) fn forget_subscriptions(&mut self, key: &SessionKey) {
+        for filter in self.away.remove(key).unwrap_or_default() {
+            self.with_tree(|tree| tree.remove(&filter, key, None));
+        }
+    }
+
+    pub(super) fn with_tree<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
+        let lock = &self.shared.subscriptions;
+        act(&mut lock.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Envelopes and plain filters are stored; the own inbox is subscribed in any case.
+fn stored_subscription(ask: &Ask) -> Option<Subscription> {
+    let wanted = matches!(&ask.interest, Ok(Interest::Plain(_) | Interest::Envelope(_)));
+    let filter = wanted.then(|| Filter::parse(&ask.filter)).flatten()?;
+    Some(Subscription { filter, options: ask.options, id: 0 })
+}
+
+/// Reads the options byte of section 3.8.3.1.
+fn subscriber(key: &SessionKey, subscription: &Subscription) -> Subscriber {
+    let options = subscription.options;
+    Subscriber {
+        key: key.clone(),
+        connection: None,
+        qos: QoS::from_u8(options & 0b11).unwrap_or_default(),
+        no_local: options & 0b100 != 0,
+        retain_as_published: options & 0b1000 != 0,
+    }
+}

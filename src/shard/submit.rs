@@ -1,0 +1,195 @@
+//! A publish on its way in: planned by the broker, then to the store if anything is owed, else
+//! delivered and answered at once (ruling 1).
+
+use std::sync::{Arc, PoisonError};
+
+use crate::auth::Known;
+use crate::broker::{Plan, Subscriber, plan};
+use crate::model::{
+    Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
+};
+use crate::session::{Answer, Input, Ticket};
+use crate::store::{Append, Write};
+
+use super::effects::{DirectoryAsk, Post, PostTo};
+use super::{Shard, Token};
+
+/// For submissions that nobody waits for; the shard still hears of their commit.
+const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
+
+/// A publish that waits for the directory.
+pub struct Asking {
+    ticket: Option<Ticket>,
+    submission: Submission,
+    step: Option<Step>,
+}
+
+impl Shard {
+    pub(super) fn submit(
+        &mut self,
+        token: Token,
+        ticket: Option<Ticket>,
+        submission: Submission,
+        step: Option<Step>,
+    ) {
+        if let Target::User(uid) = &submission.target {
+            match self.shared.directory.knows(uid) {
+                Known::Yes => {}
+                Known::No => {
+                    let answer = unknown_user(uid);
+                    return self.answered(token, ticket, answer);
+                }
+                Known::Ask => {
+                    let uid = uid.clone();
+                    self.effects.directory.push(DirectoryAsk { token, uid });
+                    if let Some(conn) = self.conn(token) {
+                        conn.asking = Some(Box::new(Asking { ticket, submission, step }));
+                    }
+                    return;
+                }
+            }
+        }
+        self.submit_known(token, ticket, submission, step);
+    }
+
+    /// The directory's answer about the user that a publish waits for. What it does not know is
+    /// refused; when it could not be asked, the publish is refused for now.
+    pub fn directory_answer(&mut self, token: Token, exists: Option<bool>) {
+        let Some(asking) = self.conn(token).and_then(|conn| conn.asking.take()) else { return };
+        let Asking { ticket, submission, step } = *asking;
+        let answer = match (exists, &submission.target) {
+            (Some(false), Target::User(uid)) => unknown_user(uid),
+            (None, _) => Answer::Refused(Reason::Unavailable, Reason::Unavailable.words().into()),
+            _ => return self.submit_known(token, ticket, submission, step),
+        };
+        self.answered(token, ticket, answer);
+    }
+
+    fn submit_known(
+        &mut self,
+        token: Token,
+        ticket: Option<Ticket>,
+        submission: Submission,
+        step: Option<Step>,
+    ) {
+        let Some(conn) = self.conn(token) else { return };
+        let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
+        let answer_to = (token, ticket.unwrap_or(NOBODY));
+        if let Some(answer) = self.submit_as(&who, &key, submission, step, answer_to) {
+            self.answered(token, ticket, answer);
+        }
+    }
+
+    /// The answer, if it need not wait for a commit.
+    pub(super) fn submit_as(
+        &mut self,
+        who: &Arc<Identity>,
+        key: &SessionKey,
+        submission: Submission,
+        step: Option<Step>,
+        answer_to: (Token, Ticket),
+    ) -> Option<Answer> {
+        let planned = {
+            let lock = &self.shared.subscriptions;
+            let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
+            plan(&submission, who, &self.shared.policy, &subscriptions)
+        };
+        match planned {
+            Err((reason, words)) => {
+                tracing::info!(uid = %key.uid, client = %key.client_id, "refused: {words}");
+                Some(Answer::Refused(reason, words))
+            }
+            Ok(plan) if owes_a_commit(&plan, &submission, step) => {
+                let append = Append {
+                    message: submission.message,
+                    addressees: plan.durable,
+                    dedupe: submission.dedupe,
+                    step: step.map(|step| (key.clone(), step)),
+                };
+                self.ask_store(Write::Append(append), Some(answer_to));
+                None
+            }
+            Ok(plan) => {
+                self.distribute(&submission.message, plan.live);
+                Some(Answer::Done)
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, token: Token, ticket: Option<Ticket>, step: Step) {
+        let Some(conn) = self.conn(token) else { return };
+        let key = conn.session.key().clone();
+        if let Step::Completed { .. } = step {
+            // The cursor that has passed the record is committed first, or with it.
+            self.flush_advances_of(&key);
+        }
+        self.ask_store(Write::Step { key, step }, ticket.map(|ticket| (token, ticket)));
+    }
+
+    fn answered(&mut self, token: Token, ticket: Option<Ticket>, answer: Answer) {
+        if let Some(ticket) = ticket {
+            self.handle(token, Input::Answer(ticket, answer));
+        }
+    }
+
+    /// A plain message is committed: whoever is subscribed without a queue gets a copy now.
+    pub(super) fn distribute_committed(&mut self, message: &Arc<Message>) {
+        let Ok(target @ Target::Plain(_)) = self.shared.settings.topics.target(&message.topic)
+        else {
+            return;
+        };
+        let submission = Submission { target, message: message.clone(), dedupe: None };
+        let who = Identity::user(message.from.uid.clone());
+        let planned = {
+            let lock = &self.shared.subscriptions;
+            let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
+            plan(&submission, &who, &self.shared.policy, &subscriptions)
+        };
+        if let Ok(plan) = planned {
+            self.distribute(message, plan.live);
+        }
+    }
+
+    /// Copies for subscribers without a queue, here and on the other workers.
+    fn distribute(&mut self, message: &Arc<Message>, live: Vec<Subscriber>) {
+        for subscriber in live {
+            let qos = subscriber.qos.min(message.qos);
+            let retain = message.retain && subscriber.retain_as_published;
+            let delivery = Delivery { qos, retain };
+            let (worker, to) = match subscriber.connection {
+                Some(at) => (at.worker, PostTo::Connection(Token(at.token))),
+                None => {
+                    let worker = super::worker_of(&subscriber.key.uid, self.shared.workers);
+                    (worker, PostTo::Session(subscriber.key))
+                }
+            };
+            let post = Post { message: message.clone(), to, delivery };
+            match worker == self.index {
+                true => self.posted(post),
+                false => self.effects.posts[usize::from(worker)].push(post),
+            }
+        }
+    }
+
+    /// A copy for a connection of this worker.
+    pub fn posted(&mut self, post: Post) {
+        let token = match post.to {
+            PostTo::Connection(token) => Some(token),
+            PostTo::Session(key) => self.connected(&key),
+        };
+        if let Some(token) = token {
+            self.handle(token, Input::Live(post.message, post.delivery));
+        }
+    }
+}
+
+fn unknown_user(uid: &Uid) -> Answer {
+    Answer::Refused(Reason::NotAuthorized, format!("there is no user {uid}").into())
+}
+
+/// Something must be on disk first: a record for somebody, the publisher's own id, or the QoS 2
+/// state (exact between publisher and broker everywhere, ruling 4).
+fn owes_a_commit(plan: &Plan, submission: &Submission, step: Option<Step>) -> bool {
+    let exact = submission.message.qos == QoS::ExactlyOnce && step.is_some();
+    !plan.durable.is_empty() || submission.dedupe.is_some() || exact
+}

@@ -1,0 +1,149 @@
+//! Bytes of one connection: whole packets go to its session, what cannot be one ends it.
+
+use crate::model::{Moment, Reason};
+use crate::mqtt::{DecodeError, decode, reason};
+use crate::session::{Input, Settings};
+
+use super::{Conn, Shard, Token};
+
+/// What became of the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub bytes: usize,
+    /// The session takes no more for now: read no further until [`Shard::wants_input`].
+    pub paused: bool,
+}
+
+/// Buffers that are kept for connections that write now and then.
+const SPARE_BUFFERS_COUNT_MAX: usize = 256;
+/// A larger buffer is given back to the system.
+const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+impl Conn {
+    fn wants_input(&self, settings: &Settings) -> bool {
+        self.asking.is_none() && self.session.wants_input(settings)
+    }
+}
+
+impl Shard {
+    /// Takes as many whole packets as there are.
+    pub fn bytes(&mut self, token: Token, data: &[u8]) -> Taken {
+        let mut taken = 0;
+        loop {
+            let Some(conn) = self.conns.get(token.index()).filter(|conn| conn.token == token)
+            else {
+                return Taken { bytes: data.len(), paused: false };
+            };
+            if conn.session.has_ended() {
+                return Taken { bytes: data.len(), paused: false };
+            }
+            if !conn.wants_input(&self.shared.settings) {
+                return Taken { bytes: taken, paused: true };
+            }
+            let (version, max) = (conn.session.version(), self.shared.settings.packet_bytes_max);
+            match decode(&data[taken..], version, max) {
+                Ok(None) => return Taken { bytes: taken, paused: false },
+                Ok(Some((packet, length))) => {
+                    taken += length;
+                    self.handle(token, Input::Packet(packet));
+                }
+                Err(error) => {
+                    let words = error.to_string().into();
+                    self.handle(token, Input::End(decode_reason(&error), words));
+                }
+            }
+        }
+    }
+
+    /// The session takes input again.
+    pub fn wants_input(&self, token: Token) -> bool {
+        let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
+        conn.is_some_and(|conn| conn.wants_input(&self.shared.settings))
+    }
+
+    /// Takes the bytes that wait for this connection.
+    pub fn take_out(&mut self, token: Token) -> Vec<u8> {
+        let Some(conn) = self.conn(token) else { return Vec::new() };
+        conn.flush_asked = false;
+        std::mem::take(&mut conn.out)
+    }
+
+    /// Gives back what could not be sent yet; what the session wrote since stands behind it.
+    pub fn put_back(&mut self, token: Token, mut rest: Vec<u8>) {
+        if let Some(conn) = self.conn(token) {
+            rest.extend_from_slice(&conn.out);
+            conn.out = rest;
+            conn.flush_asked = true;
+        }
+    }
+
+    /// All bytes have left: what waited for room may be written now.
+    pub fn drained(&mut self, token: Token, mut buffer: Vec<u8>) {
+        buffer.clear();
+        if self.spare.len() < SPARE_BUFFERS_COUNT_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
+        {
+            self.spare.push(buffer);
+        }
+        self.handle(token, Input::Writable);
+    }
+
+    /// The network connection is gone.
+    pub fn lost(&mut self, token: Token) {
+        self.handle(token, Input::Lost);
+    }
+
+    /// The server gives this connection up.
+    pub fn give_up(&mut self, token: Token, reason: Reason) {
+        self.handle(token, Input::End(reason, reason.words().into()));
+    }
+
+    /// Sets a connection's timer. Its deadlines move to later by themselves, which is seen when
+    /// the timer fires; so one entry is enough.
+    pub(super) fn arm(&mut self, token: Token) {
+        let Some(conn) = self.conns.get_mut(token.index()).filter(|conn| conn.token == token)
+        else {
+            return;
+        };
+        self.timers.remove(&(conn.armed, token));
+        if let Some(deadline) = conn.session.deadline()
+            && !conn.session.has_ended()
+        {
+            conn.armed = deadline;
+            self.timers.insert((deadline, token));
+        }
+    }
+
+    /// Fires what is due.
+    pub fn tick(&mut self) {
+        while let Some(&(due, token)) = self.timers.first()
+            && due <= self.now
+        {
+            self.timers.pop_first();
+            let deadline = self.conn(token).and_then(|conn| conn.session.deadline());
+            if deadline.is_some_and(|deadline| deadline <= self.now) {
+                self.handle(token, Input::Tick);
+            }
+            self.arm(token);
+        }
+        self.fire_wills();
+    }
+
+    /// When [`Shard::tick`] is due.
+    pub fn deadline(&self) -> Option<Moment> {
+        let will = self.wills.deadline();
+        let timer = self.timers.first().map(|(due, _)| *due);
+        [will, timer].into_iter().flatten().min()
+    }
+}
+
+fn decode_reason(error: &DecodeError) -> Reason {
+    match error.reason() {
+        reason::PACKET_TOO_LARGE => Reason::PacketTooLarge,
+        reason::PROTOCOL_ERROR => Reason::ProtocolError,
+        reason::TOPIC_NAME_INVALID => Reason::TopicInvalid,
+        reason::TOPIC_FILTER_INVALID => Reason::FilterInvalid,
+        reason::TOPIC_ALIAS_INVALID => Reason::TopicAliasInvalid,
+        reason::UNSUPPORTED_PROTOCOL_VERSION => Reason::UnsupportedVersion,
+        _ => Reason::Malformed,
+    }
+}

@@ -1,0 +1,57 @@
+//! A connection that is silent for one and a half times its keep alive is closed, and not before.
+
+use std::time::{Duration, Instant};
+
+use super::support::{Broker, Client, Connect, Gone, Packet, V5, V311, prop, words};
+
+#[test]
+fn a_silent_connection_is_closed_after_one_and_a_half_times() {
+    for version in [V311, V5] {
+        let broker = Broker::dev();
+        let start = Instant::now();
+        let mut phone = Connect::new(version, "alice", "phone").keep_alive(1).open(broker.mqtt);
+        let seen = phone.expect_closed();
+        let waited = start.elapsed();
+        assert!(waited >= Duration::from_millis(1450), "closed after {waited:?}");
+        let told = matches!(seen.last(), Some(Packet::Disconnect { reason: 0x8D, .. }));
+        assert_eq!(told, version == V5, "{seen:?}");
+        broker.log.wait_for(&["alice", "phone", words::KEEP_ALIVE]);
+    }
+}
+
+/// Says `packet` about every half second for twice the time after which silence is fatal.
+fn stays_open(phone: &mut Client, packet: &[u8]) {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(3000) {
+        phone.send_raw(packet);
+        let beat = Instant::now() + Duration::from_millis(500);
+        while let left @ 1.. = beat.saturating_duration_since(Instant::now()).as_millis() {
+            match phone.try_recv(Duration::from_millis(left as u64)) {
+                Ok(_) | Err(Gone::Silent) => {}
+                Err(gone) => panic!("after {:?}: {gone}", start.elapsed()),
+            }
+        }
+    }
+}
+
+#[test]
+fn any_packet_keeps_it_open() {
+    let broker = Broker::dev();
+    let connect = |name: &str| Connect::v311("alice", name).keep_alive(1).open(broker.mqtt);
+    stays_open(&mut connect("pings"), &[0xC0, 0]);
+    let mut publishes = connect("publishes");
+    // PUBLISH at QoS 0 to `bob`.
+    stays_open(&mut publishes, &[0x30, 5, 0, 3, b'b', b'o', b'b']);
+}
+
+#[test]
+fn a_server_that_shortens_the_keep_alive_says_so() {
+    let broker = Broker::with(&[("HOMING__LIMITS__KEEP_ALIVE_MAX", "100s")]);
+    let told = |asked: u16| {
+        let connect = Connect::v5("alice", "phone").keep_alive(asked);
+        connect.open_with_ack(broker.mqtt).1.props.number(prop::SERVER_KEEP_ALIVE)
+    };
+    assert_eq!(told(1000), Some(100));
+    assert_eq!(told(0), Some(100));
+    assert!(matches!(told(50), None | Some(50)));
+}

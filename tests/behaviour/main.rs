@@ -1,0 +1,34 @@
+//! What homing does, seen from outside: the real binary, real sockets. One file per behaviour.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
+
+mod accounts_cli;
+mod auth;
+mod bad_input;
+mod command;
+mod devices;
+mod disconnect_reasons;
+mod disk_full;
+mod durable_session;
+mod empty_client_id;
+mod envelope;
+mod keepalive;
+mod modes;
+mod offline;
+mod order;
+mod original_scripts;
+mod postgres;
+mod publish_ack_after_commit;
+mod qos;
+mod qos2_crash;
+mod readme;
+mod resend;
+mod retention;
+mod settle;
+mod shutdown;
+mod stamped_properties;
+#[path = "../support/mod.rs"]
+mod support;
+mod takeover;
+mod wal_prefix;
+mod will;

@@ -1,0 +1,85 @@
+//! SIGTERM: sessions are told, everything is flushed, exit 0 within ten seconds.
+
+use std::time::{Duration, Instant};
+
+use super::support::{Broker, Connect, Packet, Will};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+#[test]
+fn it_exits_0_in_time_with_clients_of_every_kind() {
+    let mut broker = Broker::dev();
+    let mut v5 = broker.device_v5("alice", "phone");
+    let mut v311 = broker.device("bob", "desk");
+    let mut nameless = Connect::v311("carol", "").device(broker.mqtt);
+    // One that has unread mail, and one that has not said who it is.
+    broker.mail("alice", &["unacknowledged"]);
+    let _silent = super::support::Client::silent(broker.mqtt, 4);
+    let start = Instant::now();
+    assert_eq!(broker.terminate().code(), Some(0));
+    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+    assert_eq!(v5.expect_disconnect(), 0x8B);
+    v311.expect_closed();
+    nameless.expect_closed();
+}
+
+#[test]
+fn a_client_that_reads_nothing_does_not_delay_it() {
+    let mut broker = Broker::dev();
+    let _deaf = broker.device("alice", "deaf");
+    let large = vec![b'x'; 500_000];
+    let mut bob = broker.device("bob", "post");
+    for _ in 0..20 {
+        bob.publish_acked("alice", &large, 1);
+    }
+    let start = Instant::now();
+    assert_eq!(broker.terminate().code(), Some(0));
+    assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+}
+
+#[test]
+fn what_was_acknowledged_is_there_afterwards() {
+    let mut broker = Broker::dev();
+    let mut bob = broker.device("bob", "post");
+    let ids: Vec<u16> = (0..50).map(|n| bob.publish("alice", n.to_string(), 1)).collect();
+    broker.send_sigterm();
+    let seen = bob.expect_closed();
+    assert_eq!(broker.wait_for_exit().code(), Some(0));
+    broker.restart();
+    let acked = |packet: &&Packet| matches!(packet, Packet::PubAck { reason: 0, .. });
+    let count = seen.iter().filter(acked).count();
+    assert!(count <= ids.len());
+    let expected: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+    assert_eq!(broker.device("alice", "phone").take_texts(count), expected);
+}
+
+#[test]
+fn sigint_does_the_same() {
+    let mut broker = Broker::dev();
+    let mut phone = broker.device_v5("alice", "phone");
+    let kill = format!("kill -INT {}", broker.pid());
+    std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert_eq!(broker.wait_for_exit().code(), Some(0));
+    assert_eq!(phone.expect_disconnect(), 0x8B);
+}
+
+// The server ended the connection, not the client: the will is due.
+#[test]
+fn wills_are_kept_for_their_recipients() {
+    let mut broker = Broker::dev();
+    let will = Will::new("bob", "alice is gone", 1);
+    let _phone = Connect::v311("alice", "phone").will(will).device(broker.mqtt);
+    assert!(broker.terminate().success());
+    broker.restart();
+    assert_eq!(broker.device("bob", "desk").take_text(), "alice is gone");
+}
+
+#[test]
+fn a_start_after_kill_9_needs_no_repair_by_hand() {
+    let mut broker = Broker::dev();
+    for round in 0..5 {
+        broker.mail("alice", &[&round.to_string()]);
+        broker.crash();
+    }
+    assert_eq!(broker.device("alice", "phone").take_texts(5), ["0", "1", "2", "3", "4"]);
+}

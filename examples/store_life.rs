@@ -31,7 +31,7 @@ fn inbox(number: u64) -> Recipient {
     Recipient::Inbox(key("user", number).uid)
 }
 
-fn append(number: u64, addressees: impl Iterator<Item = u64>, full: bool) -> Write {
+fn append(number: u64, addressees: impl Iterator<Item = u64>, with: With) -> Write {
     let sender = key("sender", number % SENDERS);
     let from = Sender { uid: sender.uid.clone(), client_id: sender.client_id.clone() };
     let id = MessageId(u128::from(number) << 64 | 0x5DEE_CE66);
@@ -52,10 +52,20 @@ fn append(number: u64, addressees: impl Iterator<Item = u64>, full: bool) -> Wri
     Write::Append(Append {
         message: Arc::new(message),
         addressees: addressees.map(|user| (inbox(user), delivery)).collect(),
-        dedupe: full.then(|| DedupeKey(format!("{number:032x}").into())),
-        step: full.then_some((sender, Step::Publish { publish, hold: false })),
+        dedupe: with.dedupe.then(|| DedupeKey(format!("{number:032x}").into())),
+        step: with.state.then_some((sender, Step::Publish { publish, hold: false })),
     })
 }
+
+/// What an append carries.
+#[derive(Clone, Copy)]
+struct With {
+    dedupe: bool,
+    state: bool,
+}
+
+const NOTHING: With = With { dedupe: false, state: false };
+const ALL: With = With { dedupe: true, state: true };
 
 /// Processor time of the process so far; in ticks of 10 ms.
 fn cpu() -> Duration {
@@ -116,33 +126,47 @@ async fn sweep_all(store: &SqliteStore) -> u64 {
     gone
 }
 
+async fn know_devices(store: &SqliteStore) {
+    let know = |user| Write::KnowDevice { key: key("user", user), devices_max: 32 };
+    commit_all(store, 512, (0..USERS).map(know)).await;
+}
+
+async fn parts(dir: &Path, records: u64, batch: usize) {
+    let store = SqliteStore::open(dir, LIMITS, T0).await.unwrap();
+    let all = [
+        ("append alone", NOTHING),
+        ("append with state", With { dedupe: false, state: true }),
+        ("append with dedupe key", With { dedupe: true, state: false }),
+    ];
+    for (what, with) in all {
+        let watch = Watch::start();
+        let writes = (0..records).map(|n| append(n, std::iter::once(n % USERS), with));
+        commit_all(&store, batch, writes).await;
+        watch.report(&format!("{what}, batch {batch}"), records);
+    }
+    store.close().await.unwrap();
+}
+
 async fn life(dir: &Path, records: u64, batch: usize) {
     let store = SqliteStore::open(dir, LIMITS, T0).await.unwrap();
-    let know = |user| Write::KnowDevice { key: key("user", user), devices_max: 32 };
-    commit_all(&store, 512, (0..USERS).map(know)).await;
-
-    let watch = Watch::start();
-    let alone = (0..records).map(|n| append(n, std::iter::once(n % USERS), false));
-    commit_all(&store, batch, alone).await;
-    watch.report(&format!("append alone, batch {batch}"), records);
-
+    know_devices(&store).await;
     let whole = Watch::start();
     let watch = Watch::start();
-    let full = (0..records).map(|n| append(n, std::iter::once(n % USERS), true));
+    let full = (0..records).map(|n| append(n, std::iter::once(n % USERS), ALL));
     commit_all(&store, batch, full).await;
-    watch.report(&format!("append with dedupe key and state, batch {batch}"), records);
+    watch.report(&format!("append with both, batch {batch}"), records);
 
     let watch = Watch::start();
     let advance = |n: u64| {
-        let seq = Seq((records + n) / USERS + 1);
+        let seq = Seq(n / USERS + 1);
         Write::Advance { key: key("user", n % USERS), log: Log::Inbox, cursor: seq, sent: seq }
     };
     commit_all(&store, batch, (0..records).map(advance)).await;
     watch.report(&format!("a cursor for each record, batch {batch}"), records);
 
     let watch = Watch::start();
-    let gone = sweep_all(&store).await;
-    watch.report("sweep of acknowledged records", gone);
+    assert_eq!(sweep_all(&store).await, records);
+    watch.report("sweep of acknowledged records", records);
     whole.report(&format!("the whole life, batch {batch}"), records);
     store.close().await.unwrap();
 }
@@ -150,7 +174,7 @@ async fn life(dir: &Path, records: u64, batch: usize) {
 async fn fan_out(dir: &Path, records: u64) {
     let store = SqliteStore::open(dir, LIMITS, T0).await.unwrap();
     let watch = Watch::start();
-    commit_all(&store, 1, (0..records / USERS).map(|n| append(n, 0..USERS, true))).await;
+    commit_all(&store, 1, (0..records / USERS).map(|n| append(n, 0..USERS, ALL))).await;
     watch.report(&format!("one message to {USERS} inboxes, per inbox"), records);
     store.close().await.unwrap();
 }
@@ -158,7 +182,7 @@ async fn fan_out(dir: &Path, records: u64) {
 async fn restart(dir: &Path, inboxes: u64) {
     let store = SqliteStore::open(dir, LIMITS, T0).await.unwrap();
     let watch = Watch::start();
-    commit_all(&store, 512, (0..inboxes).map(|n| append(n, std::iter::once(n), true))).await;
+    commit_all(&store, 512, (0..inboxes).map(|n| append(n, std::iter::once(n), ALL))).await;
     watch.report("first message of a new inbox, batch 512", inboxes);
     store.close().await.unwrap();
     let (start, before) = (Instant::now(), memory_kib());
@@ -184,14 +208,19 @@ async fn main() {
     let records = std::env::args().nth(1).map_or(200_000, |text| text.parse().unwrap());
     let parent = std::env::temp_dir().join(format!("homing-store-life-{}", std::process::id()));
     for batch in [64, 512] {
-        std::fs::create_dir_all(&parent).unwrap();
-        life(&parent, records, batch).await;
-        std::fs::remove_dir_all(&parent).unwrap();
+        parts(fresh(&parent), records, batch).await;
+        life(fresh(&parent), records, batch).await;
     }
-    std::fs::create_dir_all(&parent).unwrap();
-    fan_out(&parent, records).await;
+    fan_out(fresh(&parent), records).await;
+    restart(fresh(&parent), 100_000).await;
     std::fs::remove_dir_all(&parent).unwrap();
-    std::fs::create_dir_all(&parent).unwrap();
-    restart(&parent, 100_000).await;
-    std::fs::remove_dir_all(&parent).unwrap();
+}
+
+/// The directory, empty.
+fn fresh(dir: &Path) -> &Path {
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+    std::fs::create_dir_all(dir).unwrap();
+    dir
 }

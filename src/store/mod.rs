@@ -294,7 +294,7 @@ pub struct StoreIdentity {
 }
 
 /// Why the store could not do it.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     #[error("the disk is full: {0}")]
     Full(String),
@@ -304,6 +304,9 @@ pub enum StoreError {
     /// An fsync or write failed, or the connection broke inside COMMIT: it may or may not be there.
     #[error("the store failed and the outcome is unknown: {0}")]
     OutcomeUnknown(String),
+    /// This very batch cannot be stored; the store itself is well.
+    #[error("the store refuses it: {0}")]
+    Refused(String),
     #[error("the store is damaged: {0}")]
     Corrupt(String),
     #[error("the store cannot be opened: {0}")]
@@ -346,6 +349,13 @@ pub trait Store: Send + Sync {
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>>;
 
     fn identity(&self) -> StoreIdentity;
+
+    /// Compares the structure of all that is stored with itself: for the background, once the
+    /// start is over; long on large stores. A store whose server does that by itself has nothing
+    /// to do.
+    fn verify(&self) -> StoreFuture<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// After [`StoreError::OutcomeUnknown`]: closes everything, opens again and verifies. An error
     /// means that the process must end.

@@ -149,7 +149,7 @@ async fn reopening_keeps_everything_and_finds_damage() {
     let batch: Vec<Write> = (0..40).map(|n| append(inbox("bob"), n)).collect();
     store.commit(&batch, T0).await.unwrap();
     store.reopen().await.unwrap();
-    store.verify_in_background().await.unwrap();
+    store.verify().await.unwrap();
     let commit = store.commit(&[append(inbox("bob"), 40)], T0).await.unwrap();
     assert_eq!(appended(&commit.answers[0]), [41]);
     store.close().await.unwrap();

@@ -6,11 +6,32 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::model::Uid;
-use crate::store::{MemoryStore, StoreLimits};
+use crate::model::{
+    Attributes, ClientId, Delivery, Kind, Message, MessageId, QoS, Recipient, Sender, Stamp, Uid,
+};
+use crate::store::{Append, MemoryStore, StoreLimits};
 
 fn put(name: &str) -> Write {
     Write::PutAccount { uid: Uid::parse(name).unwrap(), password_hash: "hash".into() }
+}
+
+fn append() -> Write {
+    let from =
+        Sender { uid: Uid::parse("ann").unwrap(), client_id: ClientId::parse("laptop").unwrap() };
+    let message = Message {
+        id: MessageId(1),
+        from,
+        kind: Kind::Chat,
+        ts: Stamp(0),
+        expires_at: None,
+        topic: "bob".into(),
+        retain: false,
+        qos: QoS::AtLeastOnce,
+        body: "hello".into(),
+        attributes: Attributes::default(),
+    };
+    let addressees = vec![(Recipient::Inbox(Uid::parse("bob").unwrap()), Delivery::default())];
+    Write::Append(Append { message: Arc::new(message), addressees, dedupe: None, step: None })
 }
 
 fn tagged(name: &str, ticket: u64) -> Request {
@@ -90,6 +111,33 @@ async fn an_unknown_outcome_is_never_answered_as_done_and_the_store_is_reopened(
     let answer = rig.committer.write(put("a")).await;
     assert!(matches!(answer, Err(StoreError::OutcomeUnknown(_))));
     assert_eq!(rig.committer.write(put("b")).await.unwrap(), Written::Done);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_again_ends_the_writer_with_its_error() {
+    let rig = rig();
+    rig.store.fail_next(StoreError::OutcomeUnknown("fsync failed".into()));
+    rig.store.fail_reopen(StoreError::Open("the disk is gone".into()));
+    let answer = rig.committer.write(put("a")).await;
+    assert!(matches!(answer, Err(StoreError::OutcomeUnknown(_))));
+    rig.committer.ended().await;
+    assert!(matches!(rig.thread.join().unwrap(), Err(StoreError::Open(_))));
+    assert!(matches!(rig.committer.write(put("b")).await, Err(StoreError::Unavailable(_))));
+}
+
+#[test]
+fn on_a_full_disk_appends_are_refused_and_the_rest_goes_on() {
+    let rig = rig();
+    rig.store.fail_next(StoreError::Full("no space".into()));
+    let requests = [put("a"), append(), put("b")];
+    let reply = |write| Request { write, reply: Reply::None };
+    rig.committer.post(requests.into_iter().map(reply).collect());
+    let done = rig.done.recv().unwrap();
+    assert_eq!(done[0].result, Ok(Written::Done));
+    assert!(matches!(done[1].result, Err(StoreError::Full(_))));
+    assert_eq!(done[2].result, Ok(Written::Done));
+    rig.committer.post(vec![reply(append())]);
+    assert!(rig.done.recv().unwrap()[0].result.is_ok(), "it recovers by itself");
 }
 
 #[tokio::test]

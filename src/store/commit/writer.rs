@@ -121,18 +121,16 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
         Outcome { answers: answers.collect(), ..outcome }
     }
 
-    /// One transaction. A damaged place must not refuse its neighbours' writes: the batch is
-    /// halved until the one that meets it is alone.
+    /// One transaction. A damaged place or a write that cannot be stored must not refuse its
+    /// neighbours: the batch is halved until the one that meets it is alone.
     async fn commit_whole(&mut self, writes: &[Write]) -> Outcome {
         if writes.is_empty() {
             return Outcome::default();
         }
         match self.commit_patiently(writes).await {
             Ok(commit) => commit.into(),
-            Err(StoreError::Corrupt(_)) if writes.len() > 1 => {
-                let (first, second) = writes.split_at(writes.len() / 2);
-                let first = Box::pin(self.commit_whole(first)).await;
-                first.join(Box::pin(self.commit_whole(second)).await)
+            Err(StoreError::Corrupt(_) | StoreError::Refused(_)) if writes.len() > 1 => {
+                self.commit_halves(writes).await
             }
             Err(error @ StoreError::OutcomeUnknown(_)) => {
                 let fatal = self.reopen(&error).await.err();
@@ -143,6 +141,16 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
                 Outcome::failed(writes.len(), &error)
             }
         }
+    }
+
+    async fn commit_halves(&mut self, writes: &[Write]) -> Outcome {
+        let (first, second) = writes.split_at(writes.len() / 2);
+        let first = Box::pin(self.commit_whole(first)).await;
+        let second = match &first.fatal {
+            Some(error) => Outcome::failed(second.len(), error),
+            None => Box::pin(self.commit_whole(second)).await,
+        };
+        first.join(second)
     }
 
     /// Waits for a store that is away, within bounds.

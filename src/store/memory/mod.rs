@@ -28,6 +28,7 @@ struct Inner {
     failures: VecDeque<Failure>,
     /// Commits wait: they are pending, and a crash loses them.
     held: bool,
+    reopen_failure: Option<StoreError>,
     /// Raised by each crash, so that a pending commit notices that its process is gone.
     life: u64,
 }
@@ -41,7 +42,13 @@ struct Failure {
 impl MemoryStore {
     pub fn new(limits: StoreLimits) -> MemoryStore {
         let durable = State::new(limits);
-        let inner = Inner { durable, failures: VecDeque::new(), held: false, life: 0 };
+        let inner = Inner {
+            durable,
+            failures: VecDeque::new(),
+            held: false,
+            reopen_failure: None,
+            life: 0,
+        };
         let identity = StoreIdentity { uuid: 1, epoch: 1 };
         MemoryStore { identity, inner: Mutex::new(inner), changed: Notify::new() }
     }
@@ -55,6 +62,11 @@ impl MemoryStore {
     /// [`StoreError::OutcomeUnknown`].
     pub fn fail_next_but_keep(&self, error: StoreError) {
         self.lock().failures.push_back(Failure { error, applied: true });
+    }
+
+    /// The next [`Store::reopen`] fails: the store is lost.
+    pub fn fail_reopen(&self, error: StoreError) {
+        self.lock().reopen_failure = Some(error);
     }
 
     /// Crash point before the commit: batches stay pending until [`MemoryStore::release`].
@@ -163,7 +175,8 @@ impl Store for MemoryStore {
     }
 
     fn reopen(&self) -> StoreFuture<'_, ()> {
-        answer(())
+        let result = self.lock().reopen_failure.take().map_or(Ok(()), Err);
+        Box::pin(std::future::ready(result))
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {

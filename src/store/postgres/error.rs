@@ -44,9 +44,12 @@ impl From<sqlx::Error> for Failed {
             "53100" => Failed::Other(StoreError::Full(words)),
             "XX001" | "XX002" => Failed::Other(corrupt(words)),
             "58030" => Failed::Broken(StoreError::OutcomeUnknown(words)),
-            // The server is shutting down or starting.
+            // The server is shutting down or starting; or it has no room or time for this now.
             code if code.starts_with("57P") => Failed::Broken(StoreError::Unavailable(words)),
-            _ => Failed::Other(StoreError::Unavailable(words)),
+            code if ["08", "53", "55", "57"].contains(&code.get(..2).unwrap_or_default()) => {
+                Failed::Other(StoreError::Unavailable(words))
+            }
+            _ => Failed::Other(StoreError::Refused(words)),
         }
     }
 }

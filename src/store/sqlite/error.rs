@@ -8,6 +8,8 @@ const IO_ERROR: i32 = 10;
 const CORRUPT: i32 = 11;
 const NOT_A_DATABASE: i32 = 26;
 const READ_ONLY: i32 = 8;
+/// Busy, locked, out of memory, interrupted, cannot open: another time it may work.
+const TRANSIENT: [i32; 5] = [5, 6, 7, 9, 14];
 
 /// The primary result code is the low byte of the extended one.
 fn primary_code(error: &sqlx::Error) -> Option<i32> {
@@ -24,7 +26,8 @@ pub(super) fn store_error(error: sqlx::Error) -> StoreError {
         Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt(format!(
             "{words}; stop the broker, keep a copy of the data directory and restore a backup"
         )),
-        Some(_) => StoreError::Unavailable(words),
+        Some(code) if TRANSIENT.contains(&code) => StoreError::Unavailable(words),
+        Some(_) => StoreError::Refused(words),
         // Not SQLite's word: the connection's thread or a value that cannot be read.
         None => match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => corrupt(words),

@@ -55,17 +55,6 @@ impl SqliteStore {
         Ok(SqliteStore { path, limits, identity, writer, readers })
     }
 
-    /// Reads the whole file and compares its structure with itself: for the background, after the
-    /// start. Long on large files.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] with SQLite's finding.
-    pub async fn verify_in_background(&self) -> Result<(), StoreError> {
-        let pool = self.pool();
-        let mut conn = pool.acquire().await.map_err(store_error)?;
-        quick_check(&mut conn).await
-    }
-
     fn pool(&self) -> SqlitePool {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -172,6 +161,11 @@ impl Store for SqliteStore {
 
     fn identity(&self) -> StoreIdentity {
         self.identity
+    }
+
+    fn verify(&self) -> StoreFuture<'_, ()> {
+        let pool = self.pool();
+        Box::pin(async move { quick_check(&mut *pool.acquire().await.map_err(store_error)?).await })
     }
 
     fn reopen(&self) -> StoreFuture<'_, ()> {

@@ -54,12 +54,14 @@ impl Writer {
         }
     }
 
-    /// SQLite may have rolled back by itself; otherwise a failed roll-back leaves a transaction
-    /// open, and only opening again tells what is there.
+    /// SQLite may have rolled back by itself, and then says that no transaction is active; any
+    /// other failure here means that only opening again tells what is there.
     async fn roll_back(&mut self, error: StoreError) -> StoreError {
         match self.execute("ROLLBACK").await {
-            Err(StoreError::OutcomeUnknown(words)) => StoreError::OutcomeUnknown(words),
-            Err(_) | Ok(()) => error,
+            Ok(()) | Err(StoreError::Refused(_)) => error,
+            Err(failure) => {
+                StoreError::OutcomeUnknown(format!("{error}; and it was not undone: {failure}"))
+            }
         }
     }
 

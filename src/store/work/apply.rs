@@ -152,9 +152,9 @@ impl Work {
                 }
             }
             Readers::Session(Some(session)) => {
-                if forward(&mut session.cursor, &mut session.sent, cursor, sent) {
-                    self.changes.sessions.insert(ledger.id, Some(*session));
-                }
+                let moves = forward(&mut session.cursor, &mut session.sent, cursor, sent);
+                let changed = moves.then_some((ledger.id, Some(*session)));
+                self.changes.sessions.extend(changed);
             }
             _ => {}
         }

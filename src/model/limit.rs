@@ -36,3 +36,5 @@ pub const PUBLISH_RING_COUNT_MAX: usize = 64;
 pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages that wait in memory for the window of a clean session; beyond it they are dropped.
 pub const LIVE_WAITING_COUNT_MAX: usize = 4096;
+/// Bytes of their bodies (one message waits in any case).
+pub const LIVE_WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;

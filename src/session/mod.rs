@@ -112,8 +112,9 @@ pub struct Session {
     settle: Settle,
     /// The inbox is read out as JSON envelopes.
     envelope: bool,
-    /// The client unsubscribed from its own inbox.
-    paused: bool,
+    /// The client is subscribed to its own inbox, as it is from the start. An envelope comes
+    /// instead of the raw message.
+    raw: bool,
     /// The server assigned the client id: it goes into the CONNACK.
     assigned: bool,
     inbox: Option<Box<Reader>>,

@@ -148,6 +148,21 @@ impl World {
         out
     }
 
+    /// The user properties of the one PUBLISH that came last.
+    pub fn user_properties(&mut self, token: Token) -> Vec<(String, String)> {
+        let end = self.ends.get_mut(&token).unwrap();
+        let (bytes, mut at, mut out) = (std::mem::take(&mut end.bytes), 0, Vec::new());
+        while at < bytes.len() {
+            let (packet, length) = decode(&bytes[at..], end.version, u32::MAX).unwrap().unwrap();
+            if let Packet::Publish(publish) = packet {
+                let all = publish.properties.user_properties();
+                out = all.map(|(name, value)| (name.into(), value.into())).collect();
+            }
+            at += length;
+        }
+        out
+    }
+
     /// What the committer and the sockets do, until nothing is left.
     pub fn run(&mut self) {
         loop {

@@ -26,6 +26,8 @@ pub const LIVE_ENTRIES_BYTES_MAX: usize = 256 * 1024;
 pub const PACKET_IDS_PER_LOG: u64 = 32_767;
 /// QoS 2 messages received and not yet released, per session (3.1.1 knows no receive maximum).
 pub const UNRELEASED_COUNT_MAX: usize = 1024;
+/// SUBSCRIBE and UNSUBSCRIBE packets of one client that wait for their commit.
+pub const AWAITING_COUNT_MAX: usize = 16;
 /// Writes that one transaction joins.
 pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 /// Bytes of bodies that one transaction joins.

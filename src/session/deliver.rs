@@ -240,6 +240,9 @@ impl Session {
             reader.shrink();
         }
         self.live.take_if(|live| live.is_idle());
+        if let Some(publishing) = &mut self.publishing {
+            publishing.shrink();
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         self.millis += time.as_millis() as u64;
         self.shard.at(Moment(self.millis), self.stamp());
-        self.shard.tick();
+        self.shard.tick(true);
         self.shard.flush_advances();
         self.run();
     }

@@ -20,7 +20,7 @@ pub const READ_ENTRIES_COUNT_MAX: usize = 256;
 pub const READ_ENTRIES_BYTES_MAX: usize = 1024 * 1024;
 /// Committed messages that wait in memory for one session's window; beyond it the log is read.
 pub const LIVE_ENTRIES_COUNT_MAX: usize = 64;
-/// Bytes of their bodies (one message waits in any case).
+/// Bytes of bodies among them (one record waits in any case).
 pub const LIVE_ENTRIES_BYTES_MAX: usize = 256 * 1024;
 /// Packet ids 1..=32767 belong to the inbox, the rest to plain topics.
 pub const PACKET_IDS_PER_LOG: u64 = 32_767;

@@ -10,6 +10,7 @@ mod encode;
 mod packet;
 mod property;
 pub mod reason;
+mod scan;
 pub mod topic;
 mod types;
 mod wire;

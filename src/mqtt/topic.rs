@@ -1,6 +1,7 @@
 //! What a topic name and a topic filter may be (4.7), and the syntax of `$share` (4.8.2).
 
 use super::Version;
+use super::scan::has_wildcard_or_nul;
 
 /// The longest topic name, filter or other text of the protocol, in bytes.
 pub const TEXT_BYTES_MAX: usize = 65_535;
@@ -86,14 +87,4 @@ fn check_levels(filter: &[u8]) -> Result<(), FilterFault> {
         }
     }
     Ok(())
-}
-
-/// One pass without a branch per byte, so that the compiler may take many bytes at once.
-pub(super) fn has_wildcard_or_nul(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, &b| found | (b == b'+') | (b == b'#') | (b == 0))
-}
-
-/// Whether U+0000 occurs, which no text of the protocol may contain ([MQTT-1.5.4-2]).
-pub(super) fn has_nul(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, &b| found | (b == 0))
 }

@@ -1,6 +1,6 @@
 //! The data types of the wire (1.5): integers, variable byte integers, text, binary data.
 
-use super::topic::{has_nul, has_wildcard_or_nul};
+use super::scan::{has_nul, has_wildcard_or_nul};
 use super::{DecodeError, PacketId};
 
 /// The largest variable byte integer, and so the longest body of a packet.

@@ -1,6 +1,7 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
+use crate::auth::Known;
 use crate::model::{Moment, Reason, SessionKey};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
@@ -99,8 +100,17 @@ impl Shard {
         if let Some(conn) = self.conn(token) {
             conn.filters = filters;
         }
+        if self.was_removed(token) {
+            return self.give_up(token, Reason::Removed);
+        }
         self.handle(token, Input::Opened(Box::new(opened)));
         self.arm(token);
+    }
+
+    /// The user was removed after its password had been checked.
+    fn was_removed(&mut self, token: Token) -> bool {
+        let directory = self.shared.directory.clone();
+        self.conn(token).is_some_and(|conn| directory.knows(&conn.session.key().uid) == Known::No)
     }
 
     pub(super) fn know_device(&mut self, token: Token) {

@@ -1,7 +1,8 @@
 //! Builds a property block for encoding, in memory that is used again and again.
 
 use super::{Properties, Property, id};
-use crate::mqtt::topic::{TEXT_BYTES_MAX, has_nul, topic_name_ok};
+use crate::mqtt::scan::has_nul;
+use crate::mqtt::topic::{TEXT_BYTES_MAX, topic_name_ok};
 use crate::mqtt::wire::{VARINT_MAX, put_binary, put_text, put_varint};
 
 /// A property block in the making.

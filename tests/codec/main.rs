@@ -1,0 +1,15 @@
+//! The codec from the outside: what it refuses, that it reads what it writes, that others agree.
+//!
+//! - `refuse`: one test per rule, and each frame is a seed for fuzzing and for the oracles.
+//! - `round_trip`: properties over generated and mutated packets.
+//! - `oracle`: mqttbytes and rmqtt-codec read ours and we read theirs; divergences are listed.
+//! - `corpus`: the fuzz body over the committed seeds.
+
+mod corpus;
+mod generate;
+mod oracle;
+mod refuse;
+mod round_trip;
+
+#[path = "../fuzz/fuzz_decode.rs"]
+mod fuzz_decode;

@@ -26,6 +26,8 @@ pub const LIVE_ENTRIES_BYTES_MAX: usize = 256 * 1024;
 pub const PACKET_IDS_PER_LOG: u64 = 32_767;
 /// QoS 2 messages received and not yet released, per session (3.1.1 knows no receive maximum).
 pub const UNRELEASED_COUNT_MAX: usize = 1024;
+/// SUBSCRIBE and UNSUBSCRIBE packets of one client that wait for their commit.
+pub const AWAITING_COUNT_MAX: usize = 16;
 /// Writes that one transaction joins.
 pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 /// Bytes of bodies that one transaction joins.
@@ -36,5 +38,5 @@ pub const PUBLISH_RING_COUNT_MAX: usize = 64;
 pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages that wait in memory for the window of a clean session; beyond it they are dropped.
 pub const LIVE_WAITING_COUNT_MAX: usize = 4096;
-/// Bytes of bodies among them.
-pub const LIVE_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of their bodies (one message waits in any case).
+pub const LIVE_WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::spawn_local;
 
@@ -72,9 +73,12 @@ impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
         let Arrival { stream, hello, peer, rest } = arrival;
-        let stream = match tokio::net::TcpStream::from_std(stream) {
+        let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
-            Err(error) => return tracing::error!(%peer, "a connection could not move in: {error}"),
+            Err(error) => {
+                self.gate.left();
+                return tracing::error!(%peer, "a connection could not move in: {error}");
+            }
         };
         let (read, write) = stream.into_split();
         let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into()));
@@ -100,7 +104,7 @@ impl Worker {
         read: &mut OwnedReadHalf,
         context: &mut std::task::Context<'_>,
     ) -> Poll<ReadEnd> {
-        if self.store_is_behind() {
+        if self.is_held_back() {
             return Poll::Ready(ReadEnd::Paused);
         }
         let mut scratch = self.scratch.borrow_mut();
@@ -110,10 +114,13 @@ impl Worker {
             Poll::Ready(Err(_)) => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) => {
-                let paused = self.feed(token, buffer.filled());
+                let fed = self.feed(token, buffer.filled());
                 self.end_turn();
-                if paused {
-                    return Poll::Ready(ReadEnd::Paused);
+                match fed {
+                    // The socket is closed; whoever lingers on it reads the rest.
+                    None => return Poll::Ready(ReadEnd::Over),
+                    Some(taken) if taken.paused => return Poll::Ready(ReadEnd::Paused),
+                    Some(_) => {}
                 }
                 // Others get their turn before this socket is read again.
                 context.waker().wake_by_ref();
@@ -122,10 +129,10 @@ impl Worker {
         }
     }
 
-    /// Gives bytes to the session; keeps what is no whole packet. True if it takes no more.
-    fn feed(&self, token: Token, data: &[u8]) -> bool {
+    /// Gives bytes to the session; keeps what is no whole packet. `None` for a closed socket.
+    fn feed(&self, token: Token, data: &[u8]) -> Option<Taken> {
         let mut sockets = self.sockets.borrow_mut();
-        let Some(socket) = sockets.get(token) else { return false };
+        let socket = sockets.get(token)?;
         let mut rest = std::mem::take(&mut socket.rest);
         let taken: Taken = if rest.is_empty() {
             let taken = self.with_shard(|shard| shard.bytes(token, data));
@@ -138,7 +145,7 @@ impl Worker {
             taken
         };
         socket.rest = if rest.is_empty() { Vec::new() } else { rest };
-        taken.paused
+        Some(taken)
     }
 
     fn pause(&self, token: Token, read: OwnedReadHalf) {
@@ -152,12 +159,13 @@ impl Worker {
 
     /// Reads on where there is room again.
     pub(super) fn resume_paused(self: &Rc<Self>) {
-        if self.store_is_behind() {
+        if self.is_held_back() {
             return;
         }
         let paused = std::mem::take(&mut self.sockets.borrow_mut().paused);
         for token in paused {
-            if self.shard.borrow().wants_input(token) && !self.feed(token, &[]) {
+            let wanted = self.shard.borrow().wants_input(token);
+            if wanted && self.feed(token, &[]).is_some_and(|taken| !taken.paused) {
                 self.resume(token);
                 continue;
             }
@@ -166,6 +174,12 @@ impl Worker {
                 sockets.paused.push(token);
             }
         }
+    }
+
+    /// What the turn did, like writing out answers, may have made room for a paused connection.
+    pub(super) fn some_paused_may_go_on(&self) -> bool {
+        let (sockets, shard) = (self.sockets.borrow(), self.shard.borrow());
+        !self.is_held_back() && sockets.paused.iter().any(|token| shard.wants_input(*token))
     }
 
     fn resume(self: &Rc<Self>, token: Token) {
@@ -229,19 +243,43 @@ impl Worker {
             let socket = self.sockets.borrow_mut().remove(token);
             self.shard.borrow_mut().remove(token);
             if let Some(socket) = socket {
-                self.gate.left();
-                spawn_local(linger(socket));
+                self.lingering.update(|count| count + 1);
+                spawn_local(self.clone().leave(socket));
             }
         }
     }
+
+    /// A lingering socket counts as a connection: it holds a file.
+    async fn leave(self: Rc<Self>, socket: Box<Socket>) {
+        linger(socket.write.as_ref().as_ref()).await;
+        drop(socket);
+        self.gate.left();
+        self.lingering.update(|count| count - 1);
+        self.end_turn();
+    }
 }
 
-/// Half-closes, so that the client can read the last packet before the connection is reset.
-async fn linger(socket: Box<Socket>) {
-    let stream = socket.write.as_ref().as_ref();
-    let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write);
-    tokio::time::sleep(LINGER).await;
-    let _ = socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Both);
+/// Half-closes and reads until the client has closed, too: bytes that nobody read would make the
+/// system reset the connection, and the client would lose the last packet.
+pub(super) async fn linger(stream: &TcpStream) {
+    let socket = socket2::SockRef::from(stream);
+    // It fails if the client is gone already: nothing is left to do then.
+    if socket.shutdown(std::net::Shutdown::Write).is_ok() {
+        _ = tokio::time::timeout(LINGER, read_out(stream)).await;
+        _ = socket.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+async fn read_out(stream: &TcpStream) {
+    let mut scratch = [0; 512];
+    while stream.readable().await.is_ok() {
+        match stream.try_read(&mut scratch) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+        }
+        tokio::task::consume_budget().await;
+    }
 }
 
 /// True if everything went out; otherwise `out` holds what is left.

@@ -200,7 +200,7 @@ async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: R
         // The peer may be gone already; then there is nobody to tell.
         let told = tokio::time::timeout(gate.connect_wait, stream.write_all(&out)).await;
         if matches!(told, Ok(Ok(()))) {
-            _ = stream.shutdown().await;
+            super::conn::linger(&stream).await;
         }
     }
 }

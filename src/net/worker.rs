@@ -1,7 +1,7 @@
 //! One worker: its shard, its sockets, its letter box, its timer. Everything that happens in one
 //! turn of the runtime is finished together: one batch to the store, one write per connection.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +23,9 @@ use super::{Mailbox, listen};
 
 /// How long a moved cursor may wait for its commit.
 const ADVANCE_WAIT: Duration = Duration::from_millis(100);
+
+/// Letters that wait in a worker's box, before the workers read no more from their clients.
+const LETTERS_WAITING_COUNT_MAX: usize = 64 * 1024;
 
 /// What reaches a worker from other threads.
 pub enum Mail {
@@ -81,6 +84,8 @@ pub struct Worker {
     stores: Stores,
     store_queue_bytes_max: u64,
     pub(super) outbox_wait: Duration,
+    /// Closed sockets whose last packet may still be under way.
+    pub(super) lingering: Cell<usize>,
     turn: Notify,
     gone: Notify,
     timer: Notify,
@@ -107,6 +112,7 @@ async fn work(start: Start) -> std::io::Result<()> {
         stores: start.stores,
         store_queue_bytes_max: start.store_queue_bytes_max,
         outbox_wait: start.outbox_wait,
+        lingering: Cell::new(0),
         turn: Notify::new(),
         gone: Notify::new(),
         timer: Notify::new(),
@@ -179,10 +185,18 @@ impl Worker {
         self.hand_out();
         self.close_all();
         self.hand_out();
+        if self.some_paused_may_go_on() {
+            self.end_turn();
+        }
         self.timer.notify_one();
-        if self.shard.borrow().is_empty() {
+        if self.is_gone() {
             self.gone.notify_one();
         }
+    }
+
+    /// No connection is left, and the last packets have had their time to arrive.
+    fn is_gone(&self) -> bool {
+        self.shard.borrow().is_empty() && self.lingering.get() == 0
     }
 
     /// What the shard wants from others. Closing asks for more, so it is done before and after.
@@ -249,12 +263,15 @@ impl Worker {
         });
     }
 
-    /// Publishers are read no further while too much waits for the store.
-    pub(super) fn store_is_behind(&self) -> bool {
+    /// Nobody is read any further while too much waits for the store or for another worker. The
+    /// timer looks again.
+    pub(super) fn is_held_back(&self) -> bool {
         self.stores.committer.queued_bytes() > self.store_queue_bytes_max
+            || self.mailboxes.iter().any(|mailbox| mailbox.len() > LETTERS_WAITING_COUNT_MAX)
     }
 
     async fn timers(self: Rc<Self>) {
+        let mut was_reading = true;
         loop {
             let (deadline, advances) = {
                 let shard = self.shard.borrow();
@@ -268,8 +285,11 @@ impl Worker {
                 Some(wait) => {
                     // A nearer deadline may come up meanwhile; waking a little early is harmless.
                     tokio::time::sleep(wait.min(ADVANCE_WAIT)).await;
+                    // What came while nothing was read is read before anyone counts as silent.
+                    let reading = !self.is_held_back();
+                    let reads = std::mem::replace(&mut was_reading, reading) && reading;
                     self.with_shard(|shard| {
-                        shard.tick();
+                        shard.tick(reads);
                         shard.flush_advances();
                     });
                     self.end_turn();
@@ -279,7 +299,7 @@ impl Worker {
     }
 
     async fn wait_until_gone(&self) {
-        while !self.shard.borrow().is_empty() {
+        while !self.is_gone() {
             self.gone.notified().await;
         }
         // The last cursors and session ends are still to be handed over.

@@ -76,8 +76,8 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, &auth, &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
-    start_workers(&base, &auth, &gate, mqtt)?;
     restore_subscriptions(&base).await?;
+    start_workers(&base, &auth, &gate, mqtt)?;
     serve_http(http, &base, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
@@ -298,8 +298,8 @@ fn fatal(words: &str) {
     std::process::exit(1);
 }
 
-/// Durable sessions get their subscriptions back before anyone can publish to them: the letters
-/// stand in the worker's box before the ready line is printed.
+/// Durable sessions get their subscriptions back before anyone connects: the letters stand in the
+/// worker's box before it takes in the first client, who might change them.
 async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     let mut after = None;
     loop {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::Config;
 use crate::net::Mail;
@@ -54,9 +54,11 @@ pub fn run(start: Start) -> ExitCode {
 
 async fn serve(start: Start) -> Result<(), String> {
     let banner = start.banner;
+    // Before the ready line: whoever reads it may send a signal at once.
+    let mut signals = Signals::watch()?;
     let mut node = build::build(start.config, start.mode).await?;
     announce(&node.serving, banner);
-    let failure = wait_for_end(&mut node).await;
+    let failure = signals.wait_for_end(&mut node).await;
     drain(node).await?;
     failure.map_or(Ok(()), Err)
 }
@@ -71,17 +73,25 @@ fn announce(serving: &Serving, banner: fn(&Serving) -> String) {
     print!("{}", banner(serving));
 }
 
-/// A signal ends the broker well; a store that can't go on ends it with words.
-async fn wait_for_end(node: &mut Node) -> Option<String> {
-    let (Ok(mut term), Ok(mut int)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return Some("signals cannot be watched".into());
-    };
-    tokio::select! {
-        _ = term.recv() => None,
-        _ = int.recv() => None,
-        failure = &mut node.store_failed => Some(failure.unwrap_or_default()),
+/// What ends a broker from outside.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    fn watch() -> Result<Signals, String> {
+        let watch = |kind| signal(kind).map_err(|error| format!("signals cannot be seen: {error}"));
+        Ok(Signals { term: watch(SignalKind::terminate())?, int: watch(SignalKind::interrupt())? })
+    }
+
+    /// A signal ends the broker well; a store that can't go on ends it with words.
+    async fn wait_for_end(&mut self, node: &mut Node) -> Option<String> {
+        tokio::select! {
+            _ = self.term.recv() => None,
+            _ = self.int.recv() => None,
+            failure = &mut node.store_failed => Some(failure.unwrap_or_default()),
+        }
     }
 }
 

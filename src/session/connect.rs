@@ -133,7 +133,7 @@ impl Session {
             keep_alive_asked_secs: hello.keep_alive_secs,
             settle: Settle::Over,
             envelope: false,
-            paused: false,
+            raw: true,
             assigned: hello.assigned,
             inbox: None,
             queue: None,

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use crate::model::{Delivery, Entry, Message, QoS, Reason, Seq, Step};
 use crate::mqtt::{Ack, Packet, PacketId, Publish, encode, encoded_bytes};
 
+use super::live::Waiting;
 use super::reader::Next;
 use super::{Ctx, LogName, Phase, Reader, Request, Session};
+
+/// Inbox mail has QoS 1 whatever it was published with (ruling 4).
+pub const INBOX: Delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
 
 impl Session {
     pub(super) fn committed(&mut self, log: LogName, entry: Entry, ctx: &mut Ctx<'_>) {
@@ -31,16 +35,20 @@ impl Session {
     }
 
     pub(super) fn live(&mut self, message: Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
-        if !self.live.get_or_insert_default().push(message, delivery) {
+        self.live_waiting(Waiting { message, delivery, seq: None }, ctx);
+    }
+
+    fn live_waiting(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
+        if !self.live.get_or_insert_default().push(waiting) {
             ctx.tally.dropped.push(Reason::SlowReader);
         }
         self.deliver(ctx);
     }
 
     /// A nameless connection gets what is committed while it is there, and keeps no cursor.
-    fn live_mail(&mut self, entry: Entry, ctx: &mut Ctx<'_>) {
-        if !self.paused {
-            self.live(entry.message, Delivery { qos: QoS::AtLeastOnce, retain: false }, ctx);
+    fn live_mail(&mut self, Entry { message, seq, .. }: Entry, ctx: &mut Ctx<'_>) {
+        if self.has_inbox() {
+            self.live_waiting(Waiting { message, delivery: INBOX, seq: Some(seq) }, ctx);
         }
     }
 
@@ -88,31 +96,55 @@ impl Session {
         let Some(mut live) = self.live.take() else { return };
         let window = live.open() + self.free_window_beside(live.open(), ctx);
         while ctx.has_room() {
-            let Some((message, delivery, packet_id)) = live.next(window) else { break };
-            let written = self.write_publish(&message, delivery, packet_id, None, false, ctx);
-            if !written && let Some(packet_id) = packet_id {
+            let Some((waiting, packet_id)) = live.next(window) else { break };
+            if !self.write_live(&waiting, packet_id, ctx)
+                && let Some(packet_id) = packet_id
+            {
                 live.done(packet_id);
             }
         }
         self.live = Some(live);
     }
 
-    /// False if the record is not for this client any more: expired, or larger than it accepts.
-    fn write_entry(&mut self, log: LogName, entry: &Entry, dup: bool, ctx: &mut Ctx<'_>) -> bool {
-        if entry.message.expires_at.is_some_and(|at| at <= ctx.stamp) {
-            ctx.tally.expired += 1;
+    fn write_live(&mut self, waiting: &Waiting, packet_id: Option<u16>, ctx: &mut Ctx<'_>) -> bool {
+        let Waiting { message, delivery, seq } = waiting;
+        if is_expired(message, ctx) {
             return false;
         }
-        let packet_id = Some(log.packet_id(entry.seq));
+        match seq {
+            Some(seq) => self.write_mail(message, *seq, packet_id, false, ctx),
+            None => self.write_publish(message, *delivery, packet_id, None, false, ctx),
+        }
+    }
+
+    /// False if the record is not for this client any more: expired, or larger than it accepts.
+    /// What a queue has sent before is sent again even so [MQTT-4.4.0-1]: the client may hold its
+    /// packet id.
+    fn write_entry(&mut self, log: LogName, entry: &Entry, dup: bool, ctx: &mut Ctx<'_>) -> bool {
+        let Entry { message, delivery, seq } = entry;
+        let owed = dup && log == LogName::Queue;
+        if !owed && is_expired(message, ctx) {
+            return false;
+        }
+        let packet_id = Some(log.packet_id(*seq));
         match log {
-            LogName::Inbox if self.envelope => self.write_envelope(entry, packet_id, dup, ctx),
-            LogName::Inbox => {
-                let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
-                self.write_publish(&entry.message, delivery, packet_id, Some(entry.seq), dup, ctx)
-            }
-            LogName::Queue => {
-                self.write_publish(&entry.message, entry.delivery, packet_id, None, dup, ctx)
-            }
+            LogName::Inbox => self.write_mail(message, *seq, packet_id, dup, ctx),
+            LogName::Queue => self.write_publish(message, *delivery, packet_id, None, dup, ctx),
+        }
+    }
+
+    /// A message of the inbox, raw or as an envelope.
+    fn write_mail(
+        &mut self,
+        message: &Message,
+        seq: Seq,
+        packet_id: Option<u16>,
+        dup: bool,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        match self.envelope {
+            true => self.write_envelope(message, seq, packet_id, dup, ctx),
+            false => self.write_publish(message, INBOX, packet_id, Some(seq), dup, ctx),
         }
     }
 
@@ -208,5 +240,14 @@ impl Session {
             reader.shrink();
         }
         self.live.take_if(|live| live.is_idle());
+        if let Some(publishing) = &mut self.publishing {
+            publishing.shrink();
+        }
     }
+}
+
+fn is_expired(message: &Message, ctx: &mut Ctx<'_>) -> bool {
+    let expired = message.expires_at.is_some_and(|at| at <= ctx.stamp);
+    ctx.tally.expired += u64::from(expired);
+    expired
 }

@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::model::{Delivery, Entry, QoS};
+use crate::model::{Message, Seq};
 
+use super::deliver::INBOX;
 use super::{Ctx, Session};
 
 /// `{id, seq, from, client, to, ts, kind, body or body_base64}`; `ts` in milliseconds.
@@ -28,24 +29,23 @@ impl Session {
     /// False if it is larger than the client accepts.
     pub(super) fn write_envelope(
         &mut self,
-        entry: &Entry,
+        message: &Message,
+        seq: Seq,
         packet_id: Option<u16>,
         dup: bool,
         ctx: &mut Ctx<'_>,
     ) -> bool {
-        let json = self.envelope_json(entry);
+        let json = self.envelope_json(message, seq);
         let topic = ctx.settings.topics.envelope_topic(&self.key.uid);
         ctx.properties.clear();
-        let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
-        self.write_packet(&topic, json.as_bytes(), delivery, packet_id, dup, ctx)
+        self.write_packet(&topic, json.as_bytes(), INBOX, packet_id, dup, ctx)
     }
 
-    fn envelope_json(&self, entry: &Entry) -> String {
-        let message = &entry.message;
+    fn envelope_json(&self, message: &Message, seq: Seq) -> String {
         let text = std::str::from_utf8(&message.body).ok();
         let envelope = Envelope {
             id: message.id.to_string(),
-            seq: entry.seq.0,
+            seq: seq.0,
             from: message.from.uid.as_str(),
             client: message.from.client_id.as_str(),
             to: self.key.uid.as_str(),

@@ -7,6 +7,9 @@ use crate::mqtt::{Packet, Version, encode};
 
 use super::{Ctx, Session};
 
+/// A deadline always lies ahead, whatever is configured.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Copy, Debug)]
 pub struct KeepAlive {
     heard: Moment,
@@ -24,7 +27,8 @@ impl KeepAlive {
             Version::V5 => asked.min(max),
             _ => asked,
         };
-        KeepAlive { heard: now, patience: granted + granted / 2 }
+        let patience = (granted + granted / 2).max(PATIENCE_MIN);
+        KeepAlive { heard: now, patience }
     }
 
     /// The Server Keep Alive of the CONNACK, if it differs from what was asked.

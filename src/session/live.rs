@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::model::limit::{LIVE_WAITING_BYTES_MAX, LIVE_WAITING_COUNT_MAX, PACKET_IDS_PER_LOG};
-use crate::model::{Delivery, Message, QoS};
+use crate::model::{Delivery, Message, QoS, Seq};
 
 use super::LogName;
 
@@ -15,10 +15,19 @@ enum Flight {
     Received,
 }
 
+/// A message that is not sent yet.
+#[derive(Debug)]
+pub struct Waiting {
+    pub message: Arc<Message>,
+    pub delivery: Delivery,
+    /// Its place in the inbox, for live mail.
+    pub seq: Option<Seq>,
+}
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Live {
-    waiting: VecDeque<(Arc<Message>, Delivery)>,
+    waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     /// Packet ids in use, oldest first.
     flights: VecDeque<(u16, Flight)>,
@@ -28,26 +37,27 @@ pub struct Live {
 impl Live {
     /// False if there is no room: the caller drops and counts it.
     #[must_use]
-    pub fn push(&mut self, message: Arc<Message>, delivery: Delivery) -> bool {
-        let bytes = self.waiting_bytes + message.body.len();
-        let room = self.waiting.len() < LIVE_WAITING_COUNT_MAX && bytes <= LIVE_WAITING_BYTES_MAX;
+    pub fn push(&mut self, waiting: Waiting) -> bool {
+        let bytes = self.waiting_bytes + waiting.message.body.len();
+        let fits = self.waiting.len() < LIVE_WAITING_COUNT_MAX && bytes <= LIVE_WAITING_BYTES_MAX;
+        let room = fits || self.waiting.is_empty();
         if room {
             self.waiting_bytes = bytes;
-            self.waiting.push_back((message, delivery));
+            self.waiting.push_back(waiting);
         }
         room
     }
 
     /// The next message and its packet id (none for QoS 0).
-    pub fn next(&mut self, window: u16) -> Option<(Arc<Message>, Delivery, Option<u16>)> {
-        let qos = self.waiting.front()?.1.qos;
+    pub fn next(&mut self, window: u16) -> Option<(Waiting, Option<u16>)> {
+        let qos = self.waiting.front()?.delivery.qos;
         if qos != QoS::AtMostOnce && self.flights.len() >= window.into() {
             return None;
         }
-        let (message, delivery) = self.waiting.pop_front()?;
-        self.waiting_bytes -= message.body.len();
+        let waiting = self.waiting.pop_front()?;
+        self.waiting_bytes -= waiting.message.body.len();
         let packet_id = (qos != QoS::AtMostOnce).then(|| self.take_packet_id());
-        Some((message, delivery, packet_id))
+        Some((waiting, packet_id))
     }
 
     /// The window is far smaller than the range, so the search ends soon.

@@ -27,6 +27,7 @@ mod will;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::limit::AWAITING_COUNT_MAX;
 use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, SessionKey};
 use crate::mqtt::{Packet, Version};
 
@@ -112,8 +113,9 @@ pub struct Session {
     settle: Settle,
     /// The inbox is read out as JSON envelopes.
     envelope: bool,
-    /// The client unsubscribed from its own inbox.
-    paused: bool,
+    /// The client is subscribed to its own inbox, as it is from the start. An envelope comes
+    /// instead of the raw message.
+    raw: bool,
     /// The server assigned the client id: it goes into the CONNACK.
     assigned: bool,
     inbox: Option<Box<Reader>>,
@@ -198,15 +200,21 @@ impl Session {
         self.shrink();
     }
 
+    /// The client's socket is not read for now, so its silence says nothing.
+    pub fn is_not_read(&mut self, now: Moment) {
+        self.keep_alive.heard(now);
+    }
+
     /// When [`Input::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Moment> {
         [self.keep_alive.deadline(), self.settle.deadline()].into_iter().flatten().min()
     }
 
-    /// False while too much of this client's publishes is unanswered: the socket is not read then,
+    /// False while too much of this client's requests is unanswered: the socket is not read then,
     /// so the client's own TCP holds it back.
     pub fn wants_input(&self, settings: &Settings) -> bool {
         self.phase == Phase::Active
+            && self.awaiting.len() < AWAITING_COUNT_MAX
             && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(settings))
     }
 

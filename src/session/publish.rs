@@ -60,6 +60,11 @@ impl Publishing {
         self.pending.len() < usize::from(settings.receive_maximum)
     }
 
+    pub fn shrink(&mut self) {
+        self.pending.shrink_to_fit();
+        self.unreleased.shrink_to_fit();
+    }
+
     /// QoS 1 not answered and QoS 2 not released.
     fn in_flight(&self) -> usize {
         let unanswered = self.pending.iter().filter(|pending| pending.qos == QoS::AtLeastOnce);

@@ -67,7 +67,12 @@ impl Session {
         self.deliver(ctx);
     }
 
+    /// Raw or as envelopes; neither of them is a pause by UNSUBSCRIBE.
+    pub(super) fn has_inbox(&self) -> bool {
+        self.raw || self.envelope
+    }
+
     pub(super) fn mail_flows(&self) -> bool {
-        self.settle == Settle::Over && !self.paused
+        self.settle == Settle::Over && self.has_inbox()
     }
 }

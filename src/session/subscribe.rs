@@ -39,7 +39,7 @@ pub struct Granted {
 
 impl Session {
     pub(super) fn subscribe(&mut self, subscribe: Subscribe<'_>, ctx: &mut Ctx<'_>) {
-        self.settle_now(ctx);
+        self.settle_stir(ctx);
         if subscribe.properties.subscription_id().is_some() {
             let reason = Reason::SubscriptionIdUnsupported;
             return self.end(reason, reason.words().into(), ctx);
@@ -96,7 +96,7 @@ impl Session {
     fn apply(&mut self, granted: Granted, ctx: &mut Ctx<'_>) {
         for (interest, result) in granted.interests.iter().zip(&granted.results) {
             match interest {
-                Some(Interest::Inbox(_)) if result.is_ok() => self.paused = granted.unsubscribe,
+                Some(Interest::Inbox(_)) if result.is_ok() => self.raw = !granted.unsubscribe,
                 Some(Interest::Envelope(_)) if result.is_ok() => {
                     self.envelope = !granted.unsubscribe;
                 }
@@ -104,6 +104,10 @@ impl Session {
             }
         }
         self.write_suback(&granted, ctx);
+        if !granted.unsubscribe {
+            // Not before: what waits must come as the envelope that was just subscribed to.
+            self.settle_now(ctx);
+        }
         self.deliver(ctx);
     }
 

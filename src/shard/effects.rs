@@ -11,6 +11,9 @@ use crate::store::{Log, Write};
 
 use super::Token;
 
+/// Copies for other workers that one turn makes, give or take one message's.
+const POSTS_PER_TURN_COUNT_MAX: usize = 16 * 1024;
+
 /// Cursors that moved and are not stored yet: cursor and sent position per reader.
 pub type Advances = HashMap<(SessionKey, LogName), (Seq, Seq)>;
 
@@ -71,6 +74,11 @@ impl Effects {
     pub fn new(workers: u16) -> Effects {
         let posts = (0..workers).map(|_| Vec::new()).collect();
         Effects { posts, ..Default::default() }
+    }
+
+    /// One read can hold thousands of publishes, each for thousands of subscribers elsewhere.
+    pub(super) fn is_full(&self) -> bool {
+        self.posts.iter().map(Vec::len).sum::<usize>() >= POSTS_PER_TURN_COUNT_MAX
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::model::{Moment, Reason};
 use crate::mqtt::{DecodeError, decode, reason};
-use crate::session::{Input, Settings};
+use crate::session::Input;
 
-use super::{Conn, Shard, Token};
+use super::{Conn, Shard, Shared, Token};
 
 /// What became of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,10 @@ const SPARE_BUFFERS_COUNT_MAX: usize = 256;
 const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 impl Conn {
-    fn wants_input(&self, settings: &Settings) -> bool {
-        self.asking.is_none() && self.session.wants_input(settings)
+    /// A client that does not take its answers gets no more of them: what it sends next waits.
+    fn wants_input(&self, shared: &Shared) -> bool {
+        let room = self.out.len() < shared.outbox_bytes_max;
+        room && self.asking.is_none() && self.session.wants_input(&shared.settings)
     }
 }
 
@@ -37,7 +39,7 @@ impl Shard {
             if conn.session.has_ended() {
                 return Taken { bytes: data.len(), paused: false };
             }
-            if !conn.wants_input(&self.shared.settings) {
+            if !conn.wants_input(&self.shared) || self.effects.is_full() {
                 return Taken { bytes: taken, paused: true };
             }
             let (version, max) = (conn.session.version(), self.shared.settings.packet_bytes_max);
@@ -58,7 +60,7 @@ impl Shard {
     /// The session takes input again.
     pub fn wants_input(&self, token: Token) -> bool {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
-        conn.is_some_and(|conn| conn.wants_input(&self.shared.settings))
+        !self.effects.is_full() && conn.is_some_and(|conn| conn.wants_input(&self.shared))
     }
 
     /// Takes the bytes that wait for this connection.
@@ -113,16 +115,21 @@ impl Shard {
         }
     }
 
-    /// Fires what is due.
-    pub fn tick(&mut self) {
+    /// Fires what is due. A deadline may have moved meanwhile: the session sees that by itself, and
+    /// gives back what memory a burst has left.
+    /// `reading` is false while the worker reads from nobody.
+    pub fn tick(&mut self, reading: bool) {
         while let Some(&(due, token)) = self.timers.first()
             && due <= self.now
         {
             self.timers.pop_first();
-            let deadline = self.conn(token).and_then(|conn| conn.session.deadline());
-            if deadline.is_some_and(|deadline| deadline <= self.now) {
-                self.handle(token, Input::Tick);
+            let (shared, now) = (self.shared.clone(), self.now);
+            if let Some(conn) = self.conn(token)
+                && !(reading && conn.wants_input(&shared))
+            {
+                conn.session.is_not_read(now);
             }
+            self.handle(token, Input::Tick);
             self.arm(token);
         }
         self.fire_wills();

@@ -1,6 +1,8 @@
 //! Behaviours of a worker, seen from its clients: one file per behaviour.
 
+mod backpressure;
 mod durable_session;
+mod envelope;
 mod exactly_once;
 mod inbox;
 mod packets;

@@ -86,7 +86,7 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         self.millis += time.as_millis() as u64;
         self.shard.at(Moment(self.millis), self.stamp());
-        self.shard.tick();
+        self.shard.tick(true);
         self.shard.flush_advances();
         self.run();
     }
@@ -143,6 +143,21 @@ impl World {
             let (packet, length) =
                 decode(&bytes[at..], end.version, u32::MAX).unwrap().expect("whole packets");
             out.push(in_words(&packet));
+            at += length;
+        }
+        out
+    }
+
+    /// The user properties of the one PUBLISH that came last.
+    pub fn user_properties(&mut self, token: Token) -> Vec<(String, String)> {
+        let end = self.ends.get_mut(&token).unwrap();
+        let (bytes, mut at, mut out) = (std::mem::take(&mut end.bytes), 0, Vec::new());
+        while at < bytes.len() {
+            let (packet, length) = decode(&bytes[at..], end.version, u32::MAX).unwrap().unwrap();
+            if let Packet::Publish(publish) = packet {
+                let all = publish.properties.user_properties();
+                out = all.map(|(name, value)| (name.into(), value.into())).collect();
+            }
             at += length;
         }
         out

@@ -56,7 +56,6 @@ pub struct Metrics {
     pub commits: Count,
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
-    pub sessions_durable: Gauge,
     pub panics: Count,
 }
 
@@ -79,7 +78,6 @@ impl Default for Metrics {
             commits: counter(r, "commits", "Store transactions committed"),
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
-            sessions_durable: gauge(r, "sessions_durable", DURABLE),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
             registry: all,
         }
@@ -90,7 +88,6 @@ const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publish
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
-const DURABLE: &str = "Durable MQTT sessions kept now, connected or not";
 
 fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
     labelled(registry, name, help, "qos", ["0", "1", "2"])

@@ -1,3 +1,103 @@
 //! The command, one file per verb.
 
+mod banner;
+mod bench;
+mod client;
+mod config;
+mod connection;
+mod dev;
+mod exit;
+mod format;
+mod place;
+mod publish;
+mod serve;
+mod subscribe;
 pub mod user;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{FAILURE, Failure, finish};
+
+/// An MQTT-first push and chat broker: publish to a uid, and every device of that user gets it
+#[derive(Debug, Parser)]
+#[command(name = "homing", version, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failure, 2 wrong use or setting, 3 broker not \
+                        reachable, 4 login refused, 5 message or subscription refused, 27 timeout")]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a broker to try things out: this machine only, users alice, bob and carol
+    Dev(place::Place),
+    /// Run a broker: closed until you add users
+    Serve(place::Place),
+    /// Publish messages
+    Pub(publish::Pub),
+    /// Receive the own mail, or what is published to topics
+    Sub(subscribe::Sub),
+    /// Add, change, list and remove users
+    User {
+        #[command(flatten)]
+        user: user::UserArgs,
+        #[command(flatten)]
+        place: place::DataPlace,
+    },
+    /// Check settings and show them
+    Config(config::ConfigArgs),
+    /// Measure a broker: any MQTT broker
+    Bench(bench::Bench),
+}
+
+/// Runs the command of this process.
+pub fn run() -> ExitCode {
+    match Command::parse().verb {
+        Verb::Dev(place) => dev::run(place),
+        Verb::Serve(place) => serve::run(place),
+        Verb::Pub(args) => finish("pub", block_on(publish::run(args))),
+        Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
+        Verb::User { user, place } => place::user(user, place),
+        Verb::Config(args) => finish("config", config::run(args)),
+        Verb::Bench(args) => finish("bench", bench::run(args)),
+    }
+}
+
+/// Runs a verb that is a client on one thread.
+fn block_on(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(FAILURE, format!("no runtime: {error}")))?;
+    let result = runtime.block_on(verb);
+    // A thread that still waits for standard input must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn mosquittos_letters_are_taken() {
+        for line in [
+            "homing pub -h localhost -p 1883 -u a -P b -i c -q 1 -r -t bob -m hi -V mqttv311 -k 9",
+            "homing pub -t bob -l -D PUBLISH user-property name value -x 60 -c -i phone",
+            "homing sub -t a/# -t b -v -C 3 -W 10 -F %t:%p -q 2 -i phone -c",
+            "homing bench pairs -h localhost -p 1883 -u a -P b",
+            "homing user list --json --data d",
+        ] {
+            let parsed = Command::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().unwrap());
+        }
+    }
+}

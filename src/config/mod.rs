@@ -1,6 +1,12 @@
 //! Typed settings with their defaults. `config.toml` shows every one of them; a test compares.
 //! Where they come from (file, environment, command line) is `load.rs`.
 
+mod check;
+mod env;
+mod file;
+mod keys;
+pub mod load;
+pub mod show;
 mod value;
 
 use std::path::PathBuf;
@@ -211,4 +217,14 @@ impl Default for Log {
     fn default() -> Self {
         Log { level: "info".into(), format: LogFormat::Text }
     }
+}
+
+/// What a file and a variable say about a value that its key cannot have.
+fn wrong_value(dotted: &str, cause: &str) -> String {
+    let known = keys::known();
+    let example = dotted.split_once('.').and_then(|(section, key)| {
+        let value = known.get(section)?.as_table()?.get(key)?;
+        Some(format!("; as in {key} = {value}"))
+    });
+    format!("`{dotted}`: {cause}{}", example.unwrap_or_default())
 }

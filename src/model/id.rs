@@ -1,4 +1,4 @@
-//! Names: of users, devices, sessions and messages. Each exists only valid, so no later code checks.
+//! Names: of users, devices, sessions and messages. Each exists only valid: no later code checks.
 
 use std::fmt;
 use std::sync::Arc;

@@ -20,6 +20,8 @@ pub const READ_ENTRIES_COUNT_MAX: usize = 256;
 pub const READ_ENTRIES_BYTES_MAX: usize = 1024 * 1024;
 /// Committed messages that wait in memory for one session's window; beyond it the log is read.
 pub const LIVE_ENTRIES_COUNT_MAX: usize = 64;
+/// Bytes of bodies among them (one record waits in any case).
+pub const LIVE_ENTRIES_BYTES_MAX: usize = 256 * 1024;
 /// Packet ids 1..=32767 belong to the inbox, the rest to plain topics.
 pub const PACKET_IDS_PER_LOG: u64 = 32_767;
 /// QoS 2 messages received and not yet released, per session (3.1.1 knows no receive maximum).
@@ -30,5 +32,9 @@ pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Publishes per client that are remembered for a resend after a cut connection (ruling 5).
 pub const PUBLISH_RING_COUNT_MAX: usize = 64;
+/// Wills that wait for their delay, per worker; beyond it the first of them go out early.
+pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages that wait in memory for the window of a clean session; beyond it they are dropped.
 pub const LIVE_WAITING_COUNT_MAX: usize = 4096;
+/// Bytes of bodies among them.
+pub const LIVE_WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -153,7 +153,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_state_survives_its_bytes_and_stays_bounded(steps in prop::collection::vec(step(), 0..300)) {
+        fn any_state_survives_its_bytes_and_stays_bounded(
+            steps in prop::collection::vec(step(), 0..300),
+        ) {
             let mut state = SenderState::default();
             steps.into_iter().for_each(|step| state.apply(step));
             prop_assert!(state.ring.len() <= PUBLISH_RING_COUNT_MAX);

@@ -157,11 +157,9 @@ impl Worker {
         }
         let paused = std::mem::take(&mut self.sockets.borrow_mut().paused);
         for token in paused {
-            if self.shard.borrow().wants_input(token) {
-                if !self.feed(token, &[]) {
-                    self.resume(token);
-                    continue;
-                }
+            if self.shard.borrow().wants_input(token) && !self.feed(token, &[]) {
+                self.resume(token);
+                continue;
             }
             let mut sockets = self.sockets.borrow_mut();
             if sockets.get(token).is_some() {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{Entry, Recipient};
 use crate::session::Ticket;
@@ -17,11 +18,16 @@ use super::worker::Mail;
 pub fn on_commit(
     mailboxes: Arc<[Mailbox<Mail>]>,
     metrics: Arc<Metrics>,
+    health: Arc<Health>,
 ) -> impl FnMut(Vec<Done>, &[(Removal, u64)]) + Send + 'static {
     let mut batches: Vec<Vec<Mail>> = mailboxes.iter().map(|_| Vec::new()).collect();
     move |done, removed| {
-        metrics.commits.inc();
-        metrics.commit_records.inc_by(done.len() as u64);
+        let committed = done.iter().filter(|one| one.result.is_ok()).count();
+        metrics.commits.inc_by(u64::from(committed > 0));
+        metrics.commit_records.inc_by(committed as u64);
+        if let Some(append) = done.iter().rfind(|one| matches!(one.write, Write::Append(_))) {
+            health.set_store_writable(append.result.is_ok());
+        }
         for (removal, count) in removed {
             metrics.messages_removed(*removal).inc_by(*count);
         }

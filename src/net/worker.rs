@@ -200,6 +200,8 @@ impl Worker {
         }
         drop(shard);
         self.write_store(store);
+        let queued = self.stores.committer.queued_bytes();
+        self.gate.metrics.store_queue_bytes.set(queued as i64);
         reads.into_iter().for_each(|read| self.read_store(read));
         directory.into_iter().for_each(|ask| self.ask_directory(ask));
     }

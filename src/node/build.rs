@@ -2,10 +2,11 @@
 //! (configuration, directory, ports), then the store, then the threads.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{self, Auth, Hasher, Password};
@@ -27,6 +28,8 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 use super::Serving;
 use super::sweep::Sweeper;
 
+/// Connections that the kernel completes before they are accepted (it may allow fewer).
+const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -89,11 +92,20 @@ fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener
         };
         let address = text.to_socket_addrs().map_err(problem)?.next();
         let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        let listener = TcpListener::bind(address).map_err(problem)?;
-        listener.set_nonblocking(true).map_err(problem)?;
-        Ok(listener)
+        open(address).map_err(problem)
     };
     addresses.iter().map(bind).collect()
+}
+
+/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
+/// make clients wait for whole seconds.
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    Ok(socket.into())
 }
 
 fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
@@ -101,7 +113,7 @@ fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
     listeners.iter().map(local).collect()
 }
 
-async fn base(config: Config, data: &PathBuf) -> Result<(Base, oneshot::Receiver<String>), String> {
+async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let metrics = Arc::new(Metrics::default());
     let health = Arc::new(Health::new(clock.clone()));
@@ -114,10 +126,10 @@ async fn base(config: Config, data: &PathBuf) -> Result<(Base, oneshot::Receiver
         messages_max: config.inbox.messages_max,
         session_expiry_max: config.limits.session_expiry_max.0,
     };
-    let opened = crate::store::open::open(&config.store.url, data, limits).await;
+    let opened = crate::store::open::open(&config.store.url, data, limits, clock.stamp()).await;
     let store = opened.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
-    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone());
+    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone());
     let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
     let (failed, store_failed) = oneshot::channel();
     let ending = committer.clone();
@@ -200,12 +212,7 @@ fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
     }))
 }
 
-fn serve_control(
-    data: &std::path::Path,
-    base: &Base,
-    auth: &Auth,
-    stop: &Arc<Notify>,
-) -> Result<(), String> {
+fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
     let desk = Desk { book: auth.book.clone(), health: base.health.clone() };
     let stop = stop.clone();

@@ -1,64 +1,64 @@
 //! The client's answers to what was delivered: PUBACK, PUBREC, PUBCOMP.
 
-use crate::model::{Seq, Step};
-use crate::mqtt::Ack;
+use crate::model::{Reason, Seq, Step};
+use crate::mqtt::{Ack, reason};
 
-use super::{Answer, Ctx, LogName, Request, Session, Ticket};
+use super::reader::WrongAnswer;
+use super::{Answer, Ctx, LogName, Reader, Request, Session, Ticket};
 
-/// PUBREC codes from here on say that the client refused (MQTT 5, section 3.5.2.1).
-const REFUSED: u8 = 0x80;
+type Moved = Result<bool, WrongAnswer>;
 
 impl Session {
     pub(super) fn puback(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
-        self.acknowledged(ack.packet_id.get(), ctx);
+        self.answered(ack.packet_id.get(), Reader::acknowledged, ctx);
     }
 
     /// The client has a QoS 2 message. That is committed before PUBREL goes out: otherwise a crash
     /// could send the message again under an id that the client has already forgotten.
     pub(super) fn pubrec(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
         let packet_id = ack.packet_id.get();
-        if ack.reason >= REFUSED {
-            return self.acknowledged(packet_id, ctx);
+        if reason::is_failure(ack.reason) {
+            return self.answered(packet_id, Reader::refused, ctx);
         }
-        match self.seq_of(packet_id) {
-            Some((log, seq)) => {
-                if self.reader(log).is_some_and(|reader| reader.received(seq)) {
-                    let ticket = Some(Ticket::Receive(seq));
-                    ctx.ask(Request::Step { ticket, step: Step::Received { seq } });
-                }
+        let Some((log, seq)) = self.seq_of(packet_id) else {
+            let known = self.live.as_mut().is_some_and(|live| live.received(packet_id));
+            let code = if known { 0 } else { reason::PACKET_IDENTIFIER_NOT_FOUND };
+            return self.write_pubrel(packet_id, code, ctx);
+        };
+        match self.reader(log).map(|reader| reader.received(seq)) {
+            Some(Ok(true)) => {
+                let ticket = Some(Ticket::Receive(seq));
+                ctx.ask(Request::Step { ticket, step: Step::Received { seq } });
             }
-            None => {
-                if let Some(live) = &mut self.live {
-                    live.received(packet_id);
-                }
-                self.write_pubrel(packet_id, ctx);
-            }
+            Some(Err(WrongAnswer)) => self.wrong_answer(packet_id, ctx),
+            _ => {}
         }
     }
 
     pub(super) fn received(&mut self, seq: Seq, answer: Answer, ctx: &mut Ctx<'_>) {
         match answer {
             Answer::Refused(reason, words) => self.end(reason, words, ctx),
-            _ => self.write_pubrel(LogName::Queue.packet_id(seq), ctx),
+            _ => self.write_pubrel(LogName::Queue.packet_id(seq), 0, ctx),
         }
     }
 
     pub(super) fn pubcomp(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
-        let packet_id = ack.packet_id.get();
-        if let Some((_, seq)) = self.seq_of(packet_id) {
-            ctx.ask(Request::Step { ticket: None, step: Step::Completed { seq } });
-        }
-        self.acknowledged(packet_id, ctx);
+        self.answered(ack.packet_id.get(), Reader::completed, ctx);
     }
 
     /// An unknown id is not worth a connection: it may be of a session that a clean start ended.
-    fn acknowledged(&mut self, packet_id: u16, ctx: &mut Ctx<'_>) {
+    fn answered(
+        &mut self,
+        packet_id: u16,
+        settle: fn(&mut Reader, Seq) -> Moved,
+        ctx: &mut Ctx<'_>,
+    ) {
         match self.seq_of(packet_id) {
-            Some((log, seq)) => {
-                if self.reader(log).is_some_and(|reader| reader.done(seq)) {
-                    self.ask_advance(log, ctx);
-                }
-            }
+            Some((log, seq)) => match self.reader(log).map(|reader| settle(reader, seq)) {
+                Some(Ok(true)) => self.ask_advance(log, ctx),
+                Some(Err(WrongAnswer)) => return self.wrong_answer(packet_id, ctx),
+                _ => {}
+            },
             None => {
                 if let Some(live) = &mut self.live {
                     live.done(packet_id);
@@ -66,5 +66,11 @@ impl Session {
             }
         }
         self.deliver(ctx);
+    }
+
+    /// Taking it would mix up which messages the client has (MQTT 5, section 4.3).
+    fn wrong_answer(&mut self, packet_id: u16, ctx: &mut Ctx<'_>) {
+        let words = format!("the answer to message {packet_id} does not belong to its QoS");
+        self.end(Reason::ProtocolError, words.into(), ctx);
     }
 }

@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
 
+use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
 use super::publish::Publishing;
 use super::reader::{Position, Reader};
@@ -195,12 +196,9 @@ impl Session {
 /// A CONNACK that refuses, for a connection that never becomes a session.
 pub fn refusing_connack(version: Version, reason: Reason, words: &str, out: &mut Vec<u8>) {
     let mut properties = mqtt::PropertyBuffer::new();
-    let code = match version {
-        Version::V5 => reason.mqtt5(),
-        _ => reason.connack311(),
-    };
+    let code = in_connack(version, reason);
     if version == Version::V5 {
-        properties.push(Property::ReasonString(words));
+        put_words(words, u32::MAX, &mut properties);
     }
     let connack = ConnAck { session_present: false, code, properties: properties.as_properties() };
     encode(&Packet::ConnAck(connack), version, out);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Delivery, Entry, Message, QoS, Reason, Seq};
+use crate::model::{Delivery, Entry, Message, QoS, Reason, Seq, Step};
 use crate::mqtt::{Ack, Packet, PacketId, Publish, encode, encoded_bytes};
 
 use super::reader::Next;
@@ -64,10 +64,10 @@ impl Session {
         while ctx.has_room() {
             match reader.next(window) {
                 None => break,
-                Some(Next::Release(seq)) => self.write_pubrel(log.packet_id(seq), ctx),
+                Some(Next::Release(seq)) => self.write_pubrel(log.packet_id(seq), 0, ctx),
                 Some(Next::Publish { entry, dup }) => {
                     if !self.write_entry(log, &entry, dup, ctx) {
-                        reader.done(entry.seq);
+                        reader.skip(entry.seq);
                     }
                 }
             }
@@ -161,9 +161,9 @@ impl Session {
         true
     }
 
-    pub(super) fn write_pubrel(&mut self, packet_id: u16, ctx: &mut Ctx<'_>) {
+    pub(super) fn write_pubrel(&mut self, packet_id: u16, reason: u8, ctx: &mut Ctx<'_>) {
         if let Some(packet_id) = PacketId::new(packet_id) {
-            let ack = Ack { packet_id, reason: 0, properties: Default::default() };
+            let ack = Ack { packet_id, reason, properties: Default::default() };
             encode(&Packet::PubRel(ack), self.version, ctx.wire);
         }
     }
@@ -182,7 +182,12 @@ impl Session {
     pub(super) fn ask_advance(&mut self, log: LogName, ctx: &mut Ctx<'_>) {
         if let Some(reader) = self.reader(log) {
             let (cursor, sent) = (reader.cursor(), reader.sent_ever());
+            let completed = reader.take_completed();
             ctx.ask(Request::Advance { log, cursor, sent });
+            // Behind the cursor, in this order: see `Flight::Completed`.
+            for seq in completed {
+                ctx.ask(Request::Step { ticket: None, step: Step::Completed { seq } });
+            }
         }
     }
 

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use crate::model::{Reason, Step};
-use crate::mqtt::{ConnAck, Disconnect, Packet, Property, Version, encode, reason};
+use crate::mqtt::{ConnAck, Disconnect, Packet, Version, encode, reason};
 
+use super::code::{clip, in_connack, in_disconnect, put_words};
 use super::{Closing, Ctx, LogName, Phase, Request, Session};
 
 impl Session {
-    /// DISCONNECT from the client: the will is dropped, unless it asks for it (MQTT 5, 3.14.2.1).
+    /// DISCONNECT from the client. Only the normal one drops the will [MQTT-3.14.4-3].
     pub(super) fn disconnect(&mut self, packet: Disconnect<'_>, ctx: &mut Ctx<'_>) {
         if let Some(secs) = packet.properties.session_expiry_secs() {
             if self.expiry.is_zero() && secs > 0 {
@@ -18,7 +19,7 @@ impl Session {
             }
             self.expiry = Duration::from_secs(secs.into()).min(ctx.settings.session_expiry_max);
         }
-        if packet.reason != reason::DISCONNECT_WITH_WILL_MESSAGE {
+        if packet.reason == reason::NORMAL_DISCONNECTION {
             self.will = None;
         }
         if self.publishing.as_ref().is_some_and(|publishing| publishing.has_ring) {
@@ -34,7 +35,7 @@ impl Session {
         }
         let words = match *words == *reason.words() {
             true => words,
-            false => format!("{}: {words}", reason.words()).into(),
+            false => format!("{}: {}", reason.words(), clip(&words)).into(),
         };
         match self.phase {
             Phase::Opening => self.refuse_connect(reason, &words, ctx),
@@ -49,10 +50,7 @@ impl Session {
 
     fn refuse_connect(&mut self, reason: Reason, words: &str, ctx: &mut Ctx<'_>) {
         self.reason_string(words, ctx);
-        let code = match self.version {
-            Version::V5 => reason.mqtt5(),
-            _ => reason.connack311(),
-        };
+        let code = in_connack(self.version, reason);
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
         encode(&packet, self.version, ctx.wire);
@@ -63,7 +61,8 @@ impl Session {
         if self.version == Version::V5 {
             self.reason_string(words, ctx);
             let properties = ctx.properties.as_properties();
-            let packet = Packet::Disconnect(Disconnect { reason: reason.mqtt5(), properties });
+            let packet =
+                Packet::Disconnect(Disconnect { reason: in_disconnect(reason), properties });
             encode(&packet, self.version, ctx.wire);
         }
     }
@@ -84,8 +83,8 @@ impl Session {
     /// Leaves a Reason String in `ctx.properties`, if the client takes such words.
     pub(super) fn reason_string(&self, words: &str, ctx: &mut Ctx<'_>) {
         ctx.properties.clear();
-        if self.version == Version::V5 && self.peer.wants_reasons && !words.is_empty() {
-            ctx.properties.push(Property::ReasonString(words));
+        if self.version == Version::V5 && self.peer.wants_reasons {
+            put_words(words, self.peer.packet_bytes_max, ctx.properties);
         }
     }
 }

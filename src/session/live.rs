@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::model::limit::{LIVE_WAITING_COUNT_MAX, PACKET_IDS_PER_LOG};
+use crate::model::limit::{LIVE_WAITING_BYTES_MAX, LIVE_WAITING_COUNT_MAX, PACKET_IDS_PER_LOG};
 use crate::model::{Delivery, Message, QoS};
 
 use super::LogName;
@@ -19,6 +19,7 @@ enum Flight {
 #[derive(Debug, Default)]
 pub struct Live {
     waiting: VecDeque<(Arc<Message>, Delivery)>,
+    waiting_bytes: usize,
     /// Packet ids in use, oldest first.
     flights: VecDeque<(u16, Flight)>,
     count: u64,
@@ -28,8 +29,10 @@ impl Live {
     /// False if there is no room: the caller drops and counts it.
     #[must_use]
     pub fn push(&mut self, message: Arc<Message>, delivery: Delivery) -> bool {
-        let room = self.waiting.len() < LIVE_WAITING_COUNT_MAX;
+        let bytes = self.waiting_bytes + message.body.len();
+        let room = self.waiting.len() < LIVE_WAITING_COUNT_MAX && bytes <= LIVE_WAITING_BYTES_MAX;
         if room {
+            self.waiting_bytes = bytes;
             self.waiting.push_back((message, delivery));
         }
         room
@@ -42,6 +45,7 @@ impl Live {
             return None;
         }
         let (message, delivery) = self.waiting.pop_front()?;
+        self.waiting_bytes -= message.body.len();
         let packet_id = (qos != QoS::AtMostOnce).then(|| self.take_packet_id());
         Some((message, delivery, packet_id))
     }

@@ -6,6 +6,7 @@
 //! `keepalive`, `envelope`, `end`.
 
 mod ack;
+mod code;
 mod connect;
 mod context;
 mod deliver;
@@ -19,6 +20,8 @@ mod settings;
 mod settle;
 mod stamped;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod will;
 
 use std::sync::Arc;
@@ -222,6 +225,11 @@ impl Session {
     /// A connection with an empty client id is no device.
     pub fn is_device(&self) -> bool {
         !self.key.client_id.is_empty() && !self.assigned
+    }
+
+    /// The client can come back as the same: what it left half done is worth storing.
+    pub fn can_return(&self) -> bool {
+        self.is_device() || self.is_durable()
     }
 
     /// The MQTT session outlives the connection.

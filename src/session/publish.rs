@@ -13,6 +13,7 @@ use crate::model::{
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Publish, encode};
 
+use super::code::in_puback;
 use super::will::attributes;
 use super::{Answer, Ctx, Phase, Request, Session, Settings, Ticket};
 
@@ -181,12 +182,12 @@ impl Session {
         Sender { uid: self.key.uid.clone(), client_id: self.key.client_id.clone() }
     }
 
-    /// A nameless connection can't come back, so it leaves no steps.
+    /// A connection that can't come back leaves no steps.
     fn step(&self, publish: &Publish<'_>, hash: u64, id: MessageId) -> Option<Step> {
         let packet_id = publish.packet_id?.get();
         let hold = publish.qos == mqtt::QoS::ExactlyOnce;
         let step = Step::Publish { publish: Published { packet_id, hash, id }, hold };
-        self.is_device().then_some(step)
+        self.can_return().then_some(step)
     }
 
     fn queue_answer(&mut self, publish: &Publish<'_>, answer: Answer, ctx: &mut Ctx<'_>) {
@@ -241,7 +242,7 @@ impl Session {
             publishing.unreleased.retain(|(id, _)| *id != packet_id.get());
         }
         match self.version {
-            mqtt::Version::V5 => self.write_ack(packet_id, qos, reason.mqtt5(), &words, ctx),
+            mqtt::Version::V5 => self.write_ack(packet_id, qos, in_puback(reason), &words, ctx),
             _ => self.end(reason, words, ctx),
         }
     }
@@ -269,7 +270,7 @@ impl Session {
         self.settle_stir(ctx);
         let packet_id = ack.packet_id.get();
         let held = self.publishing.as_ref().is_some_and(|publishing| publishing.holds(packet_id));
-        match (held, self.is_device()) {
+        match (held, self.can_return()) {
             (true, true) => ctx.ask(Request::Step {
                 ticket: Some(Ticket::Release(packet_id)),
                 step: Step::Release { packet_id },

@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::model::limit::{LIVE_ENTRIES_COUNT_MAX, PACKET_IDS_PER_LOG};
-use crate::model::{Entry, Seq};
+use crate::model::limit::{LIVE_ENTRIES_BYTES_MAX, LIVE_ENTRIES_COUNT_MAX, PACKET_IDS_PER_LOG};
+use crate::model::{Entry, QoS, Seq};
 
 use super::LogName;
 
@@ -26,10 +26,15 @@ pub struct Position {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flight {
-    /// PUBLISH was sent.
+    /// PUBLISH was sent with QoS 1.
     Sent,
-    /// The client has it (PUBREC); PUBREL was sent or waits for its commit.
+    /// PUBLISH was sent with QoS 2.
+    SentExactly,
+    /// QoS 2: the client has it (PUBREC); PUBREL was sent or waits for its commit.
     Received,
+    /// QoS 2: the client is done (PUBCOMP). The store must know that it was received until the
+    /// cursor has passed it, or a crash would send it again.
+    Completed,
     /// Acknowledged, skipped or removed.
     Done,
 }
@@ -45,6 +50,10 @@ pub enum Next {
     Release(Seq),
 }
 
+/// The client answered with a packet that does not belong to the QoS of the message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WrongAnswer;
+
 #[derive(Debug)]
 pub struct Reader {
     log: LogName,
@@ -56,6 +65,7 @@ pub struct Reader {
     open: u16,
     /// Records right behind what was sent, without gaps other than removed ones.
     ready: VecDeque<Entry>,
+    ready_bytes: usize,
     /// Position up to which `ready` or removed records reach.
     reached: Seq,
     head: Seq,
@@ -63,21 +73,27 @@ pub struct Reader {
     reading: Option<Seq>,
     sent_before: Seq,
     received_before: Vec<Seq>,
+    /// QoS 2 records that the cursor has passed: the store may forget that they were received.
+    completed: Vec<Seq>,
 }
 
 impl Reader {
     pub fn new(log: LogName, position: Position) -> Reader {
+        let Position { cursor, sent, head, received } = position;
+        let (completed, received_before) = received.into_iter().partition(|seq| *seq <= cursor);
         Reader {
             log,
-            cursor: position.cursor,
+            cursor,
             flights: VecDeque::new(),
             open: 0,
             ready: VecDeque::new(),
-            reached: position.cursor,
-            head: position.head.max(position.cursor),
+            ready_bytes: 0,
+            reached: cursor,
+            head: head.max(cursor),
             reading: None,
-            sent_before: position.sent,
-            received_before: position.received,
+            sent_before: sent,
+            received_before,
+            completed,
         }
     }
 
@@ -85,10 +101,17 @@ impl Reader {
     pub fn committed(&mut self, entry: Entry) {
         let is_next = self.reached == self.head && entry.seq == self.head.next();
         self.head = self.head.max(entry.seq);
-        if is_next && self.ready.len() < LIVE_ENTRIES_COUNT_MAX {
-            self.reached = entry.seq;
-            self.ready.push_back(entry);
+        let bytes = self.ready_bytes + entry.message.body.len();
+        let fits = self.ready.len() < LIVE_ENTRIES_COUNT_MAX && bytes <= LIVE_ENTRIES_BYTES_MAX;
+        if is_next && (fits || self.ready.is_empty()) {
+            self.push_ready(entry);
         }
+    }
+
+    fn push_ready(&mut self, entry: Entry) {
+        self.reached = entry.seq;
+        self.ready_bytes += entry.message.body.len();
+        self.ready.push_back(entry);
     }
 
     /// The position to read after, if there is something to read and nothing is ready. The answer
@@ -109,8 +132,7 @@ impl Reader {
         }
         for entry in entries {
             if entry.seq > self.reached {
-                self.reached = entry.seq;
-                self.ready.push_back(entry);
+                self.push_ready(entry);
             }
         }
         self.head = self.head.max(self.reached);
@@ -119,27 +141,44 @@ impl Reader {
 
     /// The next record, if fewer than `window` are in flight.
     pub fn next(&mut self, window: u16) -> Option<Next> {
-        let span = self.flights.len() as u64 + 1;
-        if self.open >= window || span >= PACKET_IDS_PER_LOG {
+        let release = self.release_due();
+        let seq = release.or(self.ready.front().map(|entry| entry.seq))?;
+        if self.flights.is_empty() {
+            // All before it is acknowledged or removed.
+            self.cursor = Seq(seq.0 - 1);
+        }
+        // Two records in flight must not share a packet id, however many were removed between.
+        if self.open >= window || seq.0 - self.cursor.0 >= PACKET_IDS_PER_LOG {
             return None;
         }
-        let entry = self.ready.pop_front()?;
-        self.fly_to(entry.seq);
-        if let Some(place) = self.received_before.iter().position(|seq| *seq == entry.seq) {
-            self.received_before.swap_remove(place);
-            self.mark(entry.seq, Flight::Received);
-            return Some(Next::Release(entry.seq));
+        let entry = self.ready.pop_front_if(|entry| entry.seq == seq);
+        self.ready_bytes -= entry.as_ref().map_or(0, |entry| entry.message.body.len());
+        if release.is_some() {
+            self.received_before.retain(|other| *other != seq);
+            self.fly_to(seq, Flight::Received);
+            return Some(Next::Release(seq));
         }
-        let dup = entry.seq <= self.sent_before;
+        let entry = entry?;
+        let exactly = self.log == LogName::Queue && entry.delivery.qos == QoS::ExactlyOnce;
+        self.fly_to(seq, if exactly { Flight::SentExactly } else { Flight::Sent });
+        let dup = seq <= self.sent_before;
         Some(Next::Publish { entry, dup })
     }
 
+    /// The oldest record that the client has and that is not behind the next one to send. It is
+    /// released even if the record itself was removed: the client holds its packet id.
+    fn release_due(&self) -> Option<Seq> {
+        let oldest = self.received_before.iter().min().copied()?;
+        let limit = self.ready.front().map_or(self.reached, |entry| entry.seq);
+        (oldest <= limit).then_some(oldest)
+    }
+
     /// Adds flights up to `seq`; positions between that were removed count as done.
-    fn fly_to(&mut self, seq: Seq) {
+    fn fly_to(&mut self, seq: Seq, flight: Flight) {
         while self.sent().next() < seq {
             self.flights.push_back(Flight::Done);
         }
-        self.flights.push_back(Flight::Sent);
+        self.flights.push_back(flight);
         self.open += 1;
         self.advance();
     }
@@ -147,38 +186,80 @@ impl Reader {
     /// When nothing is ready or in flight and the log has nothing up to `reached`, the cursor goes
     /// there: what was removed needs no acknowledgement.
     fn skip_removed(&mut self) {
-        if self.ready.is_empty() && self.flights.is_empty() {
+        if self.ready.is_empty() && self.flights.is_empty() && self.release_due().is_none() {
             self.cursor = self.reached;
         }
     }
 
-    /// The client acknowledged (PUBACK, PUBCOMP), or the record is not to be sent. True if the
-    /// cursor moved.
-    pub fn done(&mut self, seq: Seq) -> bool {
+    /// The record was not sent after all.
+    pub fn skip(&mut self, seq: Seq) {
+        self.mark_done(seq);
+    }
+
+    /// PUBACK. True if the cursor moved.
+    pub fn acknowledged(&mut self, seq: Seq) -> Result<bool, WrongAnswer> {
         match self.flight(seq) {
-            None | Some(Flight::Done) => false,
-            Some(_) => {
-                self.mark(seq, Flight::Done);
-                self.open -= 1;
-                self.advance()
+            Some(Flight::Sent) => Ok(self.mark_done(seq)),
+            Some(Flight::SentExactly | Flight::Received) => Err(WrongAnswer),
+            Some(Flight::Completed | Flight::Done) | None => Ok(false),
+        }
+    }
+
+    /// PUBREC: the client has a QoS 2 record. True if this is the first time it says so.
+    pub fn received(&mut self, seq: Seq) -> Result<bool, WrongAnswer> {
+        match self.flight(seq) {
+            Some(Flight::SentExactly) => {
+                self.mark(seq, Flight::Received);
+                Ok(true)
             }
+            Some(Flight::Sent) => Err(WrongAnswer),
+            _ => Ok(false),
         }
     }
 
-    /// The client has a QoS 2 record (PUBREC). True if this is the first time it says so.
-    pub fn received(&mut self, seq: Seq) -> bool {
-        let first = self.flight(seq) == Some(Flight::Sent);
-        if first {
-            self.mark(seq, Flight::Received);
+    /// PUBREC that says the client does not take it. True if the cursor moved.
+    pub fn refused(&mut self, seq: Seq) -> Result<bool, WrongAnswer> {
+        match self.flight(seq) {
+            Some(Flight::SentExactly) => Ok(self.mark_done(seq)),
+            _ => self.completed(seq),
         }
-        first
     }
 
+    /// PUBCOMP. True if the cursor moved.
+    pub fn completed(&mut self, seq: Seq) -> Result<bool, WrongAnswer> {
+        match self.flight(seq) {
+            Some(Flight::Received) => {
+                self.mark(seq, Flight::Completed);
+                Ok(self.advance())
+            }
+            Some(Flight::Sent | Flight::SentExactly) => Err(WrongAnswer),
+            Some(Flight::Completed | Flight::Done) | None => Ok(false),
+        }
+    }
+
+    /// QoS 2 records whose steps the store may forget, once it has the cursor.
+    pub fn take_completed(&mut self) -> Vec<Seq> {
+        std::mem::take(&mut self.completed)
+    }
+
+    fn mark_done(&mut self, seq: Seq) -> bool {
+        self.mark(seq, Flight::Done);
+        self.open -= 1;
+        self.advance()
+    }
+
+    /// A completed record is in flight until the cursor passes it: so the number of those that the
+    /// store must remember stays within the window.
     fn advance(&mut self) -> bool {
         let before = self.cursor;
-        while self.flights.front() == Some(&Flight::Done) {
+        while let Some(flight @ (Flight::Done | Flight::Completed)) = self.flights.front() {
+            let completed = *flight == Flight::Completed;
             self.flights.pop_front();
             self.cursor = self.cursor.next();
+            if completed {
+                self.open -= 1;
+                self.completed.push(self.cursor);
+            }
         }
         self.cursor > before
     }
@@ -202,7 +283,8 @@ impl Reader {
         let distance =
             (offset + PACKET_IDS_PER_LOG - first.0 % PACKET_IDS_PER_LOG) % PACKET_IDS_PER_LOG;
         let seq = Seq(first.0 + distance);
-        (seq <= self.sent() && self.flight(seq) != Some(Flight::Done)).then_some(seq)
+        let flight = self.flight(seq)?;
+        (!matches!(flight, Flight::Done | Flight::Completed)).then_some(seq)
     }
 
     /// How many records are in flight.
@@ -228,156 +310,5 @@ impl Reader {
     pub fn shrink(&mut self) {
         self.ready.shrink_to_fit();
         self.flights.shrink_to_fit();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::{
-        Attributes, ClientId, Delivery, Kind, Message, MessageId, QoS, Sender, Stamp, Uid,
-    };
-
-    fn entry(seq: u64) -> Entry {
-        let uid = Uid::parse("u").unwrap();
-        let message = Message {
-            id: MessageId(seq.into()),
-            from: Sender { uid, client_id: ClientId::parse("").unwrap() },
-            kind: Kind::Chat,
-            ts: Stamp(0),
-            expires_at: None,
-            topic: "u".into(),
-            retain: false,
-            qos: QoS::AtLeastOnce,
-            body: Default::default(),
-            attributes: Attributes::default(),
-        };
-        Entry { seq: Seq(seq), delivery: Delivery::default(), message: Arc::new(message) }
-    }
-
-    fn drain(reader: &mut Reader) -> Vec<u64> {
-        let mut out = Vec::new();
-        while let Some(Next::Publish { entry, .. }) = reader.next(100) {
-            out.push(entry.seq.0);
-        }
-        out
-    }
-
-    #[test]
-    fn a_live_record_behind_a_gap_sends_the_reader_back_to_the_store() {
-        let mut reader = Reader::new(LogName::Inbox, Position::default());
-        reader.committed(entry(1));
-        reader.committed(entry(3));
-        assert_eq!(drain(&mut reader), [1]);
-        assert_eq!(reader.wants_read(), Some(Seq(1)));
-        reader.read(vec![entry(2), entry(3)]);
-        assert_eq!(drain(&mut reader), [2, 3]);
-        assert_eq!(reader.wants_read(), None);
-    }
-
-    #[test]
-    fn the_cursor_is_the_contiguous_acknowledged_prefix() {
-        let mut reader = Reader::new(LogName::Inbox, Position::default());
-        (1..=3).for_each(|seq| reader.committed(entry(seq)));
-        drain(&mut reader);
-        assert!(!reader.done(Seq(2)));
-        assert_eq!(reader.cursor(), Seq(0));
-        assert!(reader.done(Seq(1)));
-        assert_eq!(reader.cursor(), Seq(2));
-        assert!(!reader.done(Seq(2)), "a second acknowledgement changes nothing");
-    }
-
-    #[test]
-    fn removed_records_count_as_done() {
-        let position = Position { head: Seq(9), ..Default::default() };
-        let mut reader = Reader::new(LogName::Inbox, position);
-        assert_eq!(reader.wants_read(), Some(Seq(0)));
-        reader.read(vec![entry(5), entry(9)]);
-        assert_eq!(drain(&mut reader), [5, 9]);
-        assert!(reader.done(Seq(5)));
-        assert_eq!(reader.cursor(), Seq(8));
-    }
-
-    #[test]
-    fn a_log_without_any_record_left_moves_the_cursor_to_its_head() {
-        let position = Position { head: Seq(4), ..Default::default() };
-        let mut reader = Reader::new(LogName::Queue, position);
-        reader.wants_read();
-        reader.read(vec![]);
-        assert_eq!(reader.cursor(), Seq(4));
-        assert_eq!(reader.wants_read(), None);
-    }
-
-    #[test]
-    fn what_was_sent_before_goes_out_again_as_dup_and_released_as_pubrel() {
-        let position =
-            Position { cursor: Seq(1), sent: Seq(3), head: Seq(4), received: vec![Seq(2)] };
-        let mut reader = Reader::new(LogName::Queue, position);
-        reader.wants_read();
-        reader.read(vec![entry(2), entry(3), entry(4)]);
-        assert_eq!(reader.next(9), Some(Next::Release(Seq(2))));
-        assert_eq!(reader.next(9), Some(Next::Publish { entry: entry(3), dup: true }));
-        assert_eq!(reader.next(9), Some(Next::Publish { entry: entry(4), dup: false }));
-        assert_eq!(reader.seq_of(LogName::Queue.packet_id(Seq(3))), Some(Seq(3)));
-    }
-
-    #[test]
-    fn the_window_bounds_what_is_in_flight() {
-        let mut reader = Reader::new(LogName::Inbox, Position::default());
-        (1..=5).for_each(|seq| reader.committed(entry(seq)));
-        assert!(reader.next(2).is_some() && reader.next(2).is_some());
-        assert_eq!(reader.next(2), None);
-        reader.done(Seq(2));
-        assert!(reader.next(2).is_some());
-        assert_eq!(reader.next(2), None);
-    }
-
-    proptest! {
-        /// Whatever mixture of live records, reads and acknowledgements: each record once, in
-        /// order, and in the end the cursor stands at the head.
-        #[test]
-        fn every_record_is_sent_once_and_in_order(
-            start in 0..70_000u64, count in 1..200u64, window in 1..20u16,
-            choices in prop::collection::vec(0..4u8, 1..800),
-        ) {
-            let at = Seq(start);
-            let mut reader = Reader::new(
-                LogName::Inbox,
-                Position { cursor: at, sent: at, head: at, received: vec![] },
-            );
-            let (mut committed, mut sent, mut acked) = (start, start, start);
-            for choice in choices.into_iter().chain([0, 1, 2, 3].repeat(4 * count as usize)) {
-                match choice {
-                    0 if committed < start + count => {
-                        committed += 1;
-                        // Every seventh hint is lost.
-                        if committed % 7 != 0 || committed == start + count {
-                            reader.committed(entry(committed));
-                        }
-                    }
-                    1 => if let Some(after) = reader.wants_read() {
-                        let end = committed.min(after.0 + 10);
-                        reader.read((after.0 + 1..=end).map(entry).collect());
-                    },
-                    2 => if let Some(Next::Publish { entry, .. }) = reader.next(window) {
-                        sent += 1;
-                        prop_assert_eq!(entry.seq, Seq(sent));
-                        let id = LogName::Inbox.packet_id(entry.seq);
-                        prop_assert_eq!(reader.seq_of(id), Some(entry.seq));
-                        prop_assert!(sent - acked <= window.into());
-                    },
-                    3 if acked < sent => {
-                        acked += 1;
-                        prop_assert!(reader.done(Seq(acked)));
-                    }
-                    _ => {}
-                }
-            }
-            prop_assert_eq!(reader.cursor(), Seq(start + count));
-        }
     }
 }

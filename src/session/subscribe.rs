@@ -6,6 +6,7 @@ use crate::model::target::{Interest, TargetError};
 use crate::model::{QoS, Reason};
 use crate::mqtt::{Packet, PacketId, SubAck, Subscribe, Unsubscribe, Version, encode};
 
+use super::code::in_suback;
 use super::publish::model_qos;
 use super::{Answer, Ctx, Request, Session};
 
@@ -112,7 +113,7 @@ impl Session {
         self.reason_string(words.map_or("", |(_, words)| words), ctx);
         let code = |result: &Result<u8, (Reason, Box<str>)>| match (result, self.version) {
             (Ok(code), _) => *code,
-            (Err((reason, _)), Version::V5) => reason.mqtt5(),
+            (Err((reason, _)), Version::V5) => in_suback(*reason),
             (Err(_), _) => FAILURE_311,
         };
         let codes: Vec<u8> = granted.results.iter().map(code).collect();

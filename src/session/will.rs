@@ -43,6 +43,11 @@ impl Will {
         }
     }
 
+    /// What it holds in memory.
+    pub fn bytes(&self) -> usize {
+        self.topic.len() + self.body.len() + self.attributes.as_bytes().len()
+    }
+
     pub fn into_message(self, ids: &mut IdSource, stamp: Stamp) -> (Target, Message) {
         let message = Message {
             id: ids.next(stamp),

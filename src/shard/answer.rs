@@ -28,6 +28,13 @@ impl Shard {
                 self.handle(token, Input::Answer(ticket, Answer::Duplicate));
             }
             Ok(_) => self.handle(token, Input::Answer(ticket, Answer::Done)),
+            // It may be stored: neither an acknowledgement nor a refusal would be true. The client
+            // comes back and sends again, and the store knows by then what it has.
+            Err(error @ StoreError::OutcomeUnknown(_)) => {
+                tracing::error!("a write has an unknown outcome: {error}");
+                let reason = Reason::StoreFailed;
+                self.handle(token, Input::End(reason, reason.words().into()));
+            }
             Err(error) => self.handle(token, Input::Answer(ticket, refusal(&error))),
         }
     }

@@ -4,19 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metrics::Closed;
-use crate::model::{Identity, Moment, SessionKey, Submission};
-use crate::session::{Closing, Ticket, Will};
+use crate::model::{Identity, SessionKey, Submission};
+use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::Write;
 
+use super::wills::DelayedWill;
 use super::{Conn, Shard, Token};
-
-/// A will that waits for its delay (MQTT 5, section 3.1.3.2.2).
-pub struct DelayedWill {
-    pub at: Moment,
-    key: SessionKey,
-    who: Arc<Identity>,
-    will: Will,
-}
 
 impl Shard {
     pub(super) fn close(&mut self, token: Token, closing: Closing) {
@@ -44,7 +37,9 @@ impl Shard {
     /// What the session leaves behind: a durable one its filters, any other one nothing.
     fn leave_session(&mut self, token: Token, key: &SessionKey) {
         let Some(conn) = self.conn(token) else { return };
-        let (kept, expiry) = (conn.kept, conn.session.expiry());
+        // Without the store's answer there may be an older session, which this one took up.
+        let kept = conn.kept || (!conn.opened && !key.client_id.is_empty());
+        let expiry = conn.session.expiry();
         let filters = std::mem::take(&mut conn.filters);
         if self.connected(key) == Some(token) {
             self.by_key.remove(key);
@@ -58,6 +53,7 @@ impl Shard {
             }
             return;
         }
+        self.forget_subscriptions(key);
         let at = crate::broker::subscriptions::Connection { worker: self.index, token: token.0 };
         let at = (!kept).then_some(at);
         for filter in filters {
@@ -78,9 +74,24 @@ impl Shard {
         let Some(conn) = self.conn(token) else { return };
         let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
         let delay = will.delay.min(conn.session.expiry());
-        match delay == Duration::ZERO || self.draining {
-            true => self.send_will(&who, &key, will),
-            false => self.wills.push(DelayedWill { at: now.after(delay), key, who, will }),
+        if delay == Duration::ZERO || self.draining {
+            return self.send_will(&who, &key, will);
+        }
+        self.wills.push(DelayedWill { at: now.after(delay), key, who, will });
+        while let Some(first) = self.wills.take_excess() {
+            tracing::info!(key = %first.key, "a delayed will goes out early: too many wait");
+            self.send_delayed(first);
+        }
+    }
+
+    fn send_delayed(&mut self, DelayedWill { who, key, will, .. }: DelayedWill) {
+        self.send_will(&who, &key, will);
+    }
+
+    /// The server stops: nobody could send them later.
+    pub(super) fn send_waiting_wills(&mut self) {
+        for will in self.wills.take_all() {
+            self.send_delayed(will);
         }
     }
 
@@ -89,25 +100,25 @@ impl Shard {
         let submission = Submission { target, message: Arc::new(message), dedupe: None };
         // Nobody waits for the answer; a refusal is logged where it is made.
         let nobody = (Token(u64::MAX), Ticket::Publish(0));
-        self.submit_as(who, key, submission, None, nobody);
+        if let Some(Answer::Refused(reason, _)) = self.submit_as(who, key, submission, None, nobody)
+        {
+            self.tally.dropped.push(reason);
+        }
     }
 
     pub(super) fn fire_wills(&mut self) {
-        let now = self.now;
-        let due: Vec<DelayedWill> = self.wills.extract_if(.., |will| will.at <= now).collect();
-        for DelayedWill { who, key, will, .. } in due {
-            self.send_will(&who, &key, will);
+        for will in self.wills.take_due(self.now) {
+            self.send_delayed(will);
         }
     }
 
     /// The client is back before its will went out: with its session the will is dropped
     /// [MQTT-3.1.3-9]; a clean start ends the session, so the will goes out now.
     pub(super) fn drop_delayed_will(&mut self, key: &SessionKey, clean_start: bool) {
-        let due: Vec<DelayedWill> = self.wills.extract_if(.., |will| will.key == *key).collect();
-        for DelayedWill { who, key, will, .. } in due {
-            if clean_start {
-                self.send_will(&who, &key, will);
-            }
+        if let Some(will) = self.wills.take(key)
+            && clean_start
+        {
+            self.send_delayed(will);
         }
     }
 }

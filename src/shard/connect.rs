@@ -1,6 +1,7 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
+use crate::auth::Known;
 use crate::model::{Moment, Reason, SessionKey};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
@@ -15,6 +16,11 @@ impl Shard {
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
         self.arm(token);
+        if self.draining {
+            // It was greeted while the others were sent away.
+            self.give_up(token, Reason::ShuttingDown);
+            return token;
+        }
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
             self.handle(token, Input::Opened(Box::default()));
@@ -49,6 +55,7 @@ impl Shard {
             flush_asked: false,
             armed: Moment::default(),
             kept: false,
+            opened: false,
             asking: None,
             closing: None,
         });
@@ -77,20 +84,33 @@ impl Shard {
             head: cursor.head,
             received: Vec::new(),
         };
-        let durable = conn.session.is_durable();
+        // An MQTT 5 client may take up a durable session and let it end with this connection.
+        conn.kept = opened.durable.is_some();
+        conn.opened = true;
+        let key = conn.session.key().clone();
         let (envelope, filters) = self.resume_filters(&opened);
+        self.reconcile(&key, &filters);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),
-            queue: opened.durable.filter(|_| durable).map(|durable| position(durable.queue)),
+            queue: opened.durable.map(|durable| position(durable.queue)),
             session_present: opened.session_present,
             envelope,
         };
         if let Some(conn) = self.conn(token) {
             conn.filters = filters;
         }
+        if self.was_removed(token) {
+            return self.give_up(token, Reason::Removed);
+        }
         self.handle(token, Input::Opened(Box::new(opened)));
         self.arm(token);
+    }
+
+    /// The user was removed after its password had been checked.
+    fn was_removed(&mut self, token: Token) -> bool {
+        let directory = self.shared.directory.clone();
+        self.conn(token).is_some_and(|conn| directory.knows(&conn.session.key().uid) == Known::No)
     }
 
     pub(super) fn know_device(&mut self, token: Token) {

@@ -99,7 +99,7 @@ impl super::Shard {
     /// Cursors are stored in batches, a little later: redelivery is allowed, loss is not.
     pub(super) fn advance(&mut self, token: Token, log: LogName, cursor: Seq, sent: Seq) {
         let Some(conn) = self.conn(token) else { return };
-        if conn.session.is_device() {
+        if conn.session.is_device() || log == LogName::Queue {
             let key = conn.session.key().clone();
             self.advances.insert((key, log), (cursor, sent));
         }

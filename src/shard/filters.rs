@@ -29,7 +29,7 @@ impl Shard {
         let granted = asks.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let stored: Vec<Subscription> =
             granted.filter_map(|(ask, _)| stored_subscription(ask)).collect();
-        let wait = conn.session.is_durable() && !stored.is_empty();
+        let wait = conn.kept && !stored.is_empty();
         if wait {
             let write = Write::Subscribe { key, subscriptions: stored };
             self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
@@ -73,10 +73,9 @@ impl Shard {
         if is_new {
             conn.filters.push(filter.clone());
         }
-        let durable = conn.session.is_durable();
         let subscriber = Subscriber {
             key: conn.session.key().clone(),
-            connection: (!durable).then_some(Connection { worker: index, token: token.0 }),
+            connection: (!conn.kept).then_some(Connection { worker: index, token: token.0 }),
             qos: ask.qos,
             no_local: ask.no_local,
             retain_as_published: ask.retain_as_published,
@@ -91,7 +90,7 @@ impl Shard {
             filters.iter().map(|filter| topics.interest(filter).ok()).collect();
         let results = interests.iter().map(|interest| self.forget(token, interest)).collect();
         let Some(conn) = self.conn(token) else { return };
-        let wait = conn.session.is_durable();
+        let wait = conn.kept;
         if wait {
             let key = conn.session.key().clone();
             let write = Write::Unsubscribe { key, filters };
@@ -111,7 +110,7 @@ impl Shard {
                 conn.filters.swap_remove(place);
                 let key = conn.session.key().clone();
                 let connection = Connection { worker: index, token: token.0 };
-                let connection = (!conn.session.is_durable()).then_some(connection);
+                let connection = (!conn.kept).then_some(connection);
                 self.with_tree(|tree| tree.remove(filter, &key, connection));
                 Ok(0)
             }
@@ -149,6 +148,16 @@ impl Shard {
         let subscriber = subscriber(key, subscription);
         self.with_tree(|tree| tree.add(&filter, subscriber));
         self.away.entry(key.clone()).or_default().push(filter);
+    }
+
+    /// The store's answer is the truth: filters of a session that expired meanwhile leave the tree,
+    /// and those that are left belong to the connection.
+    pub(super) fn reconcile(&mut self, key: &SessionKey, kept: &[Filter]) {
+        for filter in self.away.remove(key).unwrap_or_default() {
+            if !kept.contains(&filter) {
+                self.with_tree(|tree| tree.remove(&filter, key, None));
+            }
+        }
     }
 
     /// The session is over: its filters leave the tree.

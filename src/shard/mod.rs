@@ -4,7 +4,7 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `close` its end.
+//! `close` its end, `wills` those that wait for their delay.
 
 mod answer;
 mod close;
@@ -12,8 +12,11 @@ mod connect;
 mod effects;
 mod filters;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod users;
 mod wake;
+mod wills;
 mod wire;
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,8 +36,8 @@ pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
 pub use users::worker_of;
 pub use wire::Taken;
 
-use close::DelayedWill;
 use submit::Asking;
+use wills::DelayedWills;
 
 /// A connection: its place in the slab and how often that place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,6 +80,8 @@ struct Conn {
     armed: Moment,
     /// The store keeps this session beyond the connection.
     kept: bool,
+    /// The store has answered what it keeps.
+    opened: bool,
     /// A publish to a user of whom the directory is asked; the connection is read no further.
     asking: Option<Box<Asking>>,
     closing: Option<Closing>,
@@ -90,7 +95,7 @@ pub struct Shard {
     generation: u32,
     by_key: HashMap<SessionKey, Token>,
     users: HashMap<Uid, Vec<Token>>,
-    wills: Vec<DelayedWill>,
+    wills: DelayedWills,
     /// Plain filters of durable sessions that are not connected.
     away: HashMap<SessionKey, Vec<Filter>>,
     timers: BTreeSet<(Moment, Token)>,
@@ -117,7 +122,7 @@ impl Shard {
             generation: 0,
             by_key: HashMap::new(),
             users: HashMap::new(),
-            wills: Vec::new(),
+            wills: DelayedWills::default(),
             away: HashMap::new(),
             timers: BTreeSet::new(),
             spare: Vec::new(),

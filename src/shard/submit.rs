@@ -119,6 +119,10 @@ impl Shard {
     pub(super) fn step(&mut self, token: Token, ticket: Option<Ticket>, step: Step) {
         let Some(conn) = self.conn(token) else { return };
         let key = conn.session.key().clone();
+        if let Step::Completed { .. } = step {
+            // The cursor that has passed the record is committed first, or with it.
+            self.flush_advances_of(&key);
+        }
         self.ask_store(Write::Step { key, step }, ticket.map(|ticket| (token, ticket)));
     }
 

@@ -130,7 +130,7 @@ impl Shard {
 
     /// When [`Shard::tick`] is due.
     pub fn deadline(&self) -> Option<Moment> {
-        let will = self.wills.iter().map(|will| will.at).min();
+        let will = self.wills.deadline();
         let timer = self.timers.first().map(|(due, _)| *due);
         [will, timer].into_iter().flatten().min()
     }

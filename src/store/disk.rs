@@ -68,7 +68,7 @@ impl DiskGuard {
             Ok(free) => self.restore(free),
         }
         match (&was_low, &self.low) {
-            (None, Some(words)) => tracing::error!("nothing new is stored: {words}"),
+            (None, Some(words)) => tracing::error!("the disk is nearly full: {words}"),
             (Some(_), None) => tracing::warn!("the disk has room again: messages are stored"),
             _ => {}
         }

@@ -7,15 +7,22 @@
 //!    of it is on disk (fsync) and survives power loss. When it returns `Err`, none of it is
 //!    visible afterwards, or the error says that the outcome is unknown.
 //! 2. `seq` is dense within one recipient and never given twice, whatever was deleted since.
-//! 3. A dedupe key and the sender's state are part of the transaction of the message they belong to.
+//! 3. A dedupe key and the sender's state are part of the transaction of the message they belong
+//!    to.
 //! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
 //! 5. A removal is counted with its reason; nothing is removed without one.
 
+mod cache;
+mod checksum;
 pub mod commit;
 pub mod disk;
 pub mod lock;
 pub mod memory;
 pub mod open;
+pub mod postgres;
+mod record;
+pub mod sqlite;
+mod work;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +37,9 @@ use crate::model::{
 pub use commit::{Committer, Done, Reply, Request, Tag};
 pub use disk::DiskGuard;
 pub use memory::MemoryStore;
+pub use open::open;
+pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;
 
 /// A device seen again within this time is not written again: its age is known to that grain.
 pub const DEVICE_SEEN_GRAIN: Duration = Duration::from_secs(60);
@@ -52,6 +62,11 @@ impl StoreLimits {
         (span > self.messages_max + self.messages_max / 100)
             .then(|| head.saturating_sub(self.messages_max))
     }
+}
+
+/// A duration as it is stored; longer ones count as the longest.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What an asynchronous store method returns; boxed so that the trait serves as `dyn`.

@@ -74,7 +74,7 @@ fn another_users_inbox_cannot_be_subscribed_to() {
 
 #[test]
 fn plain_topics_are_closed_unless_the_acl_opens_them() {
-    let broker = Broker::dev();
+    let broker = Broker::with(&[("HOMING__ACL__DEFAULT", "deny")]);
     let mut alice = broker.device_v5("alice", "phone");
     assert_eq!(alice.subscribe("news/today", 1), 0x87);
     let id = alice.publish("news/today", "x", 1);

@@ -1,4 +1,4 @@
-//! MQTT 5 clients are told why the server closes; 3.1.1 clients, who cannot be told, are just closed.
+//! MQTT 5 clients are told why the server closes; 3.1.1 clients, who cannot be, are just closed.
 
 use super::support::wire::{packet, properties, string, varint};
 use super::support::{Broker, Connect, V5, prop, words};

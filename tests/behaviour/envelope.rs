@@ -1,5 +1,5 @@
-//! `{uid}/envelope`: every inbox message as JSON with its sender, for clients that cannot see MQTT 5
-//! properties.
+//! `{uid}/envelope`: every inbox message as JSON with its sender, for clients that cannot see
+//! MQTT 5 properties.
 
 use serde_json::Value;
 

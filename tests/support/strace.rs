@@ -59,3 +59,9 @@ pub fn split(line: &str) -> (&str, &str) {
         None => ("", line),
     }
 }
+
+/// Whether the call is about a socket, in the output of `strace -y -xx`, where the names of file
+/// descriptors are in hex too.
+pub fn is_socket(line: &str) -> bool {
+    line.contains(&format!("<{}", hex(b"socket:")))
+}

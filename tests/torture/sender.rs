@@ -1,5 +1,5 @@
-//! A sender that never gives up: it keeps a window of QoS 1 and 2 messages in flight, and after each
-//! crash resends what is unacknowledged, in order, with DUP and the same packet ids (MQTT 4.4).
+//! A sender that never gives up: it keeps a window of QoS 1 and 2 messages in flight, and after
+//! each crash resends what is unacknowledged, in order, with DUP and the same packet ids.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

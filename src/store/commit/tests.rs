@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::model::{Stamp, Uid};
+use crate::model::Uid;
 use crate::store::{MemoryStore, StoreLimits};
 
 fn put(name: &str) -> Write {

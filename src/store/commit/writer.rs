@@ -88,15 +88,18 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
         self.store.close().await
     }
 
-    /// Commits; without the appends where the disk has no room for them.
+    /// Commits; without the appends where the disk has no room for them. If it has none even for
+    /// the rest, the ballast makes some.
     async fn commit_possible(&mut self, writes: &[Write]) -> Outcome {
         let moment = self.clock.moment();
-        if let Some(Err(error)) = self.guard.as_mut().map(|guard| guard.check(moment)) {
-            return self.commit_without_appends(writes, &error).await;
-        }
-        let outcome = self.commit_whole(writes).await;
-        let full = outcome.answers.iter().find_map(|answer| match answer {
-            Err(error @ StoreError::Full(_)) => Some(error.clone()),
+        let low = self.guard.as_mut().and_then(|guard| guard.check(moment).err());
+        let outcome = match &low {
+            Some(error) => self.commit_without_appends(writes, error).await,
+            None => self.commit_whole(writes).await,
+        };
+        let expected = |write: &Write| low.is_some() && matches!(write, Write::Append(_));
+        let full = writes.iter().zip(&outcome.answers).find_map(|(write, answer)| match answer {
+            Err(error @ StoreError::Full(_)) if !expected(write) => Some(error.clone()),
             _ => None,
         });
         let Some(error) = full else { return outcome };

@@ -104,7 +104,10 @@ impl State {
             Write::KnowDevice { key, devices_max } => {
                 return Written::Known(self.know_device(key, *devices_max, now));
             }
-            Write::Sweep(sweep) => return self.sweep(sweep, now),
+            Write::Sweep(sweep) => {
+                self.trim();
+                return self.sweep(sweep, now);
+            }
             Write::EndSession { key, expiry } => self.end_session(key, *expiry, now),
             Write::Step { key, step } => self.step(key, *step, now),
             Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),

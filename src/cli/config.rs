@@ -1,0 +1,58 @@
+//! `homing config check|show|defaults`.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::exit::Failure;
+use super::place::Place;
+use crate::config::{Config, show};
+
+const DEFAULTS: &str = include_str!("../../config.toml");
+
+#[derive(Args, Debug)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Verb {
+    /// Load the settings as `serve` does and say what is wrong
+    Check,
+    /// Print the settings that hold, and what set each; passwords are hidden
+    Show,
+    /// Print every setting with its default and what it is for
+    Defaults,
+}
+
+pub fn run(args: ConfigArgs) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let text = match (args.verb, args.json) {
+        (Verb::Defaults, false) => DEFAULTS.trim_end().to_owned(),
+        (Verb::Defaults, true) => json!(Config::default()).to_string(),
+        (Verb::Check, json) => {
+            let checked = args.place.load(Config::default());
+            match (checked, json) {
+                (Ok(_), false) => "the settings are right".into(),
+                (Ok(_), true) => json!({ "ok": true }).to_string(),
+                (Err(failure), false) => return Err(failure),
+                (Err(failure), true) => {
+                    writeln!(out, "{}", json!({ "ok": false, "error": failure.words }))?;
+                    return Err(Failure { words: String::new(), ..failure });
+                }
+            }
+        }
+        (Verb::Show, json) => {
+            let loaded = args.place.load(Config::default())?;
+            if json { show::json(&loaded) } else { show::toml(&loaded) }
+        }
+    };
+    Ok(writeln!(out, "{text}")?)
+}

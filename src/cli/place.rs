@@ -1,0 +1,82 @@
+//! Where a broker's settings and data are: the flags that `dev`, `serve`, `user` and `config` share.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::exit::{Failure, UNREACHABLE, finish};
+use super::user::{self, Opened, UserArgs};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::config::load::{Flags, Loaded, load};
+use crate::store::StoreLimits;
+use crate::store::lock::{DataLock, Mode, lock, mode_of};
+
+#[derive(Args, Clone, Debug)]
+pub struct DataPlace {
+    /// Read settings from this file; no other file is read
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// The data directory
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    #[command(flatten)]
+    data: DataPlace,
+    /// Listen for MQTT here; may be repeated
+    #[arg(long, value_name = "ADDR:PORT", global = true)]
+    mqtt: Vec<String>,
+    /// Listen for HTTP (/health and /metrics) here; may be repeated
+    #[arg(long, value_name = "ADDR:PORT", global = true)]
+    http: Vec<String>,
+}
+
+impl Place {
+    /// All settings, on the grounds of `base`.
+    pub fn load(self, base: Config) -> Result<Loaded, Failure> {
+        let flags = Flags { mqtt: self.mqtt, http: self.http, data: self.data.data };
+        let loaded = load(base, self.data.config.as_deref(), flags).map_err(Failure::usage)?;
+        crate::log::filter(&loaded.config.log.level).map_err(Failure::usage)?;
+        Ok(loaded)
+    }
+}
+
+/// `homing user`: the settings say where the users are.
+pub fn user(args: UserArgs, data: DataPlace) -> ExitCode {
+    let place = Place { data, mqtt: Vec::new(), http: Vec::new() };
+    let told = place.load(Config::default()).and_then(|loaded| {
+        let data = loaded.config.store.data.clone();
+        let data = data.ok_or_else(|| {
+            Failure::usage("whose users? Give the broker's data directory with --data DIR")
+        })?;
+        Ok((loaded.config, data))
+    });
+    let (config, data) = match told {
+        Ok(told) => told,
+        Err(failure) => return finish("user", Err(failure)),
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return finish("user", Err(Failure::new(UNREACHABLE, error))),
+    };
+    runtime.block_on(user::run(args, &data, async || open(&config, &data).await))
+}
+
+/// The store of a directory that no broker uses.
+async fn open(config: &Config, data: &std::path::Path) -> Result<Opened<DataLock>, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let mode = mode_of(data).map_err(|error| words(&error))?.unwrap_or(Mode::Serve);
+    let lock = lock(data, mode).map_err(|error| words(&error))?;
+    let limits = StoreLimits {
+        messages_max: config.inbox.messages_max,
+        session_expiry_max: config.limits.session_expiry_max.0,
+    };
+    let opened =
+        crate::store::open::open(&config.store.url, data, limits, SystemClock::default().stamp())
+            .await;
+    Ok(Opened { store: opened.map_err(|error| words(&error))?, lock })
+}

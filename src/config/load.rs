@@ -1,0 +1,176 @@
+//! Where settings come from: the defaults, then the file, then the environment, then the command
+//! line; each may change what came before.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+pub use super::check::not_loopback;
+use super::{Config, check, env, file};
+
+/// What the command line says about settings.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub mqtt: Vec<String>,
+    pub http: Vec<String>,
+    pub data: Option<PathBuf>,
+}
+
+/// Everything settings are made from; `file` is its name and its text.
+pub struct Sources<'a> {
+    pub base: Config,
+    pub file: Option<(&'a str, &'a str)>,
+    pub variables: Vec<(String, String)>,
+    pub flags: Flags,
+}
+
+/// Settings, and for each key that was set: by what.
+#[derive(Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub origins: BTreeMap<String, String>,
+}
+
+/// Loads the settings of this process. Only a file that is named is read.
+///
+/// # Errors
+/// In words, ready to be printed: who is to blame and what to change.
+pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, String> {
+    let name = path.map(|path| path.display().to_string()).unwrap_or_default();
+    let unreadable = |error| format!("the configuration file {name} cannot be read: {error}");
+    let text = path.map(std::fs::read_to_string).transpose().map_err(unreadable)?;
+    let file = text.as_deref().map(|text| (name.as_str(), text));
+    merge(Sources { base, file, variables: env::variables(), flags })
+}
+
+/// Merges the sources and looks for contradictions.
+///
+/// # Errors
+/// In words: the first mistake of a source, or all contradictions, one a line.
+pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
+    let mut state = State::new(sources.base)?;
+    if let Some((name, text)) = sources.file {
+        state.put_all(file::read(name, text)?, name);
+    }
+    for (name, text) in &sources.variables {
+        let setting = env::read(name, text)?;
+        state.put(&setting.section, &setting.key, setting.value.clone(), name);
+    }
+    state.put_flags(sources.flags);
+    let config = file::fits(&state.table)?;
+    match check::contradictions(&config).as_slice() {
+        [] => Ok(Loaded { config, origins: state.origins }),
+        all => Err(all.join("\n")),
+    }
+}
+
+struct State {
+    table: Table,
+    origins: BTreeMap<String, String>,
+}
+
+impl State {
+    fn new(base: Config) -> Result<State, String> {
+        let table = Table::try_from(base).map_err(|error| error.to_string())?;
+        Ok(State { table, origins: BTreeMap::new() })
+    }
+
+    fn put(&mut self, section: &str, key: &str, value: Value, origin: &str) {
+        self.origins.insert(format!("{section}.{key}"), origin.into());
+        let setting = env::Setting { section: section.into(), key: key.into(), value };
+        setting.put_into(&mut self.table);
+    }
+
+    fn put_all(&mut self, table: Table, origin: &str) {
+        for (section, value) in table {
+            let Value::Table(keys) = value else { continue };
+            for (key, value) in keys {
+                self.put(&section, &key, value, origin);
+            }
+        }
+    }
+
+    fn put_flags(&mut self, flags: Flags) {
+        let list = |all: Vec<String>| Value::Array(all.into_iter().map(Value::String).collect());
+        if !flags.mqtt.is_empty() {
+            self.put("listen", "mqtt", list(flags.mqtt), "--mqtt");
+        }
+        if !flags.http.is_empty() {
+            self.put("listen", "http", list(flags.http), "--http");
+        }
+        if let Some(data) = flags.data {
+            let path = Value::String(data.to_string_lossy().into_owned());
+            self.put("store", "data", path, "--data");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: &str = include_str!("../../config.toml");
+
+    fn sources<'a>(text: &'a str, variables: &[(&str, &str)]) -> Sources<'a> {
+        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Sources {
+            base: Config::default(),
+            file: Some(("f.toml", text)),
+            variables: variables.collect(),
+            flags: Flags::default(),
+        }
+    }
+
+    #[test]
+    fn each_source_overrules_the_one_before_and_leaves_the_rest() {
+        let text = "[inbox]\nsettle = \"1ms\"\nmessages_max = 7\n[store]\ndata = \"a\"";
+        let mut sources = sources(text, &[("HOMING__INBOX__SETTLE", "2ms")]);
+        sources.base.inbox.settle_max = super::super::Span(std::time::Duration::from_secs(9));
+        sources.flags.data = Some("b".into());
+        sources.flags.mqtt = vec!["127.0.0.1:0".into()];
+        let Loaded { config, origins } = merge(sources).unwrap();
+        assert_eq!(config.inbox.settle.to_string(), "2ms");
+        assert_eq!(config.inbox.settle_max.to_string(), "9s");
+        assert_eq!((config.inbox.messages_max, config.store.data), (7, Some("b".into())));
+        assert_eq!(config.listen.mqtt, ["127.0.0.1:0"]);
+        assert_eq!(config.inbox.retention, Config::default().inbox.retention);
+        let origin = |key: &str| origins.get(key).map(String::as_str);
+        assert_eq!(origin("inbox.settle"), Some("HOMING__INBOX__SETTLE"));
+        assert_eq!(origin("inbox.messages_max"), Some("f.toml"));
+        assert_eq!((origin("store.data"), origin("log.level")), (Some("--data"), None));
+    }
+
+    #[test]
+    fn a_missing_file_is_told() {
+        let words = load(Config::default(), Some(Path::new("no/such.toml")), Flags::default());
+        assert!(words.unwrap_err().contains("no/such.toml cannot be read"));
+    }
+
+    #[test]
+    fn config_toml_says_the_defaults() {
+        assert_eq!(merge(sources(SHOWN, &[])).unwrap().config, Config::default());
+    }
+
+    /// Keys without a default are shown as a comment.
+    #[test]
+    fn config_toml_shows_every_key_with_a_reason() {
+        let mut shown = Vec::new();
+        let mut section = "";
+        let mut before = "";
+        for line in SHOWN.lines() {
+            let setting = line.strip_prefix("# data").map_or(line, |_| &line[2..]);
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']');
+            } else if let Some((key, _)) = setting.split_once(" = ") {
+                assert!(before.starts_with("# "), "{key} has no line that says why");
+                shown.push(format!("{section}.{key}"));
+            }
+            before = line;
+        }
+        shown.sort();
+        let mut all = crate::config::keys::dotted();
+        all.sort();
+        assert_eq!(shown, all);
+    }
+}

@@ -1,0 +1,91 @@
+//! Settings as text: TOML or JSON, with what set each key, and without secrets.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use toml::{Table, Value};
+
+use super::Config;
+use super::load::Loaded;
+
+/// A URL whose password is replaced by `***`.
+pub fn without_password(url: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let authority = rest.split('/').next()?;
+        let (login, _) = authority.rsplit_once('@')?;
+        let (user, _) = login.split_once(':')?;
+        Some(format!("{scheme}://{user}:***{}", &rest[login.len()..]))
+    };
+    hidden().unwrap_or_else(|| url.to_owned())
+}
+
+fn sections(config: &Config) -> Table {
+    let mut shown = config.clone();
+    shown.store.url = without_password(&shown.store.url);
+    Table::try_from(shown).unwrap_or_default()
+}
+
+/// All settings as a file that could be read again; behind a key stands what set it.
+pub fn toml(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for (section, value) in sections(&loaded.config) {
+        let Value::Table(keys) = value else { continue };
+        text.push_str(&format!("[{section}]\n"));
+        for (key, value) in keys {
+            let origin = loaded.origins.get(&format!("{section}.{key}"));
+            let note = origin.map(|origin| format!("  # {origin}")).unwrap_or_default();
+            text.push_str(&format!("{key} = {value}{note}\n"));
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// `{"section.key": {"value": …, "from": "default" | file | variable | flag}}`.
+pub fn json(loaded: &Loaded) -> String {
+    let mut all = BTreeMap::new();
+    for (section, value) in sections(&loaded.config) {
+        let Value::Table(keys) = value else { continue };
+        for (key, value) in keys {
+            let dotted = format!("{section}.{key}");
+            let from = loaded.origins.get(&dotted).map_or("default", String::as_str);
+            all.insert(dotted.clone(), json!({ "value": value, "from": from }));
+        }
+    }
+    json!(all).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load::{Flags, Sources, merge};
+
+    fn loaded() -> Loaded {
+        let text = "store = \"postgres://homing:secret@db:5432/homing\"\n[log]\nlevel = \"warn\"";
+        let (base, flags) = (Config::default(), Flags::default());
+        merge(Sources { base, file: Some(("f", text)), variables: Vec::new(), flags }).unwrap()
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let (toml, json) = (toml(&loaded()), json(&loaded()));
+        for shown in [&toml, &json] {
+            assert!(!shown.contains("secret"), "{shown}");
+            assert!(shown.contains("postgres://homing:***@db:5432/homing"), "{shown}");
+        }
+        assert_eq!(without_password("postgres://db/homing"), "postgres://db/homing");
+        assert_eq!(without_password("postgres://u:a@b@h/x"), "postgres://u:***@h/x");
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_again_and_tells_who_set_it() {
+        let shown = toml(&loaded());
+        assert!(shown.contains("level = \"warn\"  # f\n"), "{shown}");
+        assert_eq!(toml::from_str::<Config>(&shown).unwrap().log.level, "warn");
+        let parsed: serde_json::Value = serde_json::from_str(&json(&loaded())).unwrap();
+        assert_eq!(parsed["log.level"]["from"], "f");
+        assert_eq!(parsed["inbox.settle"]["from"], "default");
+    }
+}

@@ -1,0 +1,105 @@
+//! The will: when it goes out, when it does not.
+
+use std::time::Duration;
+
+use crate::mqtt::reason::{DISCONNECT_WITH_WILL_MESSAGE, UNSPECIFIED_ERROR};
+use crate::mqtt::{Connect, Properties, Property, PropertyBuffer, QoS, Will};
+use crate::shard::Token;
+
+use super::world::{World, v5, v311};
+
+const WILL: &str = "PUBLISH q1 #2 alice gone";
+
+fn will(properties: Properties<'_>) -> Option<Will<'_>> {
+    let (payload, qos) = (b"gone".as_slice(), QoS::AtLeastOnce);
+    Some(Will { topic: "alice", payload, qos, retain: false, properties })
+}
+
+fn leaver(world: &mut World) -> (Token, Token) {
+    let phone = world.device("alice", "phone");
+    let connect = Connect { will: will(Properties::default()), ..v5("leaver") };
+    (phone, world.connect("bob", connect))
+}
+
+fn delayed(world: &mut World, id: &str, clean_start: bool) -> Token {
+    let (mut delay, mut expiry) = (PropertyBuffer::new(), PropertyBuffer::new());
+    delay.push(Property::WillDelayInterval(30));
+    expiry.push(Property::SessionExpiryInterval(60));
+    let (will, properties) = (will(delay.as_properties()), expiry.as_properties());
+    world.connect("bob", Connect { clean_start, will, properties, ..v5(id) })
+}
+
+#[test]
+fn a_lost_connection_leaves_its_will_and_a_normal_disconnect_none() {
+    let mut world = World::new();
+    let (phone, bob) = leaver(&mut world);
+    world.disconnect(bob, 0);
+    assert_eq!(world.take(phone), [""; 0]);
+    let (_, bob) = (phone, leaver(&mut world));
+    world.take(bob.0);
+    world.lose(bob.1);
+    assert_eq!(world.take(bob.0), [WILL]);
+}
+
+/// MQTT 5, section 3.14.4: only reason code 0 discards the will.
+#[test]
+fn a_disconnect_with_any_other_reason_leaves_the_will() {
+    for reason in [DISCONNECT_WITH_WILL_MESSAGE, UNSPECIFIED_ERROR] {
+        let mut world = World::new();
+        let (phone, bob) = leaver(&mut world);
+        world.disconnect(bob, reason);
+        assert_eq!(world.take(phone), [WILL]);
+    }
+}
+
+#[test]
+fn a_delayed_will_waits_and_is_dropped_when_the_client_returns() {
+    let mut world = World::new();
+    let phone = world.device("alice", "phone");
+    let bob = delayed(&mut world, "leaver", true);
+    world.lose(bob);
+    world.pass(Duration::from_secs(29));
+    let bob = delayed(&mut world, "leaver", false);
+    world.pass(Duration::from_secs(31));
+    assert_eq!(world.take(phone), [""; 0]);
+    world.lose(bob);
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.take(phone), [WILL]);
+}
+
+#[test]
+fn a_clean_start_ends_the_session_and_sends_its_delayed_will() {
+    let mut world = World::new();
+    let phone = world.device("alice", "phone");
+    let bob = delayed(&mut world, "leaver", true);
+    world.lose(bob);
+    world.connect("bob", v311("leaver"));
+    assert_eq!(world.take(phone), [WILL]);
+}
+
+#[test]
+fn wills_that_wait_are_bounded_and_go_out_early_beyond() {
+    let mut world = World::new();
+    let phone = world.device("alice", "phone");
+    for number in 0..8300 {
+        let bob = delayed(&mut world, &format!("leaver-{number}"), true);
+        world.lose(bob);
+    }
+    assert_eq!(world.take(phone)[0], WILL);
+}
+
+#[test]
+fn a_server_that_stops_sends_the_wills_that_wait_and_takes_nobody_in() {
+    let mut world = World::new();
+    let bob = delayed(&mut world, "leaver", true);
+    world.lose(bob);
+    world.shard.drain();
+    world.run();
+    let late = world.connect("alice", v5("late"));
+    assert_eq!(world.take(late), ["CONNACK 88"]);
+    assert!(world.is_closed(late));
+    world.crash();
+    let phone = world.connect("alice", v311("phone"));
+    world.settle();
+    assert_eq!(world.take(phone)[1..], [WILL]);
+}

@@ -1,0 +1,283 @@
+//! A shard with a store in memory and virtual time: what the network and the committer do, done by
+//! hand and at once.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, RwLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::auth::Directory;
+use crate::broker::{Policy, Subscriptions};
+use crate::metrics::Metrics;
+use crate::model::{Entry, Identity, Moment, Stamp, Uid};
+use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
+use crate::session::{Hello, Settings};
+use crate::shard::{Shard, Shared, StoreAsk, Token};
+use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
+
+const OUTBOX_BYTES_MAX: usize = 64 * 1024;
+
+pub struct World {
+    pub store: Arc<MemoryStore>,
+    pub shard: Shard,
+    pub settings: Settings,
+    pub metrics: Arc<Metrics>,
+    /// Nothing is committed: writes wait in `waiting`.
+    pub held: bool,
+    /// The client takes no bytes: nothing is flushed.
+    pub blocked: bool,
+    waiting: Vec<StoreAsk>,
+    millis: u64,
+    ends: HashMap<Token, End>,
+}
+
+/// The client's end of one connection.
+struct End {
+    version: Version,
+    bytes: Vec<u8>,
+    closed: bool,
+}
+
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the memory store answers at once"),
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(Settings::default())
+    }
+
+    pub fn with(settings: Settings) -> World {
+        let limits =
+            StoreLimits { messages_max: 1000, session_expiry_max: settings.session_expiry_max };
+        let metrics = Arc::new(Metrics::default());
+        let shard = shard(&settings, &metrics);
+        let mut world = World {
+            store: Arc::new(MemoryStore::new(limits)),
+            shard,
+            settings,
+            metrics,
+            held: false,
+            blocked: false,
+            waiting: Vec::new(),
+            millis: 0,
+            ends: HashMap::new(),
+        };
+        world.pass(Duration::from_secs(1));
+        world
+    }
+
+    /// The process dies: what was committed stays, and the subscriptions come back from the store.
+    pub fn crash(&mut self) {
+        self.store.crash(self.stamp());
+        self.shard = shard(&self.settings, &self.metrics);
+        (self.held, self.waiting) = (false, Vec::new());
+        self.ends.values_mut().for_each(|end| end.closed = true);
+        self.pass(Duration::ZERO);
+        for (key, subscription) in now(self.store.subscriptions(None, 1000)).unwrap() {
+            self.shard.restore(&key, &subscription);
+        }
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.millis += time.as_millis() as u64;
+        self.shard.at(Moment(self.millis), self.stamp());
+        self.shard.tick();
+        self.shard.flush_advances();
+        self.run();
+    }
+
+    /// Long enough for every settle time.
+    pub fn settle(&mut self) {
+        self.pass(self.settings.settle_max);
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        Stamp(1_700_000_000_000 + self.millis as i64)
+    }
+
+    pub fn connect(&mut self, uid: &str, connect: Connect<'_>) -> Token {
+        let identity = Identity::user(Uid::parse(uid).unwrap());
+        let hello = Hello::new(&connect, identity, &self.settings, || "assigned".into()).unwrap();
+        let token = self.shard.connect(hello, "127.0.0.1:1".into());
+        let end = End { version: connect.version, bytes: Vec::new(), closed: false };
+        self.ends.insert(token, end);
+        self.run();
+        token
+    }
+
+    /// A device that is settled, with its CONNACK taken.
+    pub fn device(&mut self, uid: &str, client_id: &str) -> Token {
+        let token = self.connect(uid, v311(client_id));
+        self.settle();
+        self.take(token);
+        token
+    }
+
+    pub fn send(&mut self, token: Token, packet: Packet<'_>) {
+        let mut bytes = Vec::new();
+        encode(&packet, self.ends[&token].version, &mut bytes);
+        let taken = self.shard.bytes(token, &bytes);
+        assert_eq!(taken.bytes, bytes.len(), "the session takes no input");
+        self.run();
+    }
+
+    pub fn lose(&mut self, token: Token) {
+        self.shard.lost(token);
+        self.run();
+    }
+
+    pub fn is_closed(&self, token: Token) -> bool {
+        self.ends[&token].closed
+    }
+
+    /// The packets that came since the last call, in words.
+    pub fn take(&mut self, token: Token) -> Vec<String> {
+        let end = self.ends.get_mut(&token).unwrap();
+        let (bytes, mut at, mut out) = (std::mem::take(&mut end.bytes), 0, Vec::new());
+        while at < bytes.len() {
+            let (packet, length) =
+                decode(&bytes[at..], end.version, u32::MAX).unwrap().expect("whole packets");
+            out.push(in_words(&packet));
+            at += length;
+        }
+        out
+    }
+
+    /// What the committer and the sockets do, until nothing is left.
+    pub fn run(&mut self) {
+        loop {
+            let effects = self.shard.effects();
+            let (reads, flush) =
+                (std::mem::take(&mut effects.reads), std::mem::take(&mut effects.flush));
+            let closed = std::mem::take(&mut effects.closed);
+            self.waiting.append(&mut effects.store);
+            let asks = if self.held { Vec::new() } else { std::mem::take(&mut self.waiting) };
+            if asks.is_empty() && reads.is_empty() && flush.is_empty() && closed.is_empty() {
+                return;
+            }
+            self.commit(asks);
+            for read in reads {
+                let entries = now(self.store.read(&read.recipient, read.after, 256, 1 << 20));
+                self.shard.read_done(read.token, read.log, entries);
+            }
+            flush.into_iter().for_each(|token| self.flush(token));
+            for token in closed {
+                self.flush(token);
+                self.shard.remove(token);
+                self.ends.get_mut(&token).unwrap().closed = true;
+            }
+        }
+    }
+
+    pub fn release(&mut self) {
+        self.held = false;
+        self.run();
+    }
+
+    pub fn flush(&mut self, token: Token) {
+        if self.blocked {
+            return;
+        }
+        let out = self.shard.take_out(token);
+        self.ends.get_mut(&token).unwrap().bytes.extend_from_slice(&out);
+        self.shard.drained(token, out);
+    }
+
+    fn commit(&mut self, asks: Vec<StoreAsk>) {
+        let batch: Vec<Write> = asks.iter().map(|ask| ask.write.clone()).collect();
+        if batch.is_empty() {
+            return;
+        }
+        let commit = now(self.store.commit(&batch, self.stamp()));
+        let answers: Vec<Result<Written, StoreError>> = match commit {
+            Ok(commit) => commit.answers.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); batch.len()],
+        };
+        for (ask, result) in asks.into_iter().zip(answers) {
+            let message = self.wake(&ask.write, &result);
+            if let Some((token, ticket)) = ask.answer_to {
+                self.shard.store_answer(token, ticket, result, message.as_ref());
+            }
+        }
+    }
+
+    fn wake(
+        &mut self,
+        write: &Write,
+        result: &Result<Written, StoreError>,
+    ) -> Option<Arc<crate::model::Message>> {
+        let Write::Append(append) = write else { return None };
+        if let Ok(Written::Appended { seqs }) = result {
+            for ((recipient, delivery), seq) in append.addressees.iter().zip(seqs) {
+                let message = append.message.clone();
+                let entry = Entry { seq: *seq, delivery: *delivery, message };
+                self.shard.committed(recipient, entry);
+            }
+        }
+        Some(append.message.clone())
+    }
+}
+
+fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
+    let shared = Shared {
+        settings: settings.clone(),
+        policy: Policy { plain_allowed: true },
+        subscriptions: RwLock::new(Subscriptions::default()),
+        metrics: metrics.clone(),
+        directory: Arc::new(Directory::everyone()),
+        workers: 1,
+        devices_max: 8,
+        outbox_bytes_max: OUTBOX_BYTES_MAX,
+    };
+    Shard::new(0, Arc::new(shared), 7)
+}
+
+/// A clean 3.1.1 session.
+pub fn v311(client_id: &str) -> Connect<'_> {
+    Connect {
+        version: Version::V311,
+        clean_start: true,
+        keep_alive_secs: 0,
+        client_id,
+        username: None,
+        password: None,
+        will: None,
+        properties: Properties::default(),
+    }
+}
+
+pub fn durable(client_id: &str) -> Connect<'_> {
+    Connect { clean_start: false, ..v311(client_id) }
+}
+
+pub fn v5(client_id: &str) -> Connect<'_> {
+    Connect { version: Version::V5, ..v311(client_id) }
+}
+
+fn in_words(packet: &Packet<'_>) -> String {
+    match packet {
+        Packet::ConnAck(connack) => {
+            let present = if connack.session_present { " present" } else { "" };
+            format!("CONNACK {:02x}{present}", connack.code)
+        }
+        Packet::Publish(publish) => {
+            let id = publish.packet_id.map_or(String::new(), |id| format!(" #{id}"));
+            let dup = if publish.dup { " dup" } else { "" };
+            let body = String::from_utf8_lossy(publish.payload);
+            format!("PUBLISH q{}{id}{dup} {} {body}", publish.qos as u8, publish.topic)
+        }
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            format!("{} #{} {:02x}", packet.name(), ack.packet_id, ack.reason)
+        }
+        Packet::SubAck(ack) | Packet::UnsubAck(ack) => {
+            format!("{} #{} {:02x?}", packet.name(), ack.packet_id, ack.codes)
+        }
+        Packet::Disconnect(disconnect) => format!("DISCONNECT {:02x}", disconnect.reason),
+        other => other.name().into(),
+    }
+}

@@ -1,0 +1,114 @@
+//! Connecting: what the server must promise, and its schema.
+
+use std::str::FromStr;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+use super::error::store_error;
+use crate::model::Stamp;
+use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
+
+/// Each migration leads to the version of its place, counted from 1.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// Nodes that start at the same time migrate one after the other ("homing").
+const MIGRATION_LOCK: i64 = 0x686f_6d69_6e67;
+
+/// Reads `store.url`.
+///
+/// # Errors
+/// [`StoreError::Open`] without the url, which may hold a password.
+pub(super) fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Open(format!("store.url cannot be read: {error}")))?;
+    let named = options.get_application_name().is_some();
+    let options = if named { options } else { options.application_name("homing") };
+    Ok(options.disable_statement_logging())
+}
+
+fn place(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or_default();
+    format!("postgres://{}:{}/{database}", options.get_host(), options.get_port())
+}
+
+/// A connection whose server keeps the promise of a commit.
+pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut conn = options.connect().await.map_err(|error| {
+        StoreError::Unavailable(format!(
+            "{}: {error}; check that it runs and what store.url says",
+            place(options)
+        ))
+    })?;
+    for (name, promise) in
+        [("synchronous_commit", "on, remote_write or remote_apply"), ("fsync", "on")]
+    {
+        let show = AssertSqlSafe(format!("SHOW {name}"));
+        let value: String =
+            sqlx::query_scalar(show).fetch_one(&mut conn).await.map_err(store_error)?;
+        if value == "off" {
+            return Err(StoreError::Open(format!(
+                "{}: {name} is off, so a commit may be lost at power loss and no acknowledgement \
+                 could be kept: set it to {promise}",
+                place(options)
+            )));
+        }
+    }
+    Ok(conn)
+}
+
+/// Brings the schema to the newest version and reads the store's identity.
+pub(super) async fn prepare(
+    conn: &mut PgConnection,
+    limits: &StoreLimits,
+    random: u128,
+    now: Stamp,
+) -> Result<StoreIdentity, StoreError> {
+    let failed = |error: sqlx::Error| StoreError::Open(format!("its schema: {error}"));
+    let mut transaction = conn.begin().await.map_err(failed)?;
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
+    lock.execute(&mut *transaction).await.map_err(failed)?;
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BYTEA NOT NULL)")
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    migrate(&mut transaction).await?;
+    let uuid = meta(&mut transaction, "uuid", random.to_be_bytes()).await?;
+    let epoch = meta(&mut transaction, "epoch", 1u64.to_be_bytes()).await?;
+    let sql = "UPDATE session SET ended_at = $1, expiry = $2 WHERE ended_at IS NULL";
+    let end = sqlx::query(sql).bind(now.0).bind(millis(limits.session_expiry_max));
+    end.execute(&mut *transaction).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(StoreIdentity { uuid: u128::from_be_bytes(uuid), epoch: u64::from_be_bytes(epoch) })
+}
+
+async fn migrate(conn: &mut PgConnection) -> Result<(), StoreError> {
+    let failed = |error: sqlx::Error| StoreError::Open(format!("its schema: {error}"));
+    let version = u64::from_be_bytes(meta(conn, "schema", 0u64.to_be_bytes()).await?);
+    let newest = MIGRATIONS.len() as u64;
+    if version > newest {
+        return Err(StoreError::Open(format!(
+            "its schema has version {version}, this homing knows up to {newest}: it was written \
+             by a newer homing; run that one, or restore a backup made before the upgrade"
+        )));
+    }
+    for sql in &MIGRATIONS[version as usize..] {
+        sqlx::raw_sql(*sql).execute(&mut *conn).await.map_err(failed)?;
+    }
+    let update = sqlx::query("UPDATE meta SET value = $1 WHERE name = 'schema'");
+    update.bind(newest.to_be_bytes().to_vec()).execute(conn).await.map(drop).map_err(failed)
+}
+
+/// Reads a value; `default` becomes it if there is none.
+async fn meta<const N: usize>(
+    conn: &mut PgConnection,
+    name: &str,
+    default: [u8; N],
+) -> Result<[u8; N], StoreError> {
+    let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    let insert = sqlx::query(sql).bind(name).bind(default.to_vec());
+    insert.execute(&mut *conn).await.map_err(store_error)?;
+    let query = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1").bind(name);
+    let value: Vec<u8> = query.fetch_one(conn).await.map_err(store_error)?;
+    let wrong = |_| crate::store::record::corrupt(format!("meta '{name}' has a wrong length"));
+    value.try_into().map_err(wrong)
+}

@@ -1,0 +1,128 @@
+//! Reads beside the writer: records with their check, subscriptions, accounts, devices.
+
+use sqlx::postgres::{PgPool, PgRow};
+
+use super::error::store_error;
+use super::load::get;
+use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Uid};
+use crate::store::record::{self, RawRecord, columns};
+use crate::store::{Cursor, StoreError, Subscription};
+
+/// The bytes are bounded on the server: a record comes if what precedes it, with it, fits.
+const RECORDS: &str = "
+    SELECT l.recipient, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
+           l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
+           coalesce(l.body, b.body)
+    FROM (SELECT *, row_number() OVER w AS number,
+                 sum(octet_length(coalesce(body, ''))) OVER w AS bytes
+          FROM (SELECT * FROM log
+                WHERE recipient = (SELECT id FROM recipient
+                                   WHERE kind = $1 AND domain = '' AND uid = $2
+                                     AND client_id = $3)
+                  AND seq > $4 ORDER BY seq LIMIT $5) AS page
+          WINDOW w AS (ORDER BY seq)) AS l
+    LEFT JOIN body b ON b.id = l.body_id
+    WHERE l.number = 1 OR l.bytes <= $6
+    ORDER BY l.seq";
+
+pub(super) async fn records(
+    pool: &PgPool,
+    recipient: &Recipient,
+    after: Seq,
+    count_max: usize,
+    bytes_max: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let (kind, uid, client_id) = columns(recipient);
+    let query = sqlx::query(RECORDS).bind(kind).bind(uid).bind(client_id).bind(after.0 as i64);
+    let count = i64::try_from(count_max.max(1)).unwrap_or(i64::MAX);
+    let query = query.bind(count).bind(i64::try_from(bytes_max).unwrap_or(i64::MAX));
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    for row in query.fetch_all(pool).await.map_err(store_error)? {
+        let entry = raw(&row)?.check(recipient)?;
+        // Shared bodies are counted here.
+        bytes += entry.message.body.len();
+        if !entries.is_empty() && bytes > bytes_max {
+            break;
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn raw(row: &PgRow) -> Result<RawRecord, StoreError> {
+    Ok(RawRecord {
+        recipient: get(row, 0)?,
+        seq: get(row, 1)?,
+        delivery: get(row, 2)?,
+        message_id: get(row, 3)?,
+        from_uid: get(row, 4)?,
+        from_client: get(row, 5)?,
+        kind: get(row, 6)?,
+        topic: get(row, 7)?,
+        flags: get(row, 8)?,
+        ts: get(row, 9)?,
+        expires_at: get(row, 10)?,
+        checksum: get(row, 11)?,
+        attributes: get(row, 12)?,
+        body: get(row, 13)?,
+    })
+}
+
+pub(super) async fn subscriptions(
+    pool: &PgPool,
+    after: Option<(SessionKey, Filter)>,
+    count_max: usize,
+) -> Result<Vec<(SessionKey, Subscription)>, StoreError> {
+    let sql = "SELECT r.uid, r.client_id, s.filter, s.options, s.identifier
+               FROM recipient r JOIN subscription s ON s.recipient = r.id
+               WHERE r.kind = 1 AND r.domain = '' AND (r.uid, r.client_id) >= ($1, $2)
+                 AND (r.uid, r.client_id, s.filter) > ($1, $2, $3)
+               ORDER BY r.uid, r.client_id, s.filter LIMIT $4";
+    let query = match &after {
+        Some((key, filter)) => sqlx::query(sql)
+            .bind(key.uid.as_str())
+            .bind(key.client_id.as_str())
+            .bind(filter.as_str()),
+        None => sqlx::query(sql).bind("").bind("").bind(""),
+    };
+    let rows = query.bind(count_max as i64).fetch_all(pool).await.map_err(store_error)?;
+    let subscription = |row: &PgRow| {
+        let key = record::session_key(get(row, 0)?, get(row, 1)?)?;
+        Ok((key, record::subscription(get(row, 2)?, get(row, 3)?, get(row, 4)?)?))
+    };
+    rows.iter().map(subscription).collect()
+}
+
+pub(super) async fn account(pool: &PgPool, uid: &Uid) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT password_hash FROM account WHERE domain = '' AND uid = $1";
+    let query = sqlx::query_scalar(sql).bind(uid.as_str());
+    query.fetch_optional(pool).await.map_err(store_error)
+}
+
+pub(super) async fn accounts(
+    pool: &PgPool,
+    after: Option<&Uid>,
+    count_max: usize,
+) -> Result<Vec<Uid>, StoreError> {
+    let sql = "SELECT uid FROM account WHERE domain = '' AND uid > $1 ORDER BY uid LIMIT $2";
+    let query = sqlx::query(sql).bind(after.map_or("", Uid::as_str)).bind(count_max as i64);
+    let rows = query.fetch_all(pool).await.map_err(store_error)?;
+    rows.iter().map(|row| record::uid(get(row, 0)?)).collect()
+}
+
+pub(super) async fn devices(
+    pool: &PgPool,
+    uid: &Uid,
+) -> Result<Vec<(ClientId, Cursor)>, StoreError> {
+    let sql = "SELECT d.client_id, d.cursor, d.sent, r.head
+               FROM recipient r JOIN device d ON d.recipient = r.id
+               WHERE r.kind = 0 AND r.domain = '' AND r.uid = $1 AND r.client_id = ''
+               ORDER BY d.client_id";
+    let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
+    let device = |row: &PgRow| {
+        let position = |index| Ok(record::seq(get(row, index)?));
+        let cursor = Cursor { cursor: position(1)?, sent: position(2)?, head: position(3)? };
+        Ok((record::client_id(get(row, 0)?)?, cursor))
+    };
+    rows.iter().map(device).collect()
+}

@@ -1,0 +1,142 @@
+//! Between the model and the columns of a database: names, flags, whole records with their check.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::checksum::{message_hash, record_checksum};
+use crate::model::{
+    Attributes, ClientId, Delivery, Entry, Filter, Kind, Message, MessageId, QoS, Recipient,
+    Sender, Seq, SessionKey, Stamp, Uid,
+};
+use crate::store::{StoreError, Subscription};
+
+const RETAIN_FLAG: i64 = 4;
+const KIND_INBOX: i64 = 0;
+const KIND_SESSION: i64 = 1;
+const KIND_FEED: i64 = 2;
+
+/// A recipient's columns: kind, uid, client id (of a feed: its name).
+pub(super) fn columns(recipient: &Recipient) -> (i64, &str, &str) {
+    match recipient {
+        Recipient::Inbox(uid) => (KIND_INBOX, uid.as_str(), ""),
+        Recipient::Session(key) => (KIND_SESSION, key.uid.as_str(), key.client_id.as_str()),
+        Recipient::Feed(name) => (KIND_FEED, "", name),
+    }
+}
+
+pub(super) fn recipient(kind: i64, uid: &str, client_id: &str) -> Result<Recipient, StoreError> {
+    match kind {
+        KIND_INBOX => Ok(Recipient::Inbox(self::uid(uid)?)),
+        KIND_SESSION => Ok(Recipient::Session(session_key(uid, client_id)?)),
+        KIND_FEED => Ok(Recipient::Feed(client_id.into())),
+        _ => Err(corrupt(format!("a recipient has the unknown kind {kind}"))),
+    }
+}
+
+pub(super) fn uid(text: &str) -> Result<Uid, StoreError> {
+    Uid::parse(text).map_err(|error| corrupt(format!("a stored uid is none: {error}")))
+}
+
+pub(super) fn client_id(text: &str) -> Result<ClientId, StoreError> {
+    ClientId::parse(text).map_err(|error| corrupt(format!("a stored client id is none: {error}")))
+}
+
+pub(super) fn session_key(uid: &str, client_id: &str) -> Result<SessionKey, StoreError> {
+    Ok(SessionKey { uid: self::uid(uid)?, client_id: self::client_id(client_id)? })
+}
+
+pub(super) fn message_id(bytes: &[u8]) -> Result<MessageId, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| corrupt("a stored message id has a wrong length"))?;
+    Ok(MessageId(u128::from_be_bytes(bytes)))
+}
+
+pub(super) fn subscription(
+    filter: &str,
+    options: i64,
+    id: i64,
+) -> Result<Subscription, StoreError> {
+    let wrong = || corrupt(format!("the stored subscription '{filter}' is none"));
+    Ok(Subscription {
+        filter: Filter::parse(filter).ok_or_else(wrong)?,
+        options: u8::try_from(options).map_err(|_| wrong())?,
+        id: u32::try_from(id).map_err(|_| wrong())?,
+    })
+}
+
+pub(super) fn seq(number: i64) -> Seq {
+    Seq(number.max(0) as u64)
+}
+
+pub(super) fn duration(millis: i64) -> Duration {
+    Duration::from_millis(millis.max(0) as u64)
+}
+
+/// QoS and RETAIN in one number.
+pub(super) fn flags(qos: QoS, retain: bool) -> i64 {
+    qos as i64 + if retain { RETAIN_FLAG } else { 0 }
+}
+
+pub(super) fn delivery(flags: i64) -> Option<Delivery> {
+    let qos = QoS::from_u8(u8::try_from(flags & !RETAIN_FLAG).ok()?)?;
+    Some(Delivery { qos, retain: flags & RETAIN_FLAG != 0 })
+}
+
+/// A record as its columns hold it.
+pub(super) struct RawRecord {
+    pub(super) recipient: i64,
+    pub(super) seq: i64,
+    pub(super) delivery: i64,
+    pub(super) message_id: Vec<u8>,
+    pub(super) from_uid: String,
+    pub(super) from_client: String,
+    pub(super) kind: i64,
+    pub(super) topic: String,
+    pub(super) flags: i64,
+    pub(super) ts: i64,
+    pub(super) expires_at: Option<i64>,
+    pub(super) checksum: i64,
+    pub(super) attributes: Option<Vec<u8>>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl RawRecord {
+    /// The record, if it is what was written.
+    pub(super) fn check(self, of: &Recipient) -> Result<Entry, StoreError> {
+        let place = format!("record {} of {of:?}", self.seq);
+        let checksum = self.checksum as u64;
+        let recipient = self.recipient;
+        let entry = self.entry().ok_or_else(|| corrupt(format!("{place} cannot be read")))?;
+        let hash = message_hash(&entry.message);
+        if record_checksum(recipient, entry.seq, entry.delivery, hash) != checksum {
+            return Err(corrupt(format!("{place} does not match its checksum")));
+        }
+        Ok(entry)
+    }
+
+    fn entry(self) -> Option<Entry> {
+        let published = delivery(self.flags)?;
+        let message = Message {
+            id: message_id(&self.message_id).ok()?,
+            from: Sender {
+                uid: Uid::parse(&self.from_uid).ok()?,
+                client_id: ClientId::parse(&self.from_client).ok()?,
+            },
+            kind: Kind::from_u8(u8::try_from(self.kind).ok()?)?,
+            ts: Stamp(self.ts),
+            expires_at: self.expires_at.map(Stamp),
+            topic: self.topic.into(),
+            retain: published.retain,
+            qos: published.qos,
+            body: Bytes::from(self.body?),
+            attributes: Attributes::from_bytes(self.attributes.unwrap_or_default().into())?,
+        };
+        let (seq, delivery) = (seq(self.seq), delivery(self.delivery)?);
+        Some(Entry { seq, delivery, message: Arc::new(message) })
+    }
+}
+
+pub(super) fn corrupt(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt(format!("{what}; keep a copy of the store and restore a backup"))
+}

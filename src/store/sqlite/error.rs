@@ -1,0 +1,47 @@
+//! From SQLite's result codes to what the contract calls them.
+
+use crate::store::StoreError;
+use crate::store::record::corrupt;
+
+const FULL: i32 = 13;
+const IO_ERROR: i32 = 10;
+const CORRUPT: i32 = 11;
+const NOT_A_DATABASE: i32 = 26;
+const READ_ONLY: i32 = 8;
+
+/// The primary result code is the low byte of the extended one.
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?;
+    code.parse::<i32>().ok().map(|code| code & 0xff)
+}
+
+/// For reads and for statements inside a transaction.
+pub(super) fn store_error(error: sqlx::Error) -> StoreError {
+    let words = error.to_string();
+    match primary_code(&error) {
+        Some(FULL) => StoreError::Full(words),
+        Some(IO_ERROR) => StoreError::OutcomeUnknown(words),
+        Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt(format!(
+            "{words}; stop the broker, keep a copy of the data directory and restore a backup"
+        )),
+        Some(_) => StoreError::Unavailable(words),
+        // Not SQLite's word: the connection's thread or a value that cannot be read.
+        None => match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => corrupt(words),
+            _ => StoreError::Unavailable(words),
+        },
+    }
+}
+
+/// For opening: the words say which file and what to do.
+pub(super) fn open_error(path: &std::path::Path, error: sqlx::Error) -> StoreError {
+    let advice = match primary_code(&error) {
+        Some(NOT_A_DATABASE | CORRUPT) => {
+            "it is no store of homing or it is damaged: restore a backup or move it away"
+        }
+        Some(READ_ONLY) => "it is read-only: give this user the right to write it",
+        Some(IO_ERROR) => "the disk failed: look into the system's log",
+        _ => "check that this user may read and write it and its directory",
+    };
+    StoreError::Open(format!("{}: {error}; {advice}", path.display()))
+}

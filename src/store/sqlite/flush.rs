@@ -1,0 +1,276 @@
+//! Writes a transaction's changes back: one multi-row statement per set.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
+use super::error::store_error;
+use crate::model::{ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
+use crate::store::checksum::record_checksum;
+use crate::store::record::flags;
+use crate::store::work::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
+use crate::store::{StoreError, Subscription, millis};
+
+static ROWS: Statement = Statement::new(
+    "recipient, seq, delivery, message_id, from_uid, from_client, kind, topic, flags, ts, \
+     expires_at, checksum, body_id, attributes, body",
+    "INSERT INTO log (recipient, seq, delivery, message_id, from_uid, from_client, kind, topic,
+                      flags, ts, expires_at, checksum, body_id, attributes, body)
+     SELECT * FROM v WHERE recipient IS NOT NULL",
+);
+static DEVICES: Statement = Statement::new(
+    "recipient, client_id, cursor, sent, seen_at, known_at",
+    "INSERT INTO device (recipient, client_id, cursor, sent, seen_at, known_at)
+     SELECT * FROM v WHERE recipient IS NOT NULL
+     ON CONFLICT (recipient, client_id) DO UPDATE
+     SET cursor = excluded.cursor, sent = excluded.sent, seen_at = excluded.seen_at",
+);
+static DEVICES_GONE: Statement = Statement::new(
+    "recipient, client_id",
+    "DELETE FROM device WHERE (recipient, client_id) IN (SELECT recipient, client_id FROM v)",
+);
+static SESSIONS: Statement = Statement::new(
+    "recipient, expiry, ended_at, cursor, sent",
+    "INSERT INTO session (recipient, expiry, ended_at, cursor, sent)
+     SELECT * FROM v WHERE recipient IS NOT NULL
+     ON CONFLICT (recipient) DO UPDATE
+     SET expiry = excluded.expiry, ended_at = excluded.ended_at, cursor = excluded.cursor,
+         sent = excluded.sent",
+);
+static SESSIONS_GONE: Statement =
+    Statement::new("recipient", "DELETE FROM session WHERE recipient IN (SELECT recipient FROM v)");
+static SUBSCRIPTIONS_CLEARED: Statement = Statement::new(
+    "recipient",
+    "DELETE FROM subscription WHERE recipient IN (SELECT recipient FROM v)",
+);
+static SUBSCRIPTIONS: Statement = Statement::new(
+    "recipient, filter, options, identifier",
+    "INSERT INTO subscription (recipient, filter, options, identifier)
+     SELECT * FROM v WHERE recipient IS NOT NULL
+     ON CONFLICT (recipient, filter) DO UPDATE
+     SET options = excluded.options, identifier = excluded.identifier",
+);
+static SUBSCRIPTIONS_GONE: Statement = Statement::new(
+    "recipient, filter",
+    "DELETE FROM subscription WHERE (recipient, filter) IN (SELECT recipient, filter FROM v)",
+);
+static STATES: Statement = Statement::new(
+    "uid, client_id, touched_at, state",
+    "INSERT INTO sender_state (uid, client_id, touched_at, state)
+     SELECT * FROM v WHERE uid IS NOT NULL
+     ON CONFLICT (domain, uid, client_id) DO UPDATE
+     SET touched_at = excluded.touched_at, state = excluded.state",
+);
+static STATES_GONE: Statement = Statement::new(
+    "uid, client_id",
+    "DELETE FROM sender_state
+     WHERE domain = '' AND (uid, client_id) IN (SELECT uid, client_id FROM v)",
+);
+static DEDUPE: Statement = Statement::new(
+    "uid, key, message_id, taken_at",
+    "INSERT OR REPLACE INTO dedupe (uid, key, message_id, taken_at)
+     SELECT * FROM v WHERE uid IS NOT NULL",
+);
+
+type Conn<'c> = &'c mut SqliteConnection;
+
+async fn execute<T>(
+    conn: Conn<'_>,
+    statement: &'static Statement,
+    items: &[T],
+    bind: impl for<'q> Fn(Bound<'q>, &T) -> Bound<'q>,
+) -> Result<(), StoreError> {
+    for chunk in items.chunks(CHUNK_ROWS_MAX) {
+        let query = chunk.iter().fold(statement.query(chunk.len()), &bind);
+        query.execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+/// Splits a set into what is put and what is deleted.
+fn split<K, V>(set: HashMap<K, Option<V>>) -> (Vec<(K, V)>, Vec<K>) {
+    let (mut put, mut gone) = (Vec::new(), Vec::new());
+    for (key, value) in set {
+        match value {
+            Some(value) => put.push((key, value)),
+            None => gone.push(key),
+        }
+    }
+    (put, gone)
+}
+
+pub(super) async fn flush(
+    conn: &mut SqliteConnection,
+    changes: Changes,
+    now: Stamp,
+) -> Result<Counts, StoreError> {
+    let counts = deletions(conn, &changes.deletions).await?;
+    for (recipient, head) in changes.heads {
+        let update = sqlx::query("UPDATE recipient SET head = max(head, ?) WHERE id = ?");
+        let update = update.bind(head.0 as i64).bind(recipient);
+        update.execute(&mut *conn).await.map_err(store_error)?;
+    }
+    rows(conn, &changes.rows).await?;
+    dedupe(conn, changes.dedupe, now).await?;
+    states(conn, changes.states, now).await?;
+    devices(conn, changes.devices).await?;
+    sessions(conn, changes.sessions).await?;
+    let cleared: Vec<i64> = changes.cleared.into_iter().collect();
+    execute(conn, &SUBSCRIPTIONS_CLEARED, &cleared, |query, id| query.bind(*id)).await?;
+    subscriptions(conn, changes.subscriptions).await?;
+    accounts(conn, changes.accounts).await?;
+    Ok(counts)
+}
+
+async fn deletions(conn: Conn<'_>, all: &[Deletion]) -> Result<Counts, StoreError> {
+    let mut counts = Counts::default();
+    for Deletion { recipient, first, last, why } in all {
+        let sql = "DELETE FROM log WHERE recipient = ? AND seq BETWEEN ? AND ?";
+        let delete = sqlx::query(sql).bind(*recipient).bind(first.0 as i64).bind(last.0 as i64);
+        let gone = delete.execute(&mut *conn).await.map_err(store_error)?.rows_affected();
+        counts.add(*why, gone);
+    }
+    Ok(counts)
+}
+
+async fn rows(conn: Conn<'_>, rows: &[Row]) -> Result<(), StoreError> {
+    let bodies = bodies(conn, rows).await?;
+    execute(conn, &ROWS, rows, |query, row| bind_row(query, row, &bodies)).await
+}
+
+/// Stores each shared body once, with the number of its rows.
+async fn bodies(conn: Conn<'_>, rows: &[Row]) -> Result<HashMap<usize, i64>, StoreError> {
+    let mut refs: HashMap<usize, (i64, &Row)> = HashMap::new();
+    for row in rows {
+        if let Some(shared) = row.shared {
+            refs.entry(shared).or_insert((0, row)).0 += 1;
+        }
+    }
+    let mut ids = HashMap::new();
+    for (shared, (count, row)) in refs {
+        let insert = sqlx::query("INSERT INTO body (refs, body) VALUES (?, ?)");
+        let insert = insert.bind(count).bind(row.message.body.to_vec());
+        let done = insert.execute(&mut *conn).await.map_err(store_error)?;
+        ids.insert(shared, done.last_insert_rowid());
+    }
+    Ok(ids)
+}
+
+fn bind_row<'q>(query: Bound<'q>, row: &Row, bodies: &HashMap<usize, i64>) -> Bound<'q> {
+    let (message, delivery) = (&row.message, row.delivery);
+    let body_id = row.shared.and_then(|shared| bodies.get(&shared).copied());
+    let attributes = message.attributes.as_bytes();
+    let checksum = record_checksum(row.recipient, row.seq, delivery, row.hash);
+    query
+        .bind(row.recipient)
+        .bind(row.seq.0 as i64)
+        .bind(flags(delivery.qos, delivery.retain))
+        .bind(message.id.0.to_be_bytes().to_vec())
+        .bind(message.from.uid.as_str().to_owned())
+        .bind(message.from.client_id.as_str().to_owned())
+        .bind(message.kind as i64)
+        .bind(message.topic.to_string())
+        .bind(flags(message.qos, message.retain))
+        .bind(message.ts.0)
+        .bind(message.expires_at.map(|at| at.0))
+        .bind(checksum as i64)
+        .bind(body_id)
+        .bind((!attributes.is_empty()).then(|| attributes.to_vec()))
+        .bind(body_id.is_none().then(|| message.body.to_vec()))
+}
+
+async fn dedupe(
+    conn: Conn<'_>,
+    set: HashMap<DedupeId, MessageId>,
+    now: Stamp,
+) -> Result<(), StoreError> {
+    let put: Vec<_> = set.into_iter().collect();
+    execute(conn, &DEDUPE, &put, |query, ((uid, key), id)| {
+        let query = query.bind(uid.as_str().to_owned()).bind(key.to_string());
+        query.bind(id.0.to_be_bytes().to_vec()).bind(now.0)
+    })
+    .await
+}
+
+async fn states(
+    conn: Conn<'_>,
+    set: HashMap<SessionKey, Option<Vec<u8>>>,
+    now: Stamp,
+) -> Result<(), StoreError> {
+    let (put, gone) = split(set);
+    execute(conn, &STATES_GONE, &gone, bind_key).await?;
+    execute(conn, &STATES, &put, |query, (key, state)| {
+        bind_key(query, key).bind(now.0).bind(state.clone())
+    })
+    .await
+}
+
+fn bind_key<'q>(query: Bound<'q>, key: &SessionKey) -> Bound<'q> {
+    query.bind(key.uid.as_str().to_owned()).bind(key.client_id.as_str().to_owned())
+}
+
+async fn devices(
+    conn: Conn<'_>,
+    set: HashMap<(i64, ClientId), Option<Device>>,
+) -> Result<(), StoreError> {
+    let (put, gone) = split(set);
+    execute(conn, &DEVICES_GONE, &gone, |query, (id, client_id)| {
+        query.bind(*id).bind(client_id.as_str().to_owned())
+    })
+    .await?;
+    execute(conn, &DEVICES, &put, |query, ((recipient, client_id), device)| {
+        let query = query.bind(*recipient).bind(client_id.as_str().to_owned());
+        let query = bind_seqs(query, device.cursor, device.sent);
+        query.bind(device.seen_at.0).bind(device.known_at.0)
+    })
+    .await
+}
+
+fn bind_seqs<'q>(query: Bound<'q>, cursor: Seq, sent: Seq) -> Bound<'q> {
+    query.bind(cursor.0 as i64).bind(sent.0 as i64)
+}
+
+async fn sessions(conn: Conn<'_>, set: HashMap<i64, Option<Session>>) -> Result<(), StoreError> {
+    let (put, gone) = split(set);
+    execute(conn, &SESSIONS_GONE, &gone, |query, id| query.bind(*id)).await?;
+    execute(conn, &SESSIONS, &put, |query, (id, session)| {
+        let query = query.bind(*id).bind(millis(session.expiry));
+        let query = query.bind(session.ended_at.map(|at| at.0));
+        bind_seqs(query, session.cursor, session.sent)
+    })
+    .await
+}
+
+async fn subscriptions(
+    conn: Conn<'_>,
+    set: HashMap<(i64, Filter), Option<Subscription>>,
+) -> Result<(), StoreError> {
+    let (put, gone) = split(set);
+    execute(conn, &SUBSCRIPTIONS_GONE, &gone, |query, (id, filter)| {
+        query.bind(*id).bind(filter.as_str().to_owned())
+    })
+    .await?;
+    execute(conn, &SUBSCRIPTIONS, &put, |query, ((id, filter), subscription)| {
+        let query = query.bind(*id).bind(filter.as_str().to_owned());
+        query.bind(i64::from(subscription.options)).bind(i64::from(subscription.id))
+    })
+    .await
+}
+
+async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<String>>) -> Result<(), StoreError> {
+    for (uid, hash) in set {
+        let uid = uid.as_str().to_owned();
+        let query = match hash {
+            Some(hash) => sqlx::query(
+                "INSERT INTO account (uid, password_hash) VALUES (?, ?)
+                 ON CONFLICT (domain, uid) DO UPDATE SET password_hash = excluded.password_hash",
+            )
+            .bind(uid)
+            .bind(hash),
+            None => sqlx::query("DELETE FROM account WHERE domain = '' AND uid = ?").bind(uid),
+        };
+        query.execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Reads beside the writer: records with their check, subscriptions, accounts, devices.
+
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+
+use super::error::store_error;
+use super::load::get;
+use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Uid};
+use crate::store::record::{self, RawRecord, columns};
+use crate::store::{Cursor, StoreError, Subscription};
+
+const RECORDS: &str = "
+    SELECT l.recipient, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
+           l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
+           coalesce(l.body, b.body)
+    FROM log l LEFT JOIN body b ON b.id = l.body_id
+    WHERE l.recipient = (SELECT id FROM recipient
+                         WHERE kind = ? AND domain = '' AND uid = ? AND client_id = ?)
+      AND l.seq > ?
+    ORDER BY l.seq LIMIT ?";
+
+/// Records that one statement fetches: a read is bounded in bytes, and what is beyond the bound
+/// should not be read.
+const FETCH_COUNT_MAX: usize = 64;
+
+pub(super) async fn records(
+    pool: &SqlitePool,
+    recipient: &Recipient,
+    after: Seq,
+    count_max: usize,
+    bytes_max: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let (mut entries, mut bytes, mut after) = (Vec::new(), 0, after);
+    let count_max = count_max.max(1);
+    loop {
+        let count = FETCH_COUNT_MAX.min(count_max - entries.len());
+        let rows = fetch(pool, recipient, after, count).await?;
+        let fetched = rows.len();
+        for row in rows {
+            let entry = raw(&row)?.check(recipient)?;
+            bytes += entry.message.body.len();
+            if !entries.is_empty() && bytes > bytes_max {
+                return Ok(entries);
+            }
+            after = entry.seq;
+            entries.push(entry);
+        }
+        if fetched < count || entries.len() == count_max {
+            return Ok(entries);
+        }
+    }
+}
+
+async fn fetch(
+    pool: &SqlitePool,
+    recipient: &Recipient,
+    after: Seq,
+    count: usize,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let (kind, uid, client_id) = columns(recipient);
+    let query = sqlx::query(RECORDS).bind(kind).bind(uid.to_owned()).bind(client_id.to_owned());
+    query.bind(after.0 as i64).bind(count as i64).fetch_all(pool).await.map_err(store_error)
+}
+
+fn raw(row: &SqliteRow) -> Result<RawRecord, StoreError> {
+    Ok(RawRecord {
+        recipient: get(row, 0)?,
+        seq: get(row, 1)?,
+        delivery: get(row, 2)?,
+        message_id: get(row, 3)?,
+        from_uid: get(row, 4)?,
+        from_client: get(row, 5)?,
+        kind: get(row, 6)?,
+        topic: get(row, 7)?,
+        flags: get(row, 8)?,
+        ts: get(row, 9)?,
+        expires_at: get(row, 10)?,
+        checksum: get(row, 11)?,
+        attributes: get(row, 12)?,
+        body: get(row, 13)?,
+    })
+}
+
+pub(super) async fn subscriptions(
+    pool: &SqlitePool,
+    after: Option<(SessionKey, Filter)>,
+    count_max: usize,
+) -> Result<Vec<(SessionKey, Subscription)>, StoreError> {
+    let sql = "SELECT r.uid, r.client_id, s.filter, s.options, s.identifier
+               FROM recipient r CROSS JOIN subscription s ON s.recipient = r.id
+               WHERE r.kind = 1 AND r.domain = '' AND (r.uid, r.client_id) >= (?1, ?2)
+                 AND (r.uid, r.client_id, s.filter) > (?1, ?2, ?3)
+               ORDER BY r.uid, r.client_id, s.filter LIMIT ?4";
+    let query = match &after {
+        Some((key, filter)) => sqlx::query(sql)
+            .bind(key.uid.as_str())
+            .bind(key.client_id.as_str())
+            .bind(filter.as_str()),
+        None => sqlx::query(sql).bind("").bind("").bind(""),
+    };
+    let rows = query.bind(count_max as i64).fetch_all(pool).await.map_err(store_error)?;
+    let subscription = |row: &SqliteRow| {
+        let key = record::session_key(get(row, 0)?, get(row, 1)?)?;
+        Ok((key, record::subscription(get(row, 2)?, get(row, 3)?, get(row, 4)?)?))
+    };
+    rows.iter().map(subscription).collect()
+}
+
+pub(super) async fn account(pool: &SqlitePool, uid: &Uid) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT password_hash FROM account WHERE domain = '' AND uid = ?";
+    let query = sqlx::query_scalar(sql).bind(uid.as_str());
+    query.fetch_optional(pool).await.map_err(store_error)
+}
+
+pub(super) async fn accounts(
+    pool: &SqlitePool,
+    after: Option<&Uid>,
+    count_max: usize,
+) -> Result<Vec<Uid>, StoreError> {
+    let sql = "SELECT uid FROM account WHERE domain = '' AND uid > ? ORDER BY uid LIMIT ?";
+    let query = sqlx::query(sql).bind(after.map_or("", Uid::as_str)).bind(count_max as i64);
+    let rows = query.fetch_all(pool).await.map_err(store_error)?;
+    rows.iter().map(|row| record::uid(get(row, 0)?)).collect()
+}
+
+pub(super) async fn devices(
+    pool: &SqlitePool,
+    uid: &Uid,
+) -> Result<Vec<(ClientId, Cursor)>, StoreError> {
+    let sql = "SELECT d.client_id, d.cursor, d.sent,
+                      max(r.head, coalesce((SELECT max(seq) FROM log WHERE recipient = r.id), 0))
+               FROM recipient r JOIN device d ON d.recipient = r.id
+               WHERE r.kind = 0 AND r.domain = '' AND r.uid = ? AND r.client_id = ''
+               ORDER BY d.client_id";
+    let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
+    let device = |row: &SqliteRow| {
+        let position = |index| Ok(record::seq(get(row, index)?));
+        let cursor = Cursor { cursor: position(1)?, sent: position(2)?, head: position(3)? };
+        Ok((record::client_id(get(row, 0)?)?, cursor))
+    };
+    rows.iter().map(device).collect()
+}

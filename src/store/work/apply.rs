@@ -1,0 +1,194 @@
+//! What each write does to the loaded part of the store.
+
+use std::collections::hash_map::Entry;
+
+use super::{Changes, Deletion, Readers, Row, Work};
+use crate::model::{DedupeKey, Recipient, Seq, SessionKey, Step};
+use crate::store::checksum::message_hash;
+use crate::store::{Append, Log, Removal, StoreError, Subscription, Write, Written};
+
+impl Work {
+    /// Applies one write; [`Write::Sweep`] has a way of its own.
+    pub(super) fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
+        match write {
+            Write::Append(append) => return self.append(append),
+            Write::OpenSession { key, clean_start, keep } => {
+                return self.open_session(key, *clean_start, *keep);
+            }
+            Write::KnowDevice { key, devices_max } => return self.know_device(key, *devices_max),
+            Write::EndSession { key, expiry } => self.end_session(key, *expiry),
+            Write::Step { key, step } => self.step(key, *step),
+            Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),
+            Write::Unsubscribe { key, filters } => self.unsubscribe(key, filters),
+            Write::Advance { key, log, cursor, sent } => self.advance(key, *log, *cursor, *sent),
+            Write::PutAccount { uid, password_hash } => {
+                self.changes.accounts.insert(uid.clone(), Some(password_hash.clone()));
+            }
+            Write::DeleteAccount { uid } => {
+                self.changes.accounts.insert(uid.clone(), None);
+            }
+            Write::Sweep(_) => {}
+        }
+        Ok(Written::Done)
+    }
+
+    fn append(&mut self, append: &Append) -> Result<Written, StoreError> {
+        if let Some((key, step)) = &append.step {
+            self.step(key, *step);
+        }
+        if let Some(DedupeKey(text)) = &append.dedupe {
+            let key = (append.message.from.uid.clone(), text.clone());
+            match self.dedupe.entry(key) {
+                Entry::Occupied(known) if known.get().is_some() => {
+                    let id = known.get().unwrap_or(append.message.id);
+                    return Ok(Written::Duplicate { id });
+                }
+                entry => {
+                    let key = entry.key().clone();
+                    self.changes.dedupe.insert(key, append.message.id);
+                    entry.insert_entry(Some(append.message.id));
+                }
+            }
+        }
+        self.append_rows(append)
+    }
+
+    fn append_rows(&mut self, append: &Append) -> Result<Written, StoreError> {
+        let hash = message_hash(&append.message);
+        let shared = (append.addressees.len() > 1).then_some(self.changes.bodies);
+        self.changes.bodies += usize::from(shared.is_some());
+        let mut seqs = Vec::with_capacity(append.addressees.len());
+        for (recipient, delivery) in &append.addressees {
+            let ledger = self.ledger(recipient)?;
+            ledger.head = ledger.head.next();
+            let (recipient, seq) = (ledger.id, ledger.head);
+            let (delivery, message) = (*delivery, append.message.clone());
+            self.changes.rows.push(Row { recipient, seq, delivery, message, hash, shared });
+            self.changes.appended.insert(recipient, seq);
+            seqs.push(seq);
+        }
+        Ok(Written::Appended { seqs })
+    }
+
+    /// The count limit: logs that grew too long in this transaction lose their oldest records.
+    pub(super) fn trim(&mut self) {
+        let limits = self.limits;
+        let too_long = self.ledgers.iter().filter_map(|(recipient, ledger)| {
+            let ledger = ledger.as_ref()?;
+            let last = limits.trim(ledger.low.0, ledger.head.0)?;
+            self.changes.appended.contains_key(&ledger.id).then(|| (recipient.clone(), Seq(last)))
+        });
+        for (recipient, last) in too_long.collect::<Vec<_>>() {
+            self.delete(&recipient, last, Removal::RetentionCount);
+        }
+    }
+
+    /// Removes the oldest records up to `last`.
+    pub(super) fn delete(&mut self, recipient: &Recipient, last: Seq, why: Removal) {
+        let Some(Some(ledger)) = self.ledgers.get_mut(recipient) else { return };
+        let last = last.min(ledger.head);
+        if last < ledger.low {
+            return;
+        }
+        let deletion = Deletion { recipient: ledger.id, first: ledger.low, last, why };
+        ledger.low = last.next();
+        if last == ledger.head {
+            self.changes.heads.insert(ledger.id, ledger.head);
+        } else {
+            ledger.stale = true;
+        }
+        let dropped = self.changes.drop_rows(&deletion);
+        self.changes.deletions.push(deletion);
+        self.count(why, dropped);
+    }
+
+    pub(super) fn step(&mut self, key: &SessionKey, step: Step) {
+        let slot = self.states.entry(key.clone()).or_default();
+        slot.state.apply(step);
+        if slot.stored || !slot.state.is_empty() {
+            slot.changed = true;
+        }
+    }
+
+    fn session_id(&self, key: &SessionKey) -> Option<i64> {
+        let ledger = self.ledgers.get(&Recipient::Session(key.clone()))?.as_ref()?;
+        ledger.session().map(|_| ledger.id)
+    }
+
+    fn subscribe(&mut self, key: &SessionKey, subscriptions: &[Subscription]) {
+        let Some(id) = self.session_id(key) else { return };
+        for subscription in subscriptions {
+            let filter = subscription.filter.clone();
+            if let Some(loaded) = self.subscriptions.get_mut(key) {
+                loaded.insert(filter.clone(), subscription.clone());
+            }
+            self.changes.subscriptions.insert((id, filter), Some(subscription.clone()));
+        }
+    }
+
+    fn unsubscribe(&mut self, key: &SessionKey, filters: &[Box<str>]) {
+        let Some(id) = self.session_id(key) else { return };
+        for filter in filters.iter().filter_map(|text| crate::model::Filter::parse(text)) {
+            if let Some(loaded) = self.subscriptions.get_mut(key) {
+                loaded.remove(&filter);
+            }
+            self.changes.subscriptions.insert((id, filter), None);
+        }
+    }
+
+    fn advance(&mut self, key: &SessionKey, log: Log, cursor: Seq, sent: Seq) {
+        let recipient = match log {
+            Log::Inbox => Recipient::Inbox(key.uid.clone()),
+            Log::Queue => Recipient::Session(key.clone()),
+        };
+        let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
+        match &mut ledger.readers {
+            Readers::Inbox(devices) => {
+                let Some(device) = devices.get_mut(&key.client_id) else { return };
+                if forward(&mut device.cursor, &mut device.sent, cursor, sent) {
+                    device.seen_at = self.now;
+                    let key = (ledger.id, key.client_id.clone());
+                    self.changes.devices.insert(key, Some(*device));
+                }
+            }
+            Readers::Session(Some(session)) => {
+                if forward(&mut session.cursor, &mut session.sent, cursor, sent) {
+                    self.changes.sessions.insert(ledger.id, Some(*session));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is to be written since the last time. Logs whose low end is not exact are forgotten.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        let mut changes = std::mem::take(&mut self.changes);
+        for (key, slot) in self.states.iter_mut().filter(|(_, slot)| slot.changed) {
+            let bytes = (!slot.state.is_empty()).then(|| slot.state.encode());
+            (slot.stored, slot.changed) = (bytes.is_some(), false);
+            changes.states.insert(key.clone(), bytes);
+        }
+        self.ledgers.retain(|_, ledger| ledger.as_ref().is_none_or(|ledger| !ledger.stale));
+        changes
+    }
+}
+
+impl Changes {
+    /// Records that never reach the disk since the same transaction removes them.
+    fn drop_rows(&mut self, deletion: &Deletion) -> u64 {
+        if !self.appended.contains_key(&deletion.recipient) {
+            return 0;
+        }
+        let before = self.rows.len();
+        self.rows.retain(|row| row.recipient != deletion.recipient || row.seq > deletion.last);
+        (before - self.rows.len()) as u64
+    }
+}
+
+/// Never back; true if anything moved.
+fn forward(cursor: &mut Seq, sent: &mut Seq, to: Seq, sent_to: Seq) -> bool {
+    let moves = to > *cursor || sent_to > *sent;
+    *cursor = to.max(*cursor);
+    *sent = sent_to.max(*sent).max(*cursor);
+    moves
+}

@@ -1,0 +1,81 @@
+//! The batch as a whole, accounts, identity, names.
+
+use homing::model::{Seq, Stamp};
+use homing::store::{Append, Log, Write};
+
+use crate::rig::{Rig, appended};
+use crate::say::*;
+
+pub async fn a_failed_batch_leaves_nothing(mut rig: Rig) {
+    rig.write(append(inbox("bob"), 1)).await;
+    rig.poison().await;
+    let (bob, account) = (key("bob", "phone"), uid("new"));
+    let mut poison = message(3);
+    poison.topic = crate::rig::POISON.into();
+    let batch = [
+        append_key(inbox("bob"), 2, "x"),
+        Write::Step { key: bob.clone(), step: publish(1, true) },
+        open(&bob, true, true),
+        know(&bob),
+        Write::PutAccount { uid: account.clone(), password_hash: "hash".into() },
+        Write::Append(to(&[inbox("eve")], poison)),
+    ];
+    assert!(rig.store.commit(&batch, rig.now).await.is_err());
+    assert_eq!(rig.store.account(&account).await.unwrap(), None);
+    assert_eq!(rig.store.devices(&bob.uid).await.unwrap(), []);
+    let opened = rig.open(&bob, false, false).await;
+    assert!(opened.state.is_empty() && opened.durable.is_none());
+    assert_eq!(appended(&rig.write(append_key(inbox("bob"), 4, "x")).await), [2]);
+    rig.crash().await;
+    assert_eq!(rig.seqs(&inbox("bob")).await, [1, 2]);
+}
+
+pub async fn an_empty_batch_is_nothing(rig: Rig) {
+    let commit = rig.commit(&[]).await;
+    assert!(commit.answers.is_empty() && commit.removed.is_empty());
+}
+
+pub async fn accounts_are_put_listed_and_deleted(mut rig: Rig) {
+    let put =
+        |name: &str, hash: &str| Write::PutAccount { uid: uid(name), password_hash: hash.into() };
+    rig.commit(&[put("b", "1"), put("a", "2"), put("Ж", "3"), put("Z", "4"), put("b", "5")]).await;
+    rig.write(Write::DeleteAccount { uid: uid("Z") }).await;
+    rig.crash().await;
+    let account = async |name: &str| rig.store.account(&uid(name)).await.unwrap();
+    assert_eq!(account("b").await.as_deref(), Some("5"));
+    assert_eq!(account("Z").await, None);
+    assert_eq!(account("B").await, None, "uid equality is exact bytes");
+    let names = async |after: Option<&str>, count| {
+        let after = after.map(uid);
+        let uids = rig.store.accounts(after.as_ref(), count).await.unwrap();
+        uids.iter().map(|uid| uid.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None, 2).await, ["a", "b"]);
+    assert_eq!(names(Some("b"), 2).await, ["Ж"]);
+}
+
+pub async fn the_identity_stays(mut rig: Rig) {
+    let before = rig.store.identity();
+    rig.crash().await;
+    assert_eq!(rig.store.identity(), before);
+    rig.store.reopen().await.unwrap();
+    assert_eq!(rig.store.identity(), before);
+    assert_eq!(appended(&rig.write(append(inbox("bob"), 1)).await), [1]);
+}
+
+pub async fn names_with_any_letters_come_back(mut rig: Rig) {
+    let bob = key("b'o\"b%_\\", "ph/one '1' #+ \u{1F4F1}");
+    let step = Some((bob.clone(), publish(1, false)));
+    let queue = homing::model::Recipient::Session(bob.clone());
+    let all = [homing::model::Recipient::Inbox(bob.uid.clone()), queue.clone()];
+    rig.commit(&[open(&bob, true, true), know(&bob), subscribe(&bob, &["a'/+"])]).await;
+    rig.write(Write::Append(Append { step, ..to(&all, message(1)) })).await;
+    rig.write(advance(&bob, Log::Inbox, 1, 1)).await;
+    rig.crash().await;
+    let opened = rig.open(&bob, false, true).await;
+    assert_eq!(opened.inbox.unwrap().cursor, Seq(1));
+    assert_eq!(opened.state.ring.len(), 1);
+    assert_eq!(opened.durable.unwrap().subscriptions, [subscription("a'/+", 1)]);
+    assert_eq!(rig.seqs(&queue).await, [1]);
+    assert!(rig.now > Stamp(0));
+}

@@ -1,0 +1,10 @@
+//! The promises, by theme. Each is run on every store.
+
+pub mod append;
+pub mod batch;
+pub mod dedupe;
+pub mod device;
+pub mod read;
+pub mod session;
+pub mod state;
+pub mod sweep;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Config, Listen, Provider, Size, Span};
 use crate::model::InboxPattern;
-use crate::model::limit::PACKET_IDS_PER_LOG;
+use crate::model::limit::{PACKET_IDS_PER_LOG, PUBLISH_RING_COUNT_MAX};
 
 /// The largest packet there is (MQTT 5, section 2.1.4).
 const PACKET_BYTES_MAX: u64 = 268_435_455 + 5;
@@ -131,6 +131,10 @@ fn bounds(config: &Config, wrong: &mut Vec<String>) {
     if !(PACKET_BYTES_MIN..=PACKET_BYTES_MAX).contains(&limits.packet.0) {
         wrong.push(format!("limits.packet: {} is outside of 1KiB to 255MiB", limits.packet));
     }
+    if usize::from(limits.receive_maximum) > PUBLISH_RING_COUNT_MAX {
+        // Each of them may have to be recognised when it is resent.
+        wrong.push(format!("limits.receive_maximum: at most {PUBLISH_RING_COUNT_MAX}"));
+    }
     if u64::from(limits.send_maximum) >= PACKET_IDS_PER_LOG {
         wrong.push(format!("limits.send_maximum: has to be below {PACKET_IDS_PER_LOG}"));
     }
@@ -181,6 +185,7 @@ mod tests {
             ("limits.connections = 0", "limits.connections: 0"),
             ("inbox.retention = \"0s\"", "inbox.retention: 0"),
             ("limits.packet = \"10B\"", "limits.packet"),
+            ("limits.receive_maximum = 65", "limits.receive_maximum"),
             ("limits.send_maximum = 40000", "limits.send_maximum"),
             ("listen.workers = 5000", "listen.workers"),
         ] {

@@ -18,6 +18,8 @@ use build::Node;
 
 /// Everything that was acknowledged is on disk at any time; this is for goodbyes only.
 const DRAIN_WAIT: Duration = Duration::from_secs(8);
+/// For a store that hangs.
+const FINISH_WAIT: Duration = Duration::from_millis(1500);
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
 /// What a broker starts with. `banner` is printed when it serves.
@@ -113,8 +115,8 @@ async fn drain(node: Node) -> Result<(), String> {
     if tokio::time::timeout(DRAIN_WAIT, drained).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
-    node.committer.finish().await;
+    let finished = tokio::time::timeout(FINISH_WAIT, node.committer.finish()).await;
+    finished.map_err(|_| "the store did not finish in time; what was acknowledged is on disk")?;
     tracing::info!("stopped");
-    drop(node);
     Ok(())
 }

@@ -11,6 +11,9 @@ use crate::store::{Sweep, Swept, Write, Written};
 
 /// Recipients of one step; each step is one small transaction between all others.
 const RECIPIENTS_PER_STEP: u32 = 500;
+/// Steps of one round; the next round goes on where this one stopped. So a million recipients
+/// cost one core about a hundredth of its time, and each is seen every quarter of an hour.
+const STEPS_PER_ROUND: u32 = 20;
 
 pub struct Sweeper {
     pub committer: Committer,
@@ -22,27 +25,32 @@ pub struct Sweeper {
 impl Sweeper {
     pub async fn run(self) {
         let interval: Duration = self.config.store.sweep_interval.0;
+        let mut place = 0;
         loop {
             tokio::time::sleep(interval).await;
-            self.round().await;
+            place = self.round(place).await;
         }
     }
 
-    async fn round(&self) {
-        let mut after = Some(0);
-        while let Some(place) = after {
-            after = match self.committer.write(Write::Sweep(self.step(place))).await {
+    /// Starts after `place`; returns where the next round starts.
+    async fn round(&self, mut place: i64) -> i64 {
+        for _ in 0..STEPS_PER_ROUND {
+            match self.committer.write(Write::Sweep(self.step(place))).await {
                 Ok(Written::Swept(swept)) => {
                     self.report(&swept);
-                    swept.next
+                    match swept.next {
+                        Some(next) => place = next,
+                        None => return 0,
+                    }
                 }
-                Ok(_) => None,
+                Ok(_) => return 0,
                 Err(error) => {
-                    tracing::warn!("the sweep stopped and starts again later: {error}");
-                    None
+                    tracing::warn!("the sweep stopped and goes on later: {error}");
+                    return place;
                 }
-            };
+            }
         }
+        place
     }
 
     fn step(&self, after: i64) -> Sweep {

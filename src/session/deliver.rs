@@ -182,9 +182,7 @@ impl Session {
             properties: ctx.properties.as_properties(),
             payload,
         });
-        if self.peer.packet_bytes_max != u32::MAX
-            && encoded_bytes(&packet, self.version) > self.peer.packet_bytes_max as usize
-        {
+        if encoded_bytes(&packet, self.version) > self.peer.packet_bytes_max as usize {
             ctx.tally.dropped.push(Reason::PacketTooLarge);
             return false;
         }

@@ -12,7 +12,7 @@ use crate::cli::exit::{Failure, UNREACHABLE};
 use crate::config::Span;
 use crate::mqtt::{QoS, Version};
 
-/// Messages carry run, publisher, sequence and time, so that loss, duplicates and order are checked.
+/// Messages carry run, publisher, sequence and time: loss, duplicates and order are checked.
 /// The figures go to standard output, progress to standard error.
 #[derive(Args, Debug)]
 pub struct Bench {
@@ -99,10 +99,12 @@ pub struct Load {
     #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub qos: u8,
     /// Messages of a publisher that may be under way: not delivered or not acknowledged
-    #[arg(short, long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=32_000))]
+    #[arg(short, long, default_value_t = 16)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=32_000))]
     pub window: u64,
     /// Bytes of a payload, 28 at least
-    #[arg(short = 's', long, default_value_t = 64, value_parser = payload_bytes, value_name = "BYTES")]
+    #[arg(short = 's', long, default_value_t = 64, value_name = "BYTES")]
+    #[arg(value_parser = payload_bytes)]
     pub payload: usize,
     /// Messages of each publisher, instead of --duration
     #[arg(short = 'n', long, conflicts_with_all = ["duration", "warmup"])]
@@ -145,7 +147,7 @@ pub struct Pairs {
     /// Pairs of a publisher and a receiver
     #[arg(short = 'c', long, default_value_t = 10, value_parser = many)]
     pub pairs: usize,
-    /// Publish to the receivers' inboxes, which they don't subscribe to. The pattern is the broker's
+    /// Publish to the receivers' inboxes, not subscribed to. The pattern is the broker's
     /// topics.inbox
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true,
           default_missing_value = "{uid}")]
@@ -189,13 +191,16 @@ pub struct Offline {
     #[arg(short = 'c', long, default_value_t = 100, value_parser = many)]
     pub devices: usize,
     /// Messages for each of them
-    #[arg(short = 'n', long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub messages: u64,
     /// Messages that may wait for their acknowledgement
-    #[arg(short, long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=32_000))]
+    #[arg(short, long, default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=32_000))]
     pub window: u64,
     /// Bytes of a payload, 28 at least
-    #[arg(short = 's', long, default_value_t = 64, value_parser = payload_bytes, value_name = "BYTES")]
+    #[arg(short = 's', long, default_value_t = 64, value_name = "BYTES")]
+    #[arg(value_parser = payload_bytes)]
     pub payload: usize,
     /// Publish to the devices' inboxes; without it they subscribe with a durable session
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true,

@@ -164,6 +164,12 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_mistake_is_told_as_documented() {
+        let words = mistake("# mail\n[inbox]\nsetle = \"1s\"\n");
+        assert!(include_str!("../../docs/configuration.md").contains(&words), "{words}");
+    }
+
+    #[test]
     fn store_may_be_given_as_its_url() {
         let table = read("f", "store = \"postgres://db/homing\"").unwrap();
         assert_eq!(fits(&table).unwrap().store.url, "postgres://db/homing");

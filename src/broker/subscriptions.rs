@@ -18,7 +18,7 @@ pub struct Subscriber {
 }
 
 /// A connection of some worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Connection {
     pub worker: u16,
     pub token: u64,
@@ -30,14 +30,27 @@ impl Subscriber {
     }
 }
 
+/// Whose subscription: replaced, removed and merged by this.
+type Who = (Option<Connection>, SessionKey);
+
+#[derive(Clone, Copy)]
+struct Grant {
+    qos: QoS,
+    no_local: bool,
+    retain_as_published: bool,
+}
+
+/// By name, since a whole nation may subscribe to one filter.
+type Audience = HashMap<Who, Grant>;
+
 #[derive(Default)]
 struct Node {
     levels: HashMap<Box<str>, Node>,
     any: Option<Box<Node>>,
     /// Filters that end here.
-    here: Vec<Subscriber>,
+    here: Audience,
     /// Filters that end here with `#`.
-    below: Vec<Subscriber>,
+    below: Audience,
 }
 
 impl Node {
@@ -68,13 +81,11 @@ impl Subscriptions {
             }
         }
         let list = if is_below { &mut node.below } else { &mut node.here };
-        let place = list.iter().position(|old| old.is_same(&subscriber));
-        match place {
-            Some(place) => list[place] = subscriber,
-            None => list.push(subscriber),
-        }
-        self.count += usize::from(place.is_none());
-        place.is_none()
+        let Subscriber { key, connection, qos, no_local, retain_as_published } = subscriber;
+        let grant = Grant { qos, no_local, retain_as_published };
+        let is_new = list.insert((connection, key), grant).is_none();
+        self.count += usize::from(is_new);
+        is_new
     }
 
     /// True if there was one.
@@ -130,9 +141,13 @@ impl Subscriptions {
     }
 }
 
-fn collect(list: &[Subscriber], out: &mut Vec<Subscriber>) -> usize {
-    out.extend_from_slice(list);
-    usize::from(!list.is_empty())
+fn collect(audience: &Audience, out: &mut Vec<Subscriber>) -> usize {
+    out.extend(audience.iter().map(|((connection, key), grant)| {
+        let Grant { qos, no_local, retain_as_published } = *grant;
+        let (key, connection) = (key.clone(), *connection);
+        Subscriber { key, connection, qos, no_local, retain_as_published }
+    }));
+    usize::from(!audience.is_empty())
 }
 
 /// Overlapping filters of one session count once, with the highest QoS [MQTT-3.3.4-2].
@@ -180,10 +195,12 @@ fn remove(
     }
 }
 
-fn take(list: &mut Vec<Subscriber>, key: &SessionKey, connection: Option<Connection>) -> bool {
-    let before = list.len();
-    list.retain(|other| other.connection != connection || other.key != *key);
-    list.len() < before
+fn take(audience: &mut Audience, key: &SessionKey, connection: Option<Connection>) -> bool {
+    let taken = audience.remove(&(connection, key.clone())).is_some();
+    if audience.len() * 4 < audience.capacity() {
+        audience.shrink_to_fit();
+    }
+    taken
 }
 
 #[cfg(test)]

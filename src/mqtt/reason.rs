@@ -119,3 +119,26 @@ pub mod v311 {
     pub(in crate::mqtt) const IN_CONNACK: &[u8] = &[0, 1, 2, 3, 4, 5];
     pub(in crate::mqtt) const IN_SUBACK: &[u8] = &[0, 1, 2, SUBSCRIPTION_FAILURE];
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLES: [&[u8]; 7] =
+        [IN_CONNACK, IN_PUBACK, IN_PUBREL, IN_SUBACK, IN_UNSUBACK, IN_DISCONNECT, IN_AUTH];
+
+    #[test]
+    fn every_code_that_may_be_sent_has_a_name() {
+        for code in TABLES.concat() {
+            assert_ne!(name(code), name(0xFF), "{code:02x}");
+        }
+        v311::IN_CONNACK.iter().for_each(|code| assert_ne!(v311::name(*code), v311::name(0xFF)));
+    }
+
+    #[test]
+    fn every_name_may_be_sent_somewhere() {
+        let named = (0..=u8::MAX).filter(|code| name(*code) != name(0xFF));
+        assert!(named.clone().all(|code| TABLES.concat().contains(&code)));
+        assert_eq!(named.count(), 43);
+    }
+}

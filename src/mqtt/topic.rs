@@ -88,3 +88,58 @@ fn check_levels(filter: &[u8]) -> Result<(), FilterFault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topic_names() {
+        for name in ["a", "/", "a//b", "$SYS/x", " ", "ж", &"x".repeat(65_535)] {
+            assert!(topic_name_ok(name), "{name}");
+        }
+        for name in ["", "+", "a/#", "a+b", "a\0", &"x".repeat(65_536)] {
+            assert!(!topic_name_ok(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn topic_filters() {
+        for filter in ["#", "+", "/", "+/+", "a/+/b", "a/#", "/#", "$SYS/#", "+/a/#", "$share"] {
+            assert_eq!(check_filter(filter, Version::V5), Ok(()), "{filter}");
+        }
+        let faults = [
+            ("", FilterFault::Empty),
+            ("a\0b", FilterFault::Nul),
+            ("a#", FilterFault::Hash),
+            ("#/a", FilterFault::Hash),
+            ("a/#/", FilterFault::Hash),
+            ("a+", FilterFault::Plus),
+            ("+a", FilterFault::Plus),
+            ("a/++", FilterFault::Plus),
+            ("$share/g", FilterFault::Share),
+            ("$share//a", FilterFault::Share),
+        ];
+        for (filter, fault) in faults {
+            assert_eq!(check_filter(filter, Version::V5), Err(fault), "{filter}");
+        }
+        let long = "x".repeat(65_536);
+        assert_eq!(check_filter(&long, Version::V311), Err(FilterFault::TooLong));
+    }
+
+    #[test]
+    fn shared_subscriptions_are_taken_apart() {
+        assert_eq!(shared("$share/g/a/#"), Some(("g", "a/#")));
+        assert_eq!(shared("$share/g//"), Some(("g", "/")));
+        for filter in ["$share/g", "$share/g/", "$share//a", "$share/+/a", "$SHARE/g/a", "a"] {
+            assert_eq!(shared(filter), None, "{filter}");
+        }
+    }
+
+    /// The 200 levels that overflowed another broker's stack are nothing here.
+    #[test]
+    fn deep_filters_are_walked_without_recursion() {
+        let deep = "+/".repeat(32_767);
+        assert_eq!(check_filter(&deep, Version::V5), Ok(()));
+    }
+}

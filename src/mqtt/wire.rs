@@ -173,3 +173,54 @@ fn not_a_name(name: &str, field: &'static str) -> DecodeError {
     }
     DecodeError::WildcardInTopic(field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The borders of table 1-1, and their widths.
+    const BORDERS: [(u32, &[u8]); 8] = [
+        (0, b"\x00"),
+        (127, b"\x7f"),
+        (128, b"\x80\x01"),
+        (16_383, b"\xff\x7f"),
+        (16_384, b"\x80\x80\x01"),
+        (2_097_151, b"\xff\xff\x7f"),
+        (2_097_152, b"\x80\x80\x80\x01"),
+        (VARINT_MAX, b"\xff\xff\xff\x7f"),
+    ];
+
+    #[test]
+    fn variable_byte_integers_at_their_borders() {
+        for (value, bytes) in BORDERS {
+            assert_eq!(read_varint(bytes), Ok(Some((value, bytes.len()))));
+            assert_eq!(varint_bytes(value as usize), bytes.len());
+            let mut out = Vec::new();
+            put_varint(&mut out, value as usize);
+            assert_eq!(out, bytes);
+        }
+    }
+
+    #[test]
+    fn a_variable_byte_integer_is_short_and_four_bytes_at_most() {
+        for end in 0..4 {
+            assert_eq!(read_varint(&b"\x80\x80\x80\x01"[..end]), Ok(None));
+        }
+        for bytes in [&b"\x80\x00"[..], b"\xff\x80\x00", b"\x80\x80\x80\x00", b"\x80\x80\x80\x80"] {
+            assert!(read_varint(bytes).is_err(), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_reader_never_leaves_its_body() {
+        let mut reader = Reader::new(b"\x00\x05abc");
+        assert_eq!(reader.binary("field"), Err(DecodeError::CutShort("field")));
+        assert_eq!(Reader::new(b"\x01").u16("field"), Err(DecodeError::CutShort("field")));
+        assert_eq!(Reader::new(b"abc").u32("field"), Err(DecodeError::CutShort("field")));
+        assert_eq!(Reader::new(b"").u8("field"), Err(DecodeError::CutShort("field")));
+        assert_eq!(
+            Reader::new(b"a").take(usize::MAX, "field"),
+            Err(DecodeError::CutShort("field"))
+        );
+    }
+}

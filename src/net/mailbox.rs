@@ -1,6 +1,6 @@
 //! A worker's letter box: other threads put whole batches in, the worker takes all at once. What
-//! goes in is bounded by its causes: publishes in flight per connection, one read per log, and copies
-//! for other workers' subscribers, whose senders are read no further while a box is too full.
+//! goes in is bounded by its causes: publishes in flight per connection, one read per log, and
+//! copies for other workers' subscribers, whose senders are read no further while a box is full.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -18,6 +18,9 @@ impl Shard {
         result: Result<Written, StoreError>,
         message: Option<&Arc<Message>>,
     ) {
+        if message.is_some() {
+            self.count_committing(token, -1);
+        }
         if let (Ok(Written::Appended { .. }), Some(message)) = (&result, message) {
             self.distribute_committed(message);
         }

@@ -8,6 +8,7 @@ use crate::model::{Identity, SessionKey, Submission};
 use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::Write;
 
+use super::submit::Origin;
 use super::wills::DelayedWill;
 use super::{Conn, Shard, Token};
 
@@ -99,9 +100,9 @@ impl Shard {
         let (target, message) = will.into_message(&mut self.ids, self.stamp);
         let submission = Submission { target, message: Arc::new(message), dedupe: None };
         // Nobody waits for the answer; a refusal is logged where it is made.
+        let from = Origin { who, key, behind: false };
         let nobody = (Token(u64::MAX), Ticket::Publish(0));
-        if let Some(Answer::Refused(reason, _)) = self.submit_as(who, key, submission, None, nobody)
-        {
+        if let Some(Answer::Refused(reason, _)) = self.submit_as(from, submission, None, nobody) {
             self.tally.dropped.push(reason);
         }
     }

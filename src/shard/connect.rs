@@ -58,6 +58,7 @@ impl Shard {
             opened: false,
             asking: None,
             closing: None,
+            committing: 0,
         });
         token
     }

@@ -85,6 +85,8 @@ struct Conn {
     /// A publish to a user of whom the directory is asked; the connection is read no further.
     asking: Option<Box<Asking>>,
     closing: Option<Closing>,
+    /// Publishes of it that wait for their commit. Those behind them must not overtake them.
+    committing: u32,
 }
 
 /// See the module's documentation.

@@ -17,6 +17,14 @@ use super::{Shard, Token};
 /// For submissions that nobody waits for; the shard still hears of their commit.
 const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
 
+/// Who submits, as what session, and whether older publishes of it wait for their commit: then
+/// this one goes the same way, even if it owes nothing, and arrives behind them.
+pub struct Origin<'a> {
+    pub who: &'a Identity,
+    pub key: &'a SessionKey,
+    pub behind: bool,
+}
+
 /// A publish that waits for the directory.
 pub struct Asking {
     ticket: Option<Ticket>,
@@ -74,17 +82,25 @@ impl Shard {
     ) {
         let Some(conn) = self.conn(token) else { return };
         let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
+        let from = Origin { who: &who, key: &key, behind: conn.committing > 0 };
         let answer_to = (token, ticket.unwrap_or(NOBODY));
-        if let Some(answer) = self.submit_as(&who, &key, submission, step, answer_to) {
-            self.answered(token, ticket, answer);
+        match self.submit_as(from, submission, step, answer_to) {
+            Some(answer) => self.answered(token, ticket, answer),
+            None => self.count_committing(token, 1),
+        }
+    }
+
+    /// A publish of this connection went to the store (1) or came back (-1).
+    pub(super) fn count_committing(&mut self, token: Token, change: i32) {
+        if let Some(conn) = self.conn(token) {
+            conn.committing = conn.committing.saturating_add_signed(change);
         }
     }
 
     /// The answer, if it need not wait for a commit.
     pub(super) fn submit_as(
         &mut self,
-        who: &Arc<Identity>,
-        key: &SessionKey,
+        Origin { who, key, behind }: Origin<'_>,
         submission: Submission,
         step: Option<Step>,
         answer_to: (Token, Ticket),
@@ -99,7 +115,7 @@ impl Shard {
                 tracing::info!(uid = %key.uid, client = %key.client_id, "refused: {words}");
                 Some(Answer::Refused(reason, words))
             }
-            Ok(plan) if owes_a_commit(&plan, &submission, step) => {
+            Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
                 let append = Append {
                     message: submission.message,
                     addressees: plan.durable,

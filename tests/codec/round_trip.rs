@@ -75,7 +75,9 @@ proptest! {
     }
 
     #[test]
-    fn what_follows_a_packet_is_left(first in parts(), tail in prop::collection::vec(any::<u8>(), 1..20)) {
+    fn what_follows_a_packet_is_left(
+        first in parts(), tail in prop::collection::vec(any::<u8>(), 1..20),
+    ) {
         let frame = first.frame();
         let (length, both) = (frame.len(), [frame, tail].concat());
         let (_, taken) = decode(&both, first.version, u32::MAX).unwrap().unwrap();

@@ -5,6 +5,7 @@ mod durable_session;
 mod envelope;
 mod exactly_once;
 mod inbox;
+mod order;
 mod packets;
 mod refusal;
 mod will;

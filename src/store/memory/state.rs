@@ -83,8 +83,13 @@ impl State {
     /// Sessions that were connected when the process ended begin to expire.
     pub(super) fn restart(&mut self, now: Stamp) {
         let expiry = self.limits.session_expiry_max;
-        for session in self.sessions.values_mut().filter(|session| session.ended_at.is_none()) {
-            (session.ended_at, session.expiry) = (Some(now), expiry);
+        for (key, session) in &mut self.sessions {
+            if session.ended_at.is_none() {
+                (session.ended_at, session.expiry) = (Some(now), expiry);
+                let log = self.logs.get(&Recipient::Session(key.clone()));
+                let newest = log.and_then(|log| log.records.keys().next_back().copied());
+                session.sent = session.sent.max(newest.unwrap_or_default());
+            }
         }
     }
 

@@ -74,7 +74,9 @@ pub(super) async fn prepare(
     migrate(&mut transaction).await?;
     let uuid = meta(&mut transaction, "uuid", random.to_be_bytes()).await?;
     let epoch = meta(&mut transaction, "epoch", 1u64.to_be_bytes()).await?;
-    let sql = "UPDATE session SET ended_at = $1, expiry = $2 WHERE ended_at IS NULL";
+    let sql = "UPDATE session SET ended_at = $1, expiry = $2, sent = greatest(sent,
+        coalesce((SELECT max(seq) FROM log WHERE log.recipient = session.recipient), 0))
+        WHERE ended_at IS NULL";
     let end = sqlx::query(sql).bind(now.0).bind(millis(limits.session_expiry_max));
     end.execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;

@@ -147,13 +147,17 @@ async fn meta<const N: usize>(
         .map_err(|_| crate::store::record::corrupt(format!("meta '{name}' has a wrong length")))
 }
 
-/// Durable sessions that were connected when the last process ended begin to expire.
+/// Durable sessions that were connected when the last process ended begin to expire. How far they
+/// were sent to went with that process, so all of their queue may have been sent before: it goes
+/// out with DUP [MQTT-3.3.1-1].
 pub(super) async fn end_open_sessions(
     writer: &mut SqliteConnection,
     limits: &StoreLimits,
     now: Stamp,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE session SET ended_at = ?, expiry = ? WHERE ended_at IS NULL";
+    let sql = "UPDATE session SET ended_at = ?, expiry = ?, sent = max(sent,
+        coalesce((SELECT max(seq) FROM log WHERE log.recipient = session.recipient), 0))
+        WHERE ended_at IS NULL";
     let expiry = crate::store::millis(limits.session_expiry_max);
     let update = sqlx::query(sql).bind(now.0).bind(expiry);
     update.execute(writer).await.map(drop).map_err(store_error)

@@ -1,0 +1,44 @@
+//! Messages of one sender to one recipient arrive in order.
+
+use crate::mqtt::QoS;
+
+use super::world::{World, durable, v311};
+
+/// The first publish waits for its commit, since a durable session gets it; the others owe
+/// nothing to anybody.
+#[test]
+fn a_publish_that_owes_nothing_does_not_overtake_one_that_is_being_committed() {
+    let mut world = World::new();
+    let keeper = world.connect("carol", durable("keeper"));
+    world.subscribe(keeper, "a/1", QoS::AtLeastOnce);
+    let phone = world.connect("alice", v311("phone"));
+    world.subscribe(phone, "a/#", QoS::AtLeastOnce);
+    let post = world.device("bob", "post");
+    world.take(phone);
+    world.held = true;
+    world.publish1(post, "a/1", "one", 1);
+    world.publish1(post, "a/2", "two", 2);
+    world.publish(post, "a/2", "three");
+    world.release();
+    world.publish(post, "a/2", "four");
+    let all = [
+        "PUBLISH q1 #32769 a/1 one",
+        "PUBLISH q1 #32770 a/2 two",
+        "PUBLISH q0 a/2 three",
+        "PUBLISH q0 a/2 four",
+    ];
+    assert_eq!(world.take(phone), all);
+}
+
+#[test]
+fn a_publish_that_owes_nothing_waits_for_no_commit() {
+    let mut world = World::new();
+    let phone = world.connect("alice", v311("phone"));
+    world.subscribe(phone, "a/b", QoS::AtLeastOnce);
+    let post = world.device("bob", "post");
+    world.take(phone);
+    world.held = true;
+    world.publish1(post, "a/b", "one", 1);
+    assert_eq!(world.take(phone), ["PUBLISH q1 #32769 a/b one"]);
+    assert_eq!(world.take(post), ["PUBACK #1 00"]);
+}

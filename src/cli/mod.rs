@@ -87,6 +87,37 @@ mod tests {
         Command::command().debug_assert();
     }
 
+    /// The words of a line of a shell, as far as the documentation needs it.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.replace("$(pidof homing)", "1");
+        let parts = line.split('\'').enumerate();
+        parts.fold(Vec::new(), |mut words: Vec<String>, (n, part)| {
+            match n % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+            words
+        })
+    }
+
+    #[test]
+    fn the_documented_lines_are_taken() {
+        let docs = [include_str!("../../docs/cli.md"), include_str!("../../docs/configuration.md")];
+        let lines = docs
+            .iter()
+            .flat_map(|doc| doc.lines())
+            .filter(|line| line.starts_with("homing ") || line.starts_with("seq 1 1000 | homing "));
+        let mut count = 0;
+        for line in lines {
+            let line = line.split('#').next().unwrap().replace("'news/", "'news/#'");
+            let command = &line[line.find("homing ").unwrap()..];
+            let parsed = Command::try_parse_from(words(command));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().unwrap());
+            count += 1;
+        }
+        assert!(count >= 12, "{count}");
+    }
+
     #[test]
     fn mosquittos_letters_are_taken() {
         for line in [

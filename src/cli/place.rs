@@ -1,4 +1,4 @@
-//! Where a broker's settings and data are: flags that `dev`, `serve`, `user` and `config` share.
+//! Where a broker's settings and data are: the flags of `dev`, `serve`, `user` and `config`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

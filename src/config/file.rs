@@ -106,8 +106,8 @@ impl Mistake {
         let (words, gutter) = (&self.words, " ".repeat(number.to_string().len()));
         let indent = " ".repeat(column - 1);
         format!(
-            "{name}, line {number}, column {column}: {words}\n \
-             {number} | {line}\n {gutter} | {indent}{marks}"
+            "{name}, line {number}, column {column}: {words}\n {number} | {line}\n \
+             {gutter} | {indent}{marks}"
         )
     }
 }
@@ -133,8 +133,8 @@ mod tests {
     fn an_unknown_key_is_told_with_its_place_and_the_nearest_name() {
         assert_eq!(
             mistake("[log]\nlevel = \"info\"\n[inbox]\n  setle = \"1s\"\n"),
-            "homing.toml, line 4, column 3: unknown key `inbox.setle`: \
-             did you mean `inbox.settle`?\n \
+            "homing.toml, line 4, column 3: unknown key `inbox.setle`: did you mean \
+             `inbox.settle`?\n \
              4 |   setle = \"1s\"\n   |   ^^^^^"
         );
         assert!(
@@ -163,6 +163,12 @@ mod tests {
         assert!(words.starts_with("homing.toml, line 2, column 9: "), "{words}");
         assert!(words.ends_with("2 | level = info\n   |         ^^^^"), "{words}");
         assert!(mistake("# žluť\n[log]\nä = 1").contains("line 3, column 1: "));
+    }
+
+    #[test]
+    fn the_documented_mistake_is_told_as_documented() {
+        let words = mistake("# mail\n[inbox]\nsetle = \"1s\"\n");
+        assert!(include_str!("../../docs/configuration.md").contains(&words), "{words}");
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::cli::exit::{Failure, UNREACHABLE};
 use crate::config::Span;
 use crate::mqtt::{QoS, Version};
 
-/// Messages carry run, publisher, sequence and time: loss, duplicates and order are checked.
-/// The figures go to standard output, progress to standard error.
+/// Messages carry run, publisher, sequence and time, so that loss, duplicates and order are
+/// checked. The figures go to standard output, progress to standard error.
 #[derive(Args, Debug)]
 pub struct Bench {
     #[command(subcommand)]
@@ -99,12 +99,11 @@ pub struct Load {
     #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
     pub qos: u8,
     /// Messages of a publisher that may be under way: not delivered or not acknowledged
-    #[arg(short, long, default_value_t = 16)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=32_000))]
+    #[arg(short, long, default_value_t = 16, value_parser = window())]
     pub window: u64,
     /// Bytes of a payload, 28 at least
-    #[arg(short = 's', long, default_value_t = 64, value_name = "BYTES")]
-    #[arg(value_parser = payload_bytes)]
+    #[arg(short = 's', long, default_value_t = 64, value_parser = payload_bytes,
+          value_name = "BYTES")]
     pub payload: usize,
     /// Messages of each publisher, instead of --duration
     #[arg(short = 'n', long, conflicts_with_all = ["duration", "warmup"])]
@@ -147,8 +146,8 @@ pub struct Pairs {
     /// Pairs of a publisher and a receiver
     #[arg(short = 'c', long, default_value_t = 10, value_parser = many)]
     pub pairs: usize,
-    /// Publish to the receivers' inboxes, not subscribed to. The pattern is the broker's
-    /// topics.inbox
+    /// Publish to the receivers' inboxes, which they don't subscribe to. The pattern is the
+    /// broker's topics.inbox
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true,
           default_missing_value = "{uid}")]
     pub inbox: Option<String>,
@@ -191,21 +190,25 @@ pub struct Offline {
     #[arg(short = 'c', long, default_value_t = 100, value_parser = many)]
     pub devices: usize,
     /// Messages for each of them
-    #[arg(short = 'n', long, default_value_t = 100)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'n', long, default_value_t = 100,
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub messages: u64,
     /// Messages that may wait for their acknowledgement
-    #[arg(short, long, default_value_t = 64)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=32_000))]
+    #[arg(short, long, default_value_t = 64, value_parser = window())]
     pub window: u64,
     /// Bytes of a payload, 28 at least
-    #[arg(short = 's', long, default_value_t = 64, value_name = "BYTES")]
-    #[arg(value_parser = payload_bytes)]
+    #[arg(short = 's', long, default_value_t = 64, value_parser = payload_bytes,
+          value_name = "BYTES")]
     pub payload: usize,
     /// Publish to the devices' inboxes; without it they subscribe with a durable session
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true,
           default_missing_value = "{uid}")]
     pub inbox: Option<String>,
+}
+
+/// Far below the packet ids there are, so that none is used twice at a time.
+fn window() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::builder::RangedU64ValueParser::new().range(1..=32_000)
 }
 
 fn span(text: &str) -> Result<Span, String> {

@@ -106,8 +106,7 @@ mod tests {
     #[test]
     fn each_connection_is_written_once_and_the_rest_later() {
         let mut wires = Wires::new(Version::V311);
-        wires.add();
-        wires.add();
+        (0..2).for_each(|_| wires.add());
         (0..3).for_each(|_| wires.send(1, &Packet::PingReq));
         assert_eq!((wires.next_dirty(), wires.next_dirty()), (Some(1), None));
         let mut stream = Narrow(Vec::new(), 5);

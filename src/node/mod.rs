@@ -47,7 +47,7 @@ pub fn run(start: Start) -> ExitCode {
     match served.and_then(|runtime| runtime.block_on(serve(start))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
-            tracing::error!("{words}");
+            // Not through the log: its level may be off, and this is the last word.
             eprintln!("homing: {words}");
             ExitCode::FAILURE
         }

@@ -12,6 +12,7 @@
 //! 4. A read returns what is committed, in `seq` order, without gaps but for removed records.
 //! 5. A removal is counted with its reason; nothing is removed without one.
 
+mod batch;
 mod cache;
 mod checksum;
 pub mod commit;
@@ -22,7 +23,6 @@ pub mod open;
 pub mod postgres;
 mod record;
 pub mod sqlite;
-mod work;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -8,9 +8,9 @@ use sqlx::postgres::PgConnection;
 use super::error::Failed;
 use super::load::get;
 use crate::model::{ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
+use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
 use crate::store::record::flags;
-use crate::store::work::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::{Subscription, millis};
 
 const DELETIONS: &str = "

@@ -9,10 +9,10 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::error::{Failed, store_error};
 use crate::model::{Recipient, SenderState, Seq, SessionKey, Stamp};
 use crate::store::StoreError;
-use crate::store::record::{self, columns, corrupt};
-use crate::store::work::{
+use crate::store::batch::{
     DEDUPE_KEPT, DedupeId, Device, Ledger, Readers, Session, StateSlot, Work,
 };
+use crate::store::record::{self, columns, corrupt};
 
 const LOCK: &str = "
     SELECT r.id, r.kind, r.uid, r.client_id, r.head

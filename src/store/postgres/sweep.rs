@@ -8,8 +8,8 @@ use super::error::Failed;
 use super::load::get;
 use crate::model::{Seq, Stamp};
 use crate::store::StoreError;
+use crate::store::batch::PageItem;
 use crate::store::record;
-use crate::store::work::PageItem;
 
 /// The last column is the first record that is younger than the retention, if the oldest is not.
 const PAGE: &str = "
@@ -61,7 +61,7 @@ pub(super) async fn remove_expired(
     Ok((rows.len() as u64, logs))
 }
 
-/// See [`crate::store::work::Transaction::remove_states`].
+/// See [`crate::store::batch::Transaction::remove_states`].
 pub(super) async fn remove_states(
     conn: &mut PgConnection,
     after: i64,

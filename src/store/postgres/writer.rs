@@ -5,7 +5,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use super::error::{Failed, commit_error};
 use super::{connect, flush, load, sweep};
 use crate::model::Stamp;
-use crate::store::work::{Changes, Counts, DEDUPE_KEPT, Needs, PageItem, Transaction, Work, run};
+use crate::store::batch::{Changes, Counts, DEDUPE_KEPT, Needs, PageItem, Transaction, Work, run};
 use crate::store::{Commit, StoreError, StoreLimits, Write};
 
 /// Tries of one batch that other nodes come in between of.

@@ -7,9 +7,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
 use crate::model::{ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
+use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
 use crate::store::record::flags;
-use crate::store::work::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::{StoreError, Subscription, millis};
 
 static ROWS: Statement = Statement::new(

@@ -10,10 +10,10 @@ use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
 use crate::model::{Recipient, SenderState, SessionKey, Stamp};
 use crate::store::StoreError;
-use crate::store::record::{self, columns, corrupt};
-use crate::store::work::{
+use crate::store::batch::{
     DEDUPE_KEPT, DedupeId, Device, Ledger, Readers, Session, StateSlot, Work,
 };
+use crate::store::record::{self, columns, corrupt};
 
 static RECIPIENTS: Statement = Statement::new(
     "kind, uid, client_id",

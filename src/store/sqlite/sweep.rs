@@ -9,8 +9,8 @@ use super::error::store_error;
 use super::load::get;
 use crate::model::{Seq, Stamp};
 use crate::store::StoreError;
+use crate::store::batch::PageItem;
 use crate::store::record;
-use crate::store::work::PageItem;
 
 /// Free pages that are given back to the file system at the end of a sweep.
 const VACUUM_PAGES_COUNT_MAX: i64 = 256;
@@ -107,7 +107,7 @@ async fn keep_head(
     update.execute(conn).await.map(drop).map_err(store_error)
 }
 
-/// See [`crate::store::work::Transaction::remove_states`].
+/// See [`crate::store::batch::Transaction::remove_states`].
 pub(super) async fn remove_states(
     conn: &mut SqliteConnection,
     after: i64,

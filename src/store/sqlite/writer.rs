@@ -5,10 +5,10 @@ use sqlx::sqlite::SqliteConnection;
 use super::error::store_error;
 use super::{flush, load, sweep};
 use crate::model::{Recipient, SessionKey, Stamp};
-use crate::store::cache::Cache;
-use crate::store::work::{
+use crate::store::batch::{
     Changes, Counts, Ledger, Needs, PageItem, StateSlot, Transaction, Work, run,
 };
+use crate::store::cache::Cache;
 use crate::store::{Commit, StoreError, StoreLimits, Write};
 
 /// For recipients (about 100,000) and for sender states, each.

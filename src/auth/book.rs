@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tracing::info;
@@ -11,11 +12,14 @@ use tracing::info;
 use super::password::HashError;
 use super::{Hasher, Parts, Password, Recall};
 use crate::clock::Clock;
-use crate::model::Uid;
-use crate::store::{Store, StoreError, Write};
+use crate::model::{ClientId, SessionKey, Uid};
+use crate::store::{Log, Store, StoreError, Write};
 
 /// Accounts on one page of [`AccountBook::list`], at most.
 pub const LIST_COUNT_MAX: usize = 1000;
+
+/// Holds the place of a removed user that had no device.
+const REMOVED_CLIENT_ID: &str = "removed";
 
 /// Commits one write and returns when it is on disk; the group commit of the broker, or
 /// [`direct_writer`].
@@ -104,8 +108,45 @@ impl AccountBook {
         self.must_exist(uid).await?;
         self.write(uid, false, Write::DeleteAccount { uid: uid.clone() }).await?;
         (self.kick)(uid.clone());
+        self.close_mail(uid).await?;
         info!(%uid, "account removed");
         Ok(())
+    }
+
+    /// Whoever gets this uid next must not read the mail of whoever had it: its durable sessions
+    /// end, and every cursor goes to the head of the inbox, from where a new device starts too.
+    async fn close_mail(&self, uid: &Uid) -> Result<(), StoreError> {
+        for key in self.sessions_of(uid).await? {
+            (self.writer)(Write::EndSession { key, expiry: Duration::ZERO }).await?;
+        }
+        let device = |client_id| SessionKey { uid: uid.clone(), client_id };
+        let mut devices = self.store.devices(uid).await?;
+        if devices.is_empty()
+            && let Ok(placeholder) = ClientId::parse(REMOVED_CLIENT_ID)
+        {
+            let key = device(placeholder);
+            (self.writer)(Write::KnowDevice { key, devices_max: 1 }).await?;
+            devices = self.store.devices(uid).await?;
+        }
+        for (client_id, at) in devices {
+            let (key, log) = (device(client_id), Log::Inbox);
+            (self.writer)(Write::Advance { key, log, cursor: at.head, sent: at.head }).await?;
+        }
+        Ok(())
+    }
+
+    /// The durable sessions with subscriptions: only those have anything in their queue.
+    async fn sessions_of(&self, uid: &Uid) -> Result<Vec<SessionKey>, StoreError> {
+        let mut found: Vec<SessionKey> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.subscriptions(after.take(), LIST_COUNT_MAX).await?;
+            let Some((key, last)) = page.last() else { return Ok(found) };
+            after = Some((key.clone(), last.filter.clone()));
+            let of_user = page.into_iter().map(|(key, _)| key).filter(|key| key.uid == *uid);
+            found.extend(of_user);
+            found.dedup();
+        }
     }
 
     /// Users after `after` in the order of their bytes, [`LIST_COUNT_MAX`] at most.

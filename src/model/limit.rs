@@ -1,4 +1,5 @@
-//! Every fixed bound, named once, its unit last. What an operator may change is in `config.rs`.
+//! Fixed bounds of messages, sessions and the store, named once, unit last. A bound that concerns
+//! one file alone stands there; what an operator may change is in `config/`.
 
 /// A user's name, in bytes of UTF-8.
 pub const UID_BYTES_MAX: usize = 128;

@@ -103,7 +103,11 @@ impl Session {
         let hash = publish_hash(publish.topic, publish.payload);
         let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish, hash));
         match known {
-            Some(Known::Running) => {}
+            Some(Known::Running) if publish.dup => {}
+            Some(Known::Running) => {
+                let words = "the packet identifier of a publish that is not answered yet";
+                self.end(Reason::ProtocolError, words.into(), ctx);
+            }
             Some(Known::Answer) => self.queue_answer(&publish, Answer::Duplicate, ctx),
             None => self.submit(publish, hash, ctx),
         }
@@ -139,6 +143,13 @@ impl Session {
                 return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
             }
         };
+        let dedupe = match dedupe_key(&publish) {
+            Ok(dedupe) => dedupe,
+            Err(words) => {
+                let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
+                return self.queue_answer(&publish, answer, ctx);
+            }
+        };
         let message = Arc::new(self.message(&publish, &target, ctx));
         let step = self.step(&publish, hash, message.id);
         let publishing = self.publishing.get_or_insert_default();
@@ -149,7 +160,6 @@ impl Session {
         }
         let number = publishing.push(publish.packet_id, model_qos(publish.qos), None);
         publishing.has_ring |= step.is_some();
-        let dedupe = dedupe_key(&publish);
         let submission = Submission { target, message, dedupe };
         ctx.ask(Request::Submit { ticket: Some(Ticket::Publish(number)), submission, step });
     }
@@ -318,11 +328,16 @@ fn publish_hash(topic: &str, payload: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)
 }
 
-/// A key that is too long is not cut: two long keys must not become one.
-fn dedupe_key(publish: &Publish<'_>) -> Option<DedupeKey> {
+/// The publisher's own id counts per topic: the same id to somebody else is another message. One
+/// that is too long is refused: cut, two of them could become one.
+fn dedupe_key(publish: &Publish<'_>) -> Result<Option<DedupeKey>, String> {
     let mut properties = publish.properties.user_properties();
-    let (_, key) = properties.find(|(name, _)| *name == MESSAGE_ID)?;
-    (!key.is_empty() && key.len() <= DEDUPE_KEY_BYTES_MAX).then(|| DedupeKey(key.into()))
+    let Some((_, key)) = properties.find(|(name, _)| *name == MESSAGE_ID) else { return Ok(None) };
+    if key.len() > DEDUPE_KEY_BYTES_MAX {
+        return Err(format!("a {MESSAGE_ID} has at most {DEDUPE_KEY_BYTES_MAX} bytes"));
+    }
+    let topic = xxhash_rust::xxh3::xxh3_128(publish.topic.as_bytes());
+    Ok((!key.is_empty()).then(|| DedupeKey(format!("{topic:032x} {key}").into())))
 }
 
 pub fn wire_qos(qos: QoS) -> mqtt::QoS {

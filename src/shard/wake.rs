@@ -39,6 +39,9 @@ impl Shard {
         self.each_connection(uid, |shard, token| {
             shard.handle(token, Input::End(Reason::Removed, Reason::Removed.words().into()));
         });
+        let away: Vec<SessionKey> =
+            self.away.keys().filter(|key| key.uid == *uid).cloned().collect();
+        self.expired(&away);
     }
 
     /// The server stops: every client is told.

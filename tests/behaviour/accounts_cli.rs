@@ -69,6 +69,36 @@ fn removing_a_user_ends_its_sessions() {
     assert_eq!(bob.expect_puback(id), 0x87);
 }
 
+/// Whoever gets the uid next has nothing of whoever had it: no mail, whether a device was known
+/// or not, and no durable session.
+#[test]
+fn a_uid_that_is_given_again_starts_empty() {
+    let broker = Broker::with_plain_topics();
+    for uid in ["dora", "emil"] {
+        set_password(&broker, "add", uid, "old");
+    }
+    let mut bob = broker.device("bob", "post");
+    let durable = |password: &str| Connect::v311("dora", "phone").password(password).clean(false);
+    let mut phone = durable("old").open(broker.mqtt);
+    assert_eq!(phone.subscribe("news/#", 1), 1);
+    phone.disconnect();
+    for topic in ["dora", "emil", "news/today"] {
+        bob.publish_acked(topic, "of the one before", 1);
+    }
+    for uid in ["dora", "emil"] {
+        broker.command(&["user", "remove", uid]).ok();
+    }
+    bob.publish_acked("news/today", "while there was nobody", 1);
+    for uid in ["dora", "emil"] {
+        set_password(&broker, "add", uid, "new");
+    }
+    durable("new").device(broker.mqtt).expect_marker_from(&mut bob, "dora");
+    for uid in ["dora", "emil"] {
+        let mut tablet = Connect::v311(uid, "tablet").password("new").device(broker.mqtt);
+        tablet.expect_marker_from(&mut bob, uid);
+    }
+}
+
 #[test]
 fn what_cannot_be_done_is_said() {
     let broker = Broker::dev();

@@ -2,7 +2,7 @@
 //! that it is the same; everything else is a new message.
 
 use super::support::client::{duplicate, message};
-use super::support::{Broker, Client, Connect, V5, V311, prop};
+use super::support::{Broker, Client, Connect, V5, V311, prop, wire};
 
 fn sender(version: u8) -> Connect {
     Connect::new(version, "bob", "post").durable()
@@ -168,6 +168,39 @@ fn another_own_message_id_is_another_message() {
         bob.publish_acked_with("alice", "same text", 1, &prop::user("message-id", number));
     }
     assert_eq!(phone.take_texts(2), ["same text", "same text"]);
+}
+
+#[test]
+fn the_same_own_message_id_to_somebody_else_is_another_message() {
+    let broker = Broker::dev();
+    let mut bob = Connect::v5("bob", "post").open(broker.mqtt);
+    for to in ["alice", "carol"] {
+        bob.publish_acked_with(to, "to both", 1, &prop::user("message-id", "order-4711"));
+    }
+    for to in ["alice", "carol"] {
+        assert_eq!(broker.device(to, "phone").take_text(), "to both");
+    }
+}
+
+#[test]
+fn an_own_message_id_that_is_too_long_is_refused() {
+    let broker = Broker::dev();
+    let mut bob = Connect::v5("bob", "post").open(broker.mqtt);
+    let own = prop::user("message-id", &"x".repeat(257));
+    bob.send_publish(&message("alice", "one", 1, 5), &own);
+    assert_eq!(bob.expect_puback(5), 0x97);
+    broker.device("alice", "phone").expect_marker_from(&mut bob, "alice");
+}
+
+/// Without DUP it is another message, and it must not vanish behind the first one's answer.
+#[test]
+fn a_packet_id_that_is_not_answered_yet_is_not_used_for_another_message() {
+    let broker = Broker::dev();
+    let mut bob = Connect::v5("bob", "post").open(broker.mqtt);
+    let both = [message("alice", "one", 1, 5), message("alice", "two", 1, 5)];
+    let bytes: Vec<u8> = both.iter().flat_map(|m| wire::publish(V5, m, &[])).collect();
+    bob.send_raw(&bytes);
+    assert_eq!(bob.expect_disconnect(), 0x82);
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Scene {
 pub struct Target {
     #[command(flatten)]
     pub server: Server,
-    /// The users; {n} counts them from 0
+    /// The users, counted from 0 where the default has its braces
     #[arg(short, long, alias = "username", default_value = "bench-{n}", value_name = "PATTERN")]
     pub users: String,
     /// What client ids and plain topics begin with

@@ -1,7 +1,7 @@
 //! From a submission to a plan: may it, and who gets it. Durable addressees are named here, before
 //! the commit; subscribers of the moment are found when it is delivered.
 
-use crate::model::{Delivery, Identity, Recipient, Submission, Target};
+use crate::model::{Delivery, Identity, QoS, Recipient, Submission, Target};
 
 use super::policy::{Action, Denial, Policy};
 use super::subscriptions::{Subscriber, Subscriptions};
@@ -15,7 +15,7 @@ pub struct Plan {
     pub live: Vec<Subscriber>,
 }
 
-/// Asks the policy and resolves the target. `scratch` is reused between calls.
+/// Asks the policy and resolves the target.
 pub fn plan(
     submission: &Submission,
     identity: &Identity,
@@ -26,7 +26,7 @@ pub fn plan(
     let mut plan = Plan::default();
     match &submission.target {
         Target::User(uid) => {
-            let delivery = Delivery { qos: crate::model::QoS::AtLeastOnce, retain: false };
+            let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
             plan.durable.push((Recipient::Inbox(uid.clone()), delivery));
         }
         Target::Plain(topic) => {
@@ -47,7 +47,7 @@ impl Plan {
                 return false;
             }
             let qos = subscriber.qos.min(message.qos);
-            let queued = subscriber.connection.is_none() && qos != crate::model::QoS::AtMostOnce;
+            let queued = subscriber.connection.is_none() && qos != QoS::AtMostOnce;
             if queued {
                 let retain = message.retain && subscriber.retain_as_published;
                 durable

@@ -21,7 +21,7 @@ pub use message::{Kind, Message, QoS, Sender};
 pub use reason::Reason;
 pub use record::{Delivery, Entry, Recipient};
 pub use sender_state::{Published, SenderState, Step};
-pub use submission::{DedupeKey, Outcome, Submission};
+pub use submission::{DedupeKey, Submission};
 pub use target::{InboxPattern, Target};
 pub use time::{Moment, Stamp};
 pub use topic::{Filter, TopicName};

@@ -61,7 +61,7 @@ impl Shard {
     }
 }
 
-fn position(cursor: Cursor) -> Position {
+pub(super) fn position(cursor: Cursor) -> Position {
     let Cursor { cursor, sent, head } = cursor;
     Position { cursor, sent, head, received: Vec::new() }
 }

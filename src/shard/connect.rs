@@ -6,6 +6,7 @@ use crate::model::{Moment, Reason, SessionKey};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
 
+use super::answer::position;
 use super::{Conn, Shard, Token};
 
 impl Shard {
@@ -79,12 +80,6 @@ impl Shard {
     /// The store's answer to [`Write::OpenSession`].
     pub(super) fn opened(&mut self, token: Token, opened: crate::store::Opened) {
         let Some(conn) = self.conn(token) else { return };
-        let position = |cursor: crate::store::Cursor| crate::session::Position {
-            cursor: cursor.cursor,
-            sent: cursor.sent,
-            head: cursor.head,
-            received: Vec::new(),
-        };
         // An MQTT 5 client may take up a durable session and let it end with this connection.
         conn.kept = opened.durable.is_some();
         conn.opened = true;

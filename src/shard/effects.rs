@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::metrics::{Dropped, Metrics};
-use crate::model::{Delivery, Message, QoS, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Delivery, Message, QoS, Recipient, Seq, SessionKey, Uid};
 use crate::session::{LogName, Tally, Ticket};
 use crate::store::{Log, Write};
 
@@ -133,10 +133,6 @@ impl super::Shard {
                 self.ask_store(Write::Advance { key, log, cursor, sent }, None);
             }
         }
-    }
-
-    pub fn stamp(&self) -> Stamp {
-        self.stamp
     }
 }
 

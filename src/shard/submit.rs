@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError};
 
 use crate::auth::Known;
+use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, plan};
 use crate::model::{
     Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
@@ -97,6 +98,12 @@ impl Shard {
         }
     }
 
+    fn plan(&self, submission: &Submission, who: &Identity) -> Result<Plan, Denial> {
+        let lock = &self.shared.subscriptions;
+        let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
+        plan(submission, who, &self.shared.policy, &subscriptions)
+    }
+
     /// The answer, if it need not wait for a commit.
     pub(super) fn submit_as(
         &mut self,
@@ -105,11 +112,7 @@ impl Shard {
         step: Option<Step>,
         answer_to: (Token, Ticket),
     ) -> Option<Answer> {
-        let planned = {
-            let lock = &self.shared.subscriptions;
-            let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
-            plan(&submission, who, &self.shared.policy, &subscriptions)
-        };
+        let planned = self.plan(&submission, who);
         match planned {
             Err((reason, words)) => {
                 tracing::info!(uid = %key.uid, client = %key.client_id, "refused: {words}");
@@ -156,11 +159,7 @@ impl Shard {
         };
         let submission = Submission { target, message: message.clone(), dedupe: None };
         let who = Identity::user(message.from.uid.clone());
-        let planned = {
-            let lock = &self.shared.subscriptions;
-            let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
-            plan(&submission, &who, &self.shared.policy, &subscriptions)
-        };
+        let planned = self.plan(&submission, &who);
         if let Ok(plan) = planned {
             self.distribute(message, plan.live);
         }

@@ -58,17 +58,17 @@ impl Accounts {
     async fn stored_hash(&self, uid: &Uid) -> Result<Option<String>, AuthError> {
         self.store.account(uid).await.map_err(|error| {
             error!(%uid, %error, "a login cannot be checked: the account cannot be read");
-            AuthError::Unavailable
+            AuthError::UNAVAILABLE
         })
     }
 }
 
 fn refusal(uid: &Uid, error: &HashError) -> AuthError {
     match error {
-        HashError::Busy => AuthError::Busy,
+        HashError::Busy => AuthError::BUSY,
         HashError::Damaged(_) | HashError::Failed(_) => {
             error!(%uid, %error, "a login cannot be checked");
-            AuthError::Unavailable
+            AuthError::UNAVAILABLE
         }
     }
 }
@@ -83,12 +83,7 @@ mod tests {
 
     async fn login(bench: &Bench, uid: &str, password: &str) -> Result<Identity, AuthError> {
         let client_id = ClientId::parse("phone").unwrap();
-        let credentials = Credentials {
-            uid: Some(uid),
-            client_id: &client_id,
-            password: Some(password.as_bytes()),
-            peer: "127.0.0.1:5".parse().unwrap(),
-        };
+        let credentials = Credentials::test(&client_id, uid, password.as_bytes());
         bench.auth.authenticator.authenticate(credentials).await
     }
 
@@ -116,9 +111,9 @@ mod tests {
     async fn without_user_name_or_password_nobody_logs_in() {
         let bench = with_alice().await;
         let client_id = ClientId::parse("phone").unwrap();
-        let peer = "127.0.0.1:5".parse().unwrap();
         for (uid, password) in [(None, Some(&b"dev"[..])), (Some("alice"), None), (None, None)] {
-            let credentials = Credentials { uid, client_id: &client_id, password, peer };
+            let credentials =
+                Credentials { uid, password, ..Credentials::test(&client_id, "", b"") };
             let answer = bench.auth.authenticator.authenticate(credentials).await;
             assert_eq!(answer, Err(AuthError::BadLogin));
         }
@@ -172,24 +167,21 @@ mod tests {
         let bench = with_alice().await;
         bench.store.broken.store(true, Ordering::SeqCst);
         let answer = login(&bench, "alice", "dev").await;
-        assert_eq!(answer, Err(AuthError::Unavailable));
-        assert_eq!(AuthError::Unavailable.reason(), Reason::Unavailable);
+        assert_eq!(answer, Err(AuthError::UNAVAILABLE));
+        assert_eq!(AuthError::UNAVAILABLE.reason(), Reason::Unavailable);
     }
 
     #[tokio::test]
     async fn a_damaged_hash_is_not_the_users_fault() {
         let bench = with_alice().await;
         bench.store.accounts.lock().unwrap().insert(uid("alice"), "plain".into());
-        assert_eq!(login(&bench, "alice", "dev").await, Err(AuthError::Unavailable));
+        assert_eq!(login(&bench, "alice", "dev").await, Err(AuthError::UNAVAILABLE));
     }
 
     #[test]
     fn credentials_never_show_the_password() {
         let client_id = ClientId::parse("phone").unwrap();
-        let peer = "127.0.0.1:5".parse().unwrap();
-        let password = Some(&b"secret"[..]);
-        let shown =
-            format!("{:?}", Credentials { uid: Some("a"), client_id: &client_id, password, peer });
+        let shown = format!("{:?}", Credentials::test(&client_id, "a", b"secret"));
         assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`chain`]: several providers, asked in order
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -9,6 +10,7 @@
 pub mod accounts;
 pub mod book;
 mod cache;
+pub mod chain;
 pub mod directory;
 pub mod open;
 pub mod password;
@@ -21,9 +23,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use accounts::Accounts;
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
@@ -41,6 +45,21 @@ pub struct Credentials<'a> {
     pub client_id: &'a ClientId,
     pub password: Option<&'a [u8]>,
     pub peer: SocketAddr,
+    /// Which kind of listener it came in by, as in the settings: `mqtt`, `mqtts`…
+    pub listener: &'a str,
+    /// What its verified client certificate says.
+    pub certificate: Option<&'a Certificate>,
+}
+
+/// The names in a client certificate that was verified in the TLS handshake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// The subject's common name.
+    pub common_name: Option<String>,
+    /// Subject alternative names, by type.
+    pub dns: Vec<String>,
+    pub email: Vec<String>,
+    pub uri: Vec<String>,
 }
 
 /// Shows that there is a password, never which.
@@ -51,6 +70,8 @@ impl fmt::Debug for Credentials<'_> {
             .field("client_id", self.client_id)
             .field("password", &self.password.map(|_| "…"))
             .field("peer", &self.peer)
+            .field("listener", &self.listener)
+            .field("certificate", &self.certificate)
             .finish()
     }
 }
@@ -58,23 +79,36 @@ impl fmt::Debug for Credentials<'_> {
 /// Why somebody is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
+    /// This provider does not know the user or the kind of token: the next one is asked. Behind the
+    /// last it is a [`AuthError::BadLogin`]. Words are the same, so that nobody learns who exists.
+    #[error("user name or password is wrong")]
+    NotMine,
     /// The user does not exist, or the password is wrong: it is not said which.
     #[error("user name or password is wrong")]
     BadLogin,
-    /// Accounts cannot be read now; the log says why.
-    #[error("logins cannot be checked now: try again later")]
-    Unavailable,
-    /// More passwords wait to be checked than `auth.hashes_at_once` allows for.
-    #[error("too many logins at once: try again later")]
-    Busy,
+    /// The token was right once.
+    #[error("the token has expired: log in again to get a new one")]
+    Expired,
+    /// Nobody can say now; the log says why.
+    #[error("logins cannot be checked now: try again in {} s", retry_after.as_secs())]
+    Unavailable { retry_after: Duration },
+    /// More logins wait to be checked than the settings allow for.
+    #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
+    Busy { retry_after: Duration },
 }
 
 impl AuthError {
+    /// Where nothing better is known, a client should wait this long.
+    pub const UNAVAILABLE: AuthError =
+        AuthError::Unavailable { retry_after: Duration::from_secs(5) };
+    pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
+
     pub fn reason(self) -> Reason {
         match self {
-            AuthError::BadLogin => Reason::BadLogin,
-            AuthError::Unavailable => Reason::Unavailable,
-            AuthError::Busy => Reason::Busy,
+            AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
+            AuthError::Expired => Reason::NotAuthorized,
+            AuthError::Unavailable { .. } => Reason::Unavailable,
+            AuthError::Busy { .. } => Reason::Busy,
         }
     }
 }

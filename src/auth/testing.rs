@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use super::{Auth, Hasher, Kick, Parts, Password, direct_writer};
+use super::{Auth, Credentials, Hasher, Kick, Parts, Password, direct_writer};
 use crate::clock::{Clock, ManualClock};
 use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
@@ -155,5 +155,19 @@ impl Bench {
             kick,
         };
         Bench { auth: Auth::accounts(parts), store, hasher, clock, kicked }
+    }
+}
+
+impl<'a> Credentials<'a> {
+    /// A login over plain TCP from this machine.
+    pub fn test(client_id: &'a ClientId, uid: &'a str, password: &'a [u8]) -> Credentials<'a> {
+        Credentials {
+            uid: Some(uid),
+            client_id,
+            password: Some(password),
+            peer: std::net::SocketAddr::from(([127, 0, 0, 1], 5)),
+            listener: "mqtt",
+            certificate: None,
+        }
     }
 }

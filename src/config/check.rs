@@ -36,7 +36,7 @@ fn listeners(config: &Config, wrong: &mut Vec<String>) {
         .extend(unreadable.map(|(key, address)| {
             format!("{key}: {address:?} is no ADDR:PORT, as 127.0.0.1:1883")
         }));
-    if config.auth.provider == Provider::Open {
+    if config.auth.provider.has(Provider::Open) {
         wrong.extend(not_loopback(config).into_iter().map(|(key, address)| {
             format!(
                 "auth.provider = \"open\" lets anyone in, so it serves loopback alone: change \

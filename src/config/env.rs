@@ -15,10 +15,9 @@ pub fn variables() -> Vec<(String, String)> {
     own
 }
 
-/// One variable as section, key and value.
+/// One variable as `section.key` and value.
 pub struct Setting {
-    pub section: String,
-    pub key: String,
+    pub dotted: String,
     pub value: Value,
 }
 
@@ -29,18 +28,14 @@ pub struct Setting {
 pub fn read(name: &str, text: &str) -> Result<Setting, String> {
     let dotted = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase().replace("__", ".");
     let dotted = if dotted == "store" { "store.url".to_owned() } else { dotted };
-    let known = keys::known();
-    let found = dotted
-        .split_once('.')
-        .and_then(|(section, key)| Some((section, key, known.get(section)?.as_table()?.get(key)?)));
-    let Some((section, key, example)) = found else { return Err(unknown(name, &dotted)) };
-    let value = value(text, example).map_err(|words| format!("{name}: {words}"))?;
-    let setting = Setting { section: section.into(), key: key.into(), value };
+    let found = keys::at(&keys::known(), &dotted).filter(|value| !value.is_table());
+    let Some(example) = found else { return Err(unknown(name, &dotted)) };
+    let value = value(text, &example).map_err(|words| format!("{name}: {words}"))?;
     let mut table = Table::new();
-    setting.put_into(&mut table);
+    keys::put(&mut table, &dotted, value.clone());
     file::fits(&table)
         .map_err(|words| format!("{name}={text}: {}", super::wrong_value(&dotted, &words)))?;
-    Ok(setting)
+    Ok(Setting { dotted, value })
 }
 
 fn unknown(name: &str, dotted: &str) -> String {
@@ -57,7 +52,7 @@ pub fn variable(dotted: &str) -> String {
 }
 
 fn value(text: &str, example: &Value) -> Result<Value, String> {
-    if example.is_str() && !text.starts_with(['"', '\'']) {
+    if example.is_str() && !text.starts_with(['"', '\'', '[']) {
         return Ok(Value::String(text.into()));
     }
     let toml = |error: toml::de::Error| {
@@ -67,15 +62,6 @@ fn value(text: &str, example: &Value) -> Result<Value, String> {
     toml::from_str::<Table>(&format!("x={text}"))
         .map_err(toml)
         .map(|mut table| table.remove("x").unwrap_or(Value::String(text.into())))
-}
-
-impl Setting {
-    pub fn put_into(&self, table: &mut Table) {
-        let section = table.entry(&self.section).or_insert_with(|| Value::Table(Table::new()));
-        if let Value::Table(keys) = section {
-            keys.insert(self.key.clone(), self.value.clone());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -28,8 +28,10 @@ fn values(text: &str) -> Result<Table, Mistake> {
     store_shorthand(tree.get_mut());
     unknown_key(tree.get_ref())?;
     let place = tree.clone();
-    Config::deserialize(Deserializer::from(tree.clone()))
-        .map_err(|error| Mistake::of(&error, key_at(place.get_ref(), error.span())))?;
+    Config::deserialize(Deserializer::from(tree.clone())).map_err(|error| {
+        let key = error.span().and_then(|at| key_at(place.get_ref(), &keys::known(), at.start));
+        Mistake::of(&error, key)
+    })?;
     Table::deserialize(Deserializer::from(tree)).map_err(|error| Mistake::of(&error, None))
 }
 
@@ -45,35 +47,39 @@ fn store_shorthand(tree: &mut DeTable<'_>) {
 }
 
 fn unknown_key(tree: &DeTable<'_>) -> Result<(), Mistake> {
-    let known = keys::known();
-    for (section, value) in tree {
-        let name = section.get_ref().as_ref();
-        let Some(Value::Table(keys)) = known.get(name) else {
-            return Err(Mistake::unknown(name, section.span()));
-        };
-        let DeValue::Table(table) = value.get_ref() else {
-            let words = format!("`{name}` is a section: write [{name}] and its keys below it");
-            return Err(Mistake { words, at: value.span() });
-        };
-        let stranger = table.keys().find(|key| !keys.contains_key(key.get_ref().as_ref()));
-        if let Some(key) = stranger {
-            return Err(Mistake::unknown(&format!("{name}.{}", key.get_ref()), key.span()));
+    unknown_in(tree, &keys::known(), "")
+}
+
+fn unknown_in(tree: &DeTable<'_>, known: &Table, section: &str) -> Result<(), Mistake> {
+    for (key, value) in tree {
+        let name = key.get_ref();
+        let dotted =
+            if section.is_empty() { name.to_string() } else { format!("{section}.{name}") };
+        match (known.get(name.as_ref()), value.get_ref()) {
+            (None, _) => return Err(Mistake::unknown(&dotted, key.span())),
+            (Some(Value::Table(keys)), DeValue::Table(table)) => unknown_in(table, keys, &dotted)?,
+            (Some(Value::Table(_)), _) => {
+                let words =
+                    format!("`{dotted}` is a section: write [{dotted}] and its keys below it");
+                return Err(Mistake { words, at: value.span() });
+            }
+            (Some(_), _) => {}
         }
     }
     Ok(())
 }
 
 /// The key whose value stands at this place.
-fn key_at(tree: &DeTable<'_>, at: Option<Range<usize>>) -> Option<String> {
-    let at = at?.start;
-    let inside = |value: &Spanned<DeValue<'_>>| value.span().contains(&at);
-    for (section, value) in tree {
-        let DeValue::Table(table) = value.get_ref() else { continue };
-        if let Some((key, _)) = table.iter().find(|(_, value)| inside(value)) {
-            return Some(format!("{}.{}", section.get_ref(), key.get_ref()));
+fn key_at(tree: &DeTable<'_>, known: &Table, at: usize) -> Option<String> {
+    tree.iter().find_map(|(key, value)| {
+        let name = key.get_ref().as_ref();
+        match (known.get(name), value.get_ref()) {
+            (Some(Value::Table(keys)), DeValue::Table(table)) => {
+                Some(format!("{name}.{}", key_at(table, keys, at)?))
+            }
+            _ => value.span().contains(&at).then(|| name.to_owned()),
         }
-    }
-    None
+    })
 }
 
 impl Mistake {

@@ -11,13 +11,45 @@ pub fn known() -> Table {
     Table::try_from(all).unwrap_or_default()
 }
 
-/// `section.key` of every key, in the order of the sections.
+/// `section.key` of every key, in the order of the sections; every table is a section.
 pub fn dotted() -> Vec<String> {
-    let in_section = |(section, value): (String, Value)| match value {
-        Value::Table(keys) => keys.keys().map(|key| format!("{section}.{key}")).collect(),
-        _ => vec![section],
-    };
-    known().into_iter().flat_map(in_section).collect()
+    leaves(&known()).into_iter().map(|(dotted, _)| dotted).collect()
+}
+
+/// Every key of a table and of the tables in it, dotted, with its value.
+pub fn leaves(table: &Table) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for (name, value) in table {
+        match value {
+            Value::Table(inner) => {
+                let inner = leaves(inner).into_iter();
+                all.extend(inner.map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            value => all.push((name.clone(), value.clone())),
+        }
+    }
+    all
+}
+
+/// What stands at a dotted place.
+pub fn at(table: &Table, dotted: &str) -> Option<Value> {
+    match dotted.split_once('.') {
+        None => table.get(dotted).cloned(),
+        Some((section, rest)) => at(table.get(section)?.as_table()?, rest),
+    }
+}
+
+/// Puts a value at a dotted place, with the sections that lead there.
+pub fn put(table: &mut Table, dotted: &str, value: Value) {
+    match dotted.split_once('.') {
+        None => _ = table.insert(dotted.into(), value),
+        Some((section, rest)) => {
+            let inner = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+            if let Value::Table(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
 }
 
 /// The existing key that somebody who wrote `wrong` meant most likely.
@@ -27,7 +59,8 @@ pub fn nearest(wrong: &str) -> Option<String> {
         let whole = strsim::damerau_levenshtein(wrong, key);
         whole.min(strsim::damerau_levenshtein(&last(wrong), &last(key)) + 1)
     };
-    let sections = known().into_iter().map(|(section, _)| section);
+    let known = known();
+    let sections = known.iter().filter(|(_, value)| value.is_table()).map(|(name, _)| name.clone());
     let candidates = sections.filter(|_| !wrong.contains('.')).chain(dotted());
     let best = candidates.min_by_key(far)?;
     (far(&best) <= 2.max(last(wrong).len() / 3)).then_some(best)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use super::check::not_loopback;
-use super::{Config, check, env, file};
+use super::{Config, check, env, file, keys};
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -51,11 +51,11 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
 pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
     let mut state = State::new(sources.base)?;
     if let Some((name, text)) = sources.file {
-        state.put_all(file::read(name, text)?, name);
+        state.put_all(&file::read(name, text)?, name);
     }
     for (name, text) in &sources.variables {
         let setting = env::read(name, text)?;
-        state.put(&setting.section, &setting.key, setting.value.clone(), name);
+        state.put(&setting.dotted, setting.value, name);
     }
     state.put_flags(sources.flags);
     let config = file::fits(&state.table)?;
@@ -76,32 +76,28 @@ impl State {
         Ok(State { table, origins: BTreeMap::new() })
     }
 
-    fn put(&mut self, section: &str, key: &str, value: Value, origin: &str) {
-        self.origins.insert(format!("{section}.{key}"), origin.into());
-        let setting = env::Setting { section: section.into(), key: key.into(), value };
-        setting.put_into(&mut self.table);
+    fn put(&mut self, dotted: &str, value: Value, origin: &str) {
+        self.origins.insert(dotted.into(), origin.into());
+        keys::put(&mut self.table, dotted, value);
     }
 
-    fn put_all(&mut self, table: Table, origin: &str) {
-        for (section, value) in table {
-            let Value::Table(keys) = value else { continue };
-            for (key, value) in keys {
-                self.put(&section, &key, value, origin);
-            }
+    fn put_all(&mut self, table: &Table, origin: &str) {
+        for (dotted, value) in keys::leaves(table) {
+            self.put(&dotted, value, origin);
         }
     }
 
     fn put_flags(&mut self, flags: Flags) {
         let list = |all: Vec<String>| Value::Array(all.into_iter().map(Value::String).collect());
         if !flags.mqtt.is_empty() {
-            self.put("listen", "mqtt", list(flags.mqtt), "--mqtt");
+            self.put("listen.mqtt", list(flags.mqtt), "--mqtt");
         }
         if !flags.http.is_empty() {
-            self.put("listen", "http", list(flags.http), "--http");
+            self.put("listen.http", list(flags.http), "--http");
         }
         if let Some(data) = flags.data {
             let path = Value::String(data.to_string_lossy().into_owned());
-            self.put("store", "data", path, "--data");
+            self.put("store.data", path, "--data");
         }
     }
 }

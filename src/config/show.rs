@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use toml::{Table, Value};
 
-use super::Config;
 use super::load::Loaded;
+use super::{Config, keys};
 
 /// A URL whose password is replaced by `***`.
 pub fn without_password(url: &str) -> String {
@@ -29,30 +29,37 @@ fn sections(config: &Config) -> Table {
 /// All settings as a file that could be read again; behind a key stands what set it.
 pub fn toml(loaded: &Loaded) -> String {
     let mut text = String::new();
-    for (section, value) in sections(&loaded.config) {
-        let Value::Table(keys) = value else { continue };
-        text.push_str(&format!("[{section}]\n"));
-        for (key, value) in keys {
-            let origin = loaded.origins.get(&format!("{section}.{key}"));
+    section("", &sections(&loaded.config), loaded, &mut text);
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// A section with its keys, then the sections in it.
+fn section(name: &str, keys: &Table, loaded: &Loaded, text: &mut String) {
+    let dotted = |key: &str| if name.is_empty() { key.into() } else { format!("{name}.{key}") };
+    let (inner, own): (Vec<_>, Vec<_>) = keys.iter().partition(|(_, value)| value.is_table());
+    if !own.is_empty() {
+        text.push_str(&format!("[{name}]\n"));
+        for (key, value) in own {
+            let origin = loaded.origins.get(&dotted(key));
             let note = origin.map(|origin| format!("  # {origin}")).unwrap_or_default();
             text.push_str(&format!("{key} = {value}{note}\n"));
         }
         text.push('\n');
     }
-    text.truncate(text.trim_end().len());
-    text
+    for (key, value) in inner {
+        if let Value::Table(keys) = value {
+            section(&dotted(key), keys, loaded, text);
+        }
+    }
 }
 
 /// `{"section.key": {"value": …, "from": "default" | file | variable | flag}}`.
 pub fn json(loaded: &Loaded) -> String {
     let mut all = BTreeMap::new();
-    for (section, value) in sections(&loaded.config) {
-        let Value::Table(keys) = value else { continue };
-        for (key, value) in keys {
-            let dotted = format!("{section}.{key}");
-            let from = loaded.origins.get(&dotted).map_or("default", String::as_str);
-            all.insert(dotted.clone(), json!({ "value": value, "from": from }));
-        }
+    for (dotted, value) in keys::leaves(&sections(&loaded.config)) {
+        let from = loaded.origins.get(&dotted).map_or("default", String::as_str);
+        all.insert(dotted.clone(), json!({ "value": value, "from": from }));
     }
     json!(all).to_string()
 }

@@ -47,7 +47,7 @@ impl Uid {
 
 /// A device of a user: the MQTT client identifier, the XMPP resource. Up to 256 bytes of UTF-8
 /// without controls. Empty means: no device, live mail only.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(Arc<str>);
 
 impl ClientId {

@@ -41,3 +41,7 @@ pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const LIVE_WAITING_COUNT_MAX: usize = 4096;
 /// Bytes of their bodies (one message waits in any case).
 pub const LIVE_WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// A role's name, in bytes of UTF-8.
+pub const ROLE_BYTES_MAX: usize = 64;
+/// Names and values of a user's attributes together.
+pub const ATTRIBUTES_BYTES_MAX: usize = 4 * 1024;

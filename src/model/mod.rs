@@ -16,7 +16,7 @@ pub mod topic;
 
 pub use attributes::{Attribute, Attributes};
 pub use id::{ClientId, IdError, MessageId, Seq, SessionKey, Uid};
-pub use identity::{Identity, Role};
+pub use identity::{Attrs, Identity, Role, RoleError};
 pub use message::{Kind, Message, QoS, Sender};
 pub use reason::Reason;
 pub use record::{Delivery, Entry, Recipient};

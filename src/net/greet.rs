@@ -175,6 +175,8 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         client_id: &client_id,
         password: connect.password,
         peer,
+        listener: "mqtt",
+        certificate: None,
     };
     let identity = gate.authenticator.authenticate(credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;

@@ -161,9 +161,9 @@ fn authentication(base: &Base) -> Auth {
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
     };
-    match base.config.auth.provider {
-        Provider::Accounts => Auth::accounts(parts),
-        Provider::Open => Auth::open(parts),
+    match base.config.auth.provider.has(Provider::Open) {
+        true => Auth::open(parts),
+        false => Auth::accounts(parts),
     }
 }
 

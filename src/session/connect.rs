@@ -49,7 +49,7 @@ impl Hello {
     /// `assign` makes a client id where the client left it to the server.
     pub fn new(
         connect: &Connect<'_>,
-        identity: Identity,
+        mut identity: Identity,
         settings: &Settings,
         assign: impl FnOnce() -> String,
     ) -> Result<Hello, (Reason, String)> {
@@ -63,6 +63,7 @@ impl Hello {
             return Err((Reason::ClientIdInvalid, words.into()));
         }
         let key = SessionKey { uid: identity.uid.clone(), client_id };
+        identity.client_id = key.client_id.clone();
         Ok(Hello {
             will: will(connect, &key, &settings.topics)?,
             identity: Arc::new(identity),

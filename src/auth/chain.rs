@@ -1,0 +1,57 @@
+//! Several providers, asked in the order of `auth.provider`.
+
+use std::sync::Arc;
+
+use super::{AuthError, AuthFuture, Authenticator, Credentials};
+
+/// The first provider that knows the user decides. One that cannot answer ends the question too:
+/// a later one must not let in whom it would have refused.
+pub struct Chain(pub Vec<Arc<dyn Authenticator>>);
+
+impl Authenticator for Chain {
+    fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
+        Box::pin(async move {
+            for provider in &self.0 {
+                match provider.authenticate(credentials).await {
+                    Err(AuthError::NotMine) => {}
+                    decided => return decided,
+                }
+            }
+            Err(AuthError::BadLogin)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::testing::uid;
+    use crate::model::{ClientId, Identity};
+
+    struct Says(Result<Identity, AuthError>);
+
+    impl Authenticator for Says {
+        fn authenticate<'a>(&'a self, _: Credentials<'a>) -> AuthFuture<'a> {
+            Box::pin(std::future::ready(self.0.clone()))
+        }
+    }
+
+    async fn ask(says: &[Result<Identity, AuthError>]) -> Result<Identity, AuthError> {
+        let one = |said: &Result<_, _>| Arc::new(Says(said.clone())) as Arc<dyn Authenticator>;
+        let client_id = ClientId::default();
+        let credentials = Credentials::test(&client_id, "anyone", b"x");
+        Chain(says.iter().map(one).collect()).authenticate(credentials).await
+    }
+
+    #[tokio::test]
+    async fn the_first_provider_that_knows_the_user_decides() {
+        let alice = || Ok(Identity::user(uid("alice")));
+        let (bob, wrong) = (Ok(Identity::user(uid("bob"))), Err(AuthError::BadLogin));
+        let strange = Err(AuthError::NotMine);
+        assert_eq!(ask(&[strange.clone(), alice(), bob]).await, alice());
+        assert_eq!(ask(&[wrong.clone(), alice()]).await, wrong);
+        assert_eq!(ask(&[Err(AuthError::UNAVAILABLE), alice()]).await, Err(AuthError::UNAVAILABLE));
+        assert_eq!(ask(&[strange]).await, wrong);
+        assert_eq!(ask(&[]).await, wrong);
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -14,8 +15,8 @@ use crate::metrics::Metrics;
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
 use crate::model::{ClientId, Reason};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
-use crate::session::{Hello, Settings, refusing_connack};
-use crate::shard::worker_of;
+use crate::session::{Hello, refusing_connack};
+use crate::shard::{Live, worker_of};
 
 use super::worker::{Mail, Worker};
 
@@ -23,7 +24,8 @@ use super::worker::{Mail, Worker};
 pub struct Gate {
     pub authenticator: Arc<dyn Authenticator>,
     pub directory: Arc<Directory>,
-    pub settings: Settings,
+    /// The same that the shards have; a change reaches both.
+    pub live: ArcSwap<Live>,
     pub metrics: Arc<Metrics>,
     pub connect_wait: Duration,
     pub connections_max: usize,
@@ -180,7 +182,7 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
     };
     let identity = gate.authenticator.authenticate(credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
-    Hello::new(connect, identity, &gate.settings, || gate.assign_client_id())
+    Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
         .map_err(|(reason, words)| refusal(reason, words))
 }
 

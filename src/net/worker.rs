@@ -13,7 +13,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::clock::Clock;
 use crate::model::{Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
-use crate::shard::{DirectoryAsk, Post, ReadAsk, Shard, Token};
+use crate::shard::{DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
 use crate::store::{Store, StoreError, Subscription, Written};
 
@@ -45,6 +45,8 @@ pub enum Mail {
     Kick(Uid),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
+    /// New settings and rules.
+    Live(Arc<Live>),
     /// Tell every client to go; the worker ends when they are gone.
     Drain,
 }
@@ -323,6 +325,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Kick(uid) => shard.kick(&uid),
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
+        Mail::Live(live) => shard.reload(live),
         Mail::Drain => shard.drain(),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
+use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
@@ -20,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Uid};
 use crate::net::{self, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
-use crate::shard::{Shard, Shared, worker_of};
+use crate::shard::{Live, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
@@ -197,11 +198,21 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// What a reload can change.
+fn live(config: &Config) -> Result<Live, String> {
+    Ok(Live {
+        settings: settings(config)?,
+        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        devices_max: config.limits.devices_per_user,
+        outbox_bytes_max: config.limits.outbox.0 as usize,
+    })
+}
+
 fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
     Ok(Arc::new(Gate {
         authenticator: auth.authenticator.clone(),
         directory: auth.directory.clone(),
-        settings: settings(&base.config)?,
+        live: ArcSwap::from_pointee(live(&base.config)?),
         metrics: base.metrics.clone(),
         connect_wait: base.config.limits.connect_wait.0,
         connections_max: base.config.limits.connections,
@@ -245,14 +256,10 @@ fn start_workers(
 ) -> Result<(), String> {
     let limits = &base.config.limits;
     let shared = Arc::new(Shared {
-        settings: gate.settings.clone(),
-        policy: Policy { plain_allowed: base.config.acl.default == Access::Allow },
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: base.metrics.clone(),
         directory: auth.directory.clone(),
         workers: base.mailboxes.len() as u16,
-        devices_max: limits.devices_per_user,
-        outbox_bytes_max: limits.outbox.0 as usize,
     });
     let stores = Stores {
         store: base.store.clone(),
@@ -264,7 +271,7 @@ fn start_workers(
         let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
         let start = net::Start {
             index,
-            shard: Shard::new(index, shared.clone(), rand::random()),
+            shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),
             listeners: clones.map_err(|error| error.to_string())?,
             mailboxes: base.mailboxes.clone(),
             gate: gate.clone(),

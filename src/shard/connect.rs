@@ -44,7 +44,7 @@ impl Shard {
         let metrics = &self.shared.metrics;
         metrics.connections.inc();
         self.generation = self.generation.wrapping_add(1);
-        let session = Session::new(hello, &self.shared.settings, self.now);
+        let session = Session::new(hello, &self.live.settings, self.now);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {
@@ -110,7 +110,7 @@ impl Shard {
     }
 
     pub(super) fn know_device(&mut self, token: Token) {
-        let devices_max = self.shared.devices_max;
+        let devices_max = self.live.devices_max;
         let Some(conn) = self.conn(token) else { return };
         let key = conn.session.key().clone();
         self.ask_store(Write::KnowDevice { key, devices_max }, Some((token, Ticket::Know)));

@@ -51,7 +51,7 @@ impl Shard {
                 return Err((reason, error.to_string().into()));
             }
         };
-        let policy = &self.shared.policy;
+        let policy = &self.live.policy;
         let Some(conn) = self.conns.get(token.index()) else { return Ok(0) };
         policy.may(conn.session.identity(), Action::Subscribe(interest))?;
         match interest {
@@ -62,7 +62,7 @@ impl Shard {
     }
 
     fn grant_plain(&mut self, token: Token, filter: &Filter, ask: &Ask) -> Verdict {
-        let max = self.shared.settings.subscriptions_count_max;
+        let max = self.live.settings.subscriptions_count_max;
         let index = self.index;
         let Some(conn) = self.conn(token) else { return Ok(0) };
         let is_new = !conn.filters.contains(filter);
@@ -85,7 +85,7 @@ impl Shard {
     }
 
     pub(super) fn unsubscribe(&mut self, token: Token, packet_id: u16, filters: Vec<Box<str>>) {
-        let topics = &self.shared.settings.topics;
+        let topics = &self.live.settings.topics;
         let interests: Vec<Option<Interest>> =
             filters.iter().map(|filter| topics.interest(filter).ok()).collect();
         let results = interests.iter().map(|interest| self.forget(token, interest)).collect();
@@ -126,7 +126,7 @@ impl Shard {
     /// plain filters, which are in the tree all the time.
     pub(super) fn resume_filters(&mut self, opened: &Opened) -> (bool, Vec<Filter>) {
         let Some(durable) = &opened.durable else { return (false, Vec::new()) };
-        let topics = &self.shared.settings.topics;
+        let topics = &self.live.settings.topics;
         let mut envelope = false;
         let mut filters = Vec::new();
         for subscription in &durable.subscriptions {
@@ -141,7 +141,7 @@ impl Shard {
 
     /// A durable session that is not connected, found in the store at the start.
     pub fn restore(&mut self, key: &SessionKey, subscription: &Subscription) {
-        let topics = &self.shared.settings.topics;
+        let topics = &self.live.settings.topics;
         let Ok(Interest::Plain(filter)) = topics.interest(subscription.filter.as_str()) else {
             return;
         };

@@ -53,16 +53,21 @@ impl Token {
     }
 }
 
-/// What all workers share. Only the subscriptions change.
-pub struct Shared {
+/// What may change while the broker runs: all of it at once, by [`Shard::reload`].
+#[derive(Clone)]
+pub struct Live {
     pub settings: Settings,
     pub policy: Policy,
+    pub devices_max: u32,
+    pub outbox_bytes_max: usize,
+}
+
+/// What all workers share. Only the subscriptions change.
+pub struct Shared {
     pub subscriptions: RwLock<Subscriptions>,
     pub metrics: Arc<Metrics>,
     pub directory: Arc<Directory>,
     pub workers: u16,
-    pub devices_max: u32,
-    pub outbox_bytes_max: usize,
 }
 
 /// One connection with its session.
@@ -93,6 +98,7 @@ struct Conn {
 pub struct Shard {
     index: u16,
     shared: Arc<Shared>,
+    live: Arc<Live>,
     conns: Slab<Conn>,
     generation: u32,
     by_key: HashMap<SessionKey, Token>,
@@ -115,11 +121,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    pub fn new(index: u16, shared: Arc<Shared>, seed: u64) -> Shard {
+    pub fn new(index: u16, shared: Arc<Shared>, live: Arc<Live>, seed: u64) -> Shard {
         let effects = Effects::new(shared.workers);
         Shard {
             index,
             shared,
+            live,
             conns: Slab::new(),
             generation: 0,
             by_key: HashMap::new(),
@@ -144,6 +151,11 @@ impl Shard {
     pub fn at(&mut self, now: Moment, stamp: Stamp) {
         self.now = now;
         self.stamp = stamp;
+    }
+
+    /// New settings and rules, for everything that happens from now on.
+    pub fn reload(&mut self, live: Arc<Live>) {
+        self.live = live;
     }
 
     /// What has to be done now; empty again afterwards.
@@ -177,11 +189,11 @@ impl Shard {
         let mut ctx = Ctx {
             now: self.now,
             stamp: self.stamp,
-            settings: &self.shared.settings,
+            settings: &self.live.settings,
             ids: &mut self.ids,
             properties: &mut self.properties,
             wire: &mut conn.out,
-            wire_max: self.shared.outbox_bytes_max,
+            wire_max: self.live.outbox_bytes_max,
             requests: &mut requests,
             tally: &mut self.tally,
         };

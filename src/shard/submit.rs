@@ -101,7 +101,7 @@ impl Shard {
     fn plan(&self, submission: &Submission, who: &Identity) -> Result<Plan, Denial> {
         let lock = &self.shared.subscriptions;
         let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
-        plan(submission, who, &self.shared.policy, &subscriptions)
+        plan(submission, who, &self.live.policy, &subscriptions)
     }
 
     /// The answer, if it need not wait for a commit.
@@ -153,8 +153,7 @@ impl Shard {
 
     /// A plain message is committed: whoever is subscribed without a queue gets a copy now.
     pub(super) fn distribute_committed(&mut self, message: &Arc<Message>) {
-        let Ok(target @ Target::Plain(_)) = self.shared.settings.topics.target(&message.topic)
-        else {
+        let Ok(target @ Target::Plain(_)) = self.live.settings.topics.target(&message.topic) else {
             return;
         };
         let submission = Submission { target, message: message.clone(), dedupe: None };

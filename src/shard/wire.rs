@@ -4,7 +4,7 @@ use crate::model::{Moment, Reason};
 use crate::mqtt::{DecodeError, decode, reason};
 use crate::session::Input;
 
-use super::{Conn, Shard, Shared, Token};
+use super::{Conn, Live, Shard, Token};
 
 /// What became of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +21,9 @@ const SPARE_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 impl Conn {
     /// A client that does not take its answers gets no more of them: what it sends next waits.
-    fn wants_input(&self, shared: &Shared) -> bool {
-        let room = self.out.len() < shared.outbox_bytes_max;
-        room && self.asking.is_none() && self.session.wants_input(&shared.settings)
+    fn wants_input(&self, live: &Live) -> bool {
+        let room = self.out.len() < live.outbox_bytes_max;
+        room && self.asking.is_none() && self.session.wants_input(&live.settings)
     }
 }
 
@@ -39,10 +39,10 @@ impl Shard {
             if conn.session.has_ended() {
                 return Taken { bytes: data.len(), paused: false };
             }
-            if !conn.wants_input(&self.shared) || self.effects.is_full() {
+            if !conn.wants_input(&self.live) || self.effects.is_full() {
                 return Taken { bytes: taken, paused: true };
             }
-            let (version, max) = (conn.session.version(), self.shared.settings.packet_bytes_max);
+            let (version, max) = (conn.session.version(), self.live.settings.packet_bytes_max);
             match decode(&data[taken..], version, max) {
                 Ok(None) => return Taken { bytes: taken, paused: false },
                 Ok(Some((packet, length))) => {
@@ -60,7 +60,7 @@ impl Shard {
     /// The session takes input again.
     pub fn wants_input(&self, token: Token) -> bool {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
-        !self.effects.is_full() && conn.is_some_and(|conn| conn.wants_input(&self.shared))
+        !self.effects.is_full() && conn.is_some_and(|conn| conn.wants_input(&self.live))
     }
 
     /// Takes the bytes that wait for this connection.
@@ -123,9 +123,9 @@ impl Shard {
             && due <= self.now
         {
             self.timers.pop_first();
-            let (shared, now) = (self.shared.clone(), self.now);
+            let (live, now) = (self.live.clone(), self.now);
             if let Some(conn) = self.conn(token)
-                && !(reading && conn.wants_input(&shared))
+                && !(reading && conn.wants_input(&live))
             {
                 conn.session.is_not_read(now);
             }

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::model::{Entry, Identity, Moment, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
 use crate::session::{Hello, Settings};
-use crate::shard::{Shard, Shared, StoreAsk, Token};
+use crate::shard::{Live, Shard, Shared, StoreAsk, Token};
 use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
@@ -240,16 +240,18 @@ impl World {
 
 fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
     let shared = Shared {
-        settings: settings.clone(),
-        policy: Policy { plain_allowed: true },
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: metrics.clone(),
         directory: Arc::new(Directory::everyone()),
         workers: 1,
+    };
+    let live = Live {
+        settings: settings.clone(),
+        policy: Policy { plain_allowed: true },
         devices_max: 8,
         outbox_bytes_max: OUTBOX_BYTES_MAX,
     };
-    Shard::new(0, Arc::new(shared), 7)
+    Shard::new(0, Arc::new(shared), Arc::new(live), 7)
 }
 
 /// A clean 3.1.1 session.

@@ -3,11 +3,13 @@
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
 //! - [`chain`]: several providers, asked in order
+//! - [`bans`]: who is kept out for a while
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
 
 pub mod accounts;
+pub mod bans;
 pub mod book;
 mod cache;
 pub mod chain;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use accounts::Accounts;
+pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
 pub use chain::Chain;
 pub use directory::{Directory, Known};

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::{Auth, Credentials, Hasher, Kick, Parts, Password, direct_writer};
 use crate::clock::{Clock, ManualClock};
-use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
     Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, Subscription, Write, Written,
 };
@@ -109,6 +109,10 @@ impl Store for FakeStore {
             let later = accounts.keys().filter(|uid| after.is_none_or(|after| *uid > after));
             self.works(later.take(count_max).cloned().collect())
         })
+    }
+
+    fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
     fn devices<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {

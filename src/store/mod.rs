@@ -30,8 +30,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient, SenderState, Seq,
-    SessionKey, Stamp, Step, Uid,
+    Ban, BanTarget, ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient,
+    SenderState, Seq, SessionKey, Stamp, Step, Uid,
 };
 
 pub use commit::{Committer, Done, Reply, Request, Tag};
@@ -132,6 +132,9 @@ pub enum Write {
     DeleteAccount {
         uid: Uid,
     },
+    /// Adds a ban, or replaces the one of its target. Bans that are over go with it.
+    PutBan(Ban),
+    DeleteBan(BanTarget),
     /// One step of the sweeper over a page of recipients. Answered by [`Written::Swept`].
     Sweep(Sweep),
 }
@@ -344,6 +347,9 @@ pub trait Store: Send + Sync {
         after: Option<&'a Uid>,
         count_max: usize,
     ) -> StoreFuture<'a, Vec<Uid>>;
+
+    /// All bans, also those that are over.
+    fn bans(&self) -> StoreFuture<'_, Vec<Ban>>;
 
     /// Devices of a user with their cursors.
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>>;

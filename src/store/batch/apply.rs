@@ -27,6 +27,12 @@ impl Work {
             Write::DeleteAccount { uid } => {
                 self.changes.accounts.insert(uid.clone(), None);
             }
+            Write::PutBan(ban) => {
+                self.changes.bans.insert(ban.target.clone(), Some(ban.clone()));
+            }
+            Write::DeleteBan(target) => {
+                self.changes.bans.insert(target.clone(), None);
+            }
             Write::Sweep(_) => {}
         }
         Ok(Written::Done)

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::{
     Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits, Subscription, Write,
 };
-use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
 use state::State;
 
 /// A store without a disk, with failures on demand.
@@ -164,6 +164,10 @@ impl Store for MemoryStore {
         count_max: usize,
     ) -> StoreFuture<'a, Vec<Uid>> {
         answer(self.lock().durable.accounts(after, count_max))
+    }
+
+    fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
+        answer(self.lock().durable.bans.values().cloned().collect())
     }
 
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{
-    ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, SenderState, Seq, SessionKey, Stamp,
-    Step, Uid,
+    Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, SenderState, Seq,
+    SessionKey, Stamp, Step, Uid,
 };
 use crate::store::{
     Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Log, Removal, StoreLimits, Subscription, Write,
@@ -25,6 +25,7 @@ pub(super) struct State {
     pub(super) states: BTreeMap<SessionKey, (SenderState, Stamp)>,
     pub(super) dedupe: BTreeMap<(Uid, Box<str>), (MessageId, Stamp)>,
     pub(super) accounts: BTreeMap<Uid, String>,
+    pub(super) bans: BTreeMap<BanTarget, Ban>,
     /// Logs that this batch appended to; trimmed at its end.
     touched: BTreeSet<Recipient>,
     pub(super) removed: BTreeMap<Removal, u64>,
@@ -75,6 +76,7 @@ impl State {
             states: BTreeMap::new(),
             dedupe: BTreeMap::new(),
             accounts: BTreeMap::new(),
+            bans: BTreeMap::new(),
             touched: BTreeSet::new(),
             removed: BTreeMap::new(),
         }
@@ -126,8 +128,18 @@ impl State {
             Write::DeleteAccount { uid } => {
                 self.accounts.remove(uid);
             }
+            Write::PutBan(ban) => self.put_ban(ban, now),
+            Write::DeleteBan(target) => {
+                self.bans.retain(|_, ban| ban.holds(now));
+                self.bans.remove(target);
+            }
         }
         Written::Done
+    }
+
+    fn put_ban(&mut self, ban: &Ban, now: Stamp) {
+        self.bans.retain(|_, ban| ban.holds(now));
+        self.bans.insert(ban.target.clone(), ban.clone());
     }
 
     fn append(&mut self, append: &Append, now: Stamp) -> Written {

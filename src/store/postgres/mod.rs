@@ -24,7 +24,7 @@ use self::writer::Writer;
 use super::{
     Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits, Subscription, Write,
 };
-use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
 
 const READERS_COUNT_MAX: u32 = 8;
 /// Tries to reach the server again after an unknown outcome, and the wait between them.
@@ -143,6 +143,11 @@ impl Store for PostgresStore {
     ) -> StoreFuture<'a, Vec<Uid>> {
         let pool = self.pool();
         Box::pin(async move { read::accounts(&pool, after, count_max).await })
+    }
+
+    fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
+        let pool = self.pool();
+        Box::pin(async move { read::bans(&pool).await })
     }
 
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
-use crate::model::{ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
 use crate::store::record::flags;
@@ -120,6 +120,7 @@ pub(super) async fn flush(
     execute(conn, &SUBSCRIPTIONS_CLEARED, &cleared, |query, id| query.bind(*id)).await?;
     subscriptions(conn, changes.subscriptions).await?;
     accounts(conn, changes.accounts).await?;
+    bans(conn, changes.bans, now).await?;
     Ok(counts)
 }
 
@@ -269,6 +270,44 @@ async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<String>>) -> Result<(
             .bind(uid)
             .bind(hash),
             None => sqlx::query("DELETE FROM account WHERE domain = '' AND uid = ?").bind(uid),
+        };
+        query.execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+async fn bans(
+    conn: Conn<'_>,
+    set: HashMap<BanTarget, Option<Ban>>,
+    now: Stamp,
+) -> Result<(), StoreError> {
+    if set.is_empty() {
+        return Ok(());
+    }
+    let over = sqlx::query("DELETE FROM ban WHERE until <= ?").bind(now.0);
+    over.execute(&mut *conn).await.map_err(store_error)?;
+    for (target, ban) in set {
+        let [uid, client_id, net] = target.to_columns();
+        let query = match ban {
+            Some(ban) => sqlx::query(
+                "INSERT INTO ban (uid, client_id, net, made_at, until, reason)
+                 VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (domain, uid, client_id, net) DO UPDATE SET
+                 made_at = excluded.made_at, until = excluded.until, reason = excluded.reason",
+            )
+            .bind(uid)
+            .bind(client_id)
+            .bind(net)
+            .bind(ban.made_at.0)
+            .bind(ban.until.0)
+            .bind(ban.reason.as_str().to_owned()),
+            None => sqlx::query(
+                "DELETE FROM ban
+                 WHERE domain = '' AND uid = ? AND client_id = ? AND net = ?",
+            )
+            .bind(uid)
+            .bind(client_id)
+            .bind(net),
         };
         query.execute(&mut *conn).await.map_err(store_error)?;
     }

@@ -21,7 +21,7 @@ use self::writer::Writer;
 use super::{
     Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits, Subscription, Write,
 };
-use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
 
 /// The file's name inside the data directory.
 pub const FILE_NAME: &str = "homing.db";
@@ -152,6 +152,11 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'a, Vec<Uid>> {
         let pool = self.pool();
         Box::pin(async move { read::accounts(&pool, after, count_max).await })
+    }
+
+    fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
+        let pool = self.pool();
+        Box::pin(async move { read::bans(&pool).await })
     }
 
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {

@@ -4,7 +4,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::error::store_error;
 use super::load::get;
-use crate::model::{ClientId, Entry, Filter, Recipient, Seq, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Uid};
 use crate::store::record::{self, RawRecord, columns};
 use crate::store::{Cursor, StoreError, Subscription};
 
@@ -120,6 +120,21 @@ pub(super) async fn accounts(
     let query = sqlx::query(sql).bind(after.map_or("", Uid::as_str)).bind(count_max as i64);
     let rows = query.fetch_all(pool).await.map_err(store_error)?;
     rows.iter().map(|row| record::uid(get(row, 0)?)).collect()
+}
+
+pub(super) async fn bans(pool: &SqlitePool) -> Result<Vec<Ban>, StoreError> {
+    let sql = "SELECT uid, client_id, net, made_at, until, reason FROM ban WHERE domain = ''
+               ORDER BY uid, client_id, net";
+    let rows = sqlx::query(sql).fetch_all(pool).await.map_err(store_error)?;
+    let ban = |row: &SqliteRow| {
+        record::ban(
+            [get(row, 0)?, get(row, 1)?, get(row, 2)?],
+            get(row, 3)?,
+            get(row, 4)?,
+            get(row, 5)?,
+        )
+    };
+    rows.iter().map(ban).collect()
 }
 
 pub(super) async fn devices(

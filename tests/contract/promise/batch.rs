@@ -1,6 +1,6 @@
 //! The batch as a whole, accounts, identity, names.
 
-use homing::model::{Seq, Stamp};
+use homing::model::{Ban, BanReason, BanTarget, ClientId, Seq, Stamp};
 use homing::store::{Append, Log, Write};
 
 use crate::rig::{Rig, appended};
@@ -52,6 +52,39 @@ pub async fn accounts_are_put_listed_and_deleted(mut rig: Rig) {
     };
     assert_eq!(names(None, 2).await, ["a", "b"]);
     assert_eq!(names(Some("b"), 2).await, ["Ж"]);
+}
+
+pub async fn bans_are_put_replaced_and_deleted_and_go_when_they_are_over(mut rig: Rig) {
+    let ban = |target: &BanTarget, until: Stamp, reason: &str| Ban {
+        target: target.clone(),
+        made_at: T0,
+        until,
+        reason: BanReason::parse(reason).unwrap(),
+    };
+    let (bob, phone) = (uid("bob"), ClientId::parse("phone").unwrap());
+    let user = BanTarget::User(bob.clone());
+    let device = BanTarget::Device(bob, phone.clone());
+    let client = BanTarget::Client(phone);
+    let net = BanTarget::Net("10.0.0.0/8".parse().unwrap());
+    let (soon, later) = (T0.after(DAY), T0.after(2 * DAY));
+    let all = [
+        ban(&user, later, "spam"),
+        ban(&device, later, ""),
+        ban(&client, later, "Ж"),
+        ban(&net, soon, "flood"),
+    ];
+    rig.commit(&all.clone().map(Write::PutBan)).await;
+    rig.write(Write::PutBan(ban(&user, later, "more spam"))).await;
+    rig.write(Write::DeleteBan(client)).await;
+    rig.crash().await;
+    let sorted = |mut bans: Vec<Ban>| {
+        bans.sort_by_key(|ban| ban.target.clone());
+        bans
+    };
+    let left = sorted(rig.store.bans().await.unwrap());
+    assert_eq!(left, [ban(&user, later, "more spam"), all[1].clone(), all[3].clone()]);
+    rig.store.commit(&[Write::DeleteBan(device)], soon).await.unwrap();
+    assert_eq!(rig.store.bans().await.unwrap(), [ban(&user, later, "more spam")]);
 }
 
 pub async fn the_identity_stays(mut rig: Rig) {

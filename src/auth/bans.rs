@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::AccountWriter;
 use crate::clock::Clock;
 use crate::model::limit::BANS_COUNT_MAX;
-use crate::model::{Ban, BanReason, BanTarget, ClientId, Stamp, Uid};
+use crate::model::{Ban, BanReason, BanTarget, ClientId, SessionKey, Stamp, Uid};
 use crate::store::{Store, StoreError, Write};
 
 /// No ban is longer.
@@ -55,6 +55,11 @@ impl Bans {
         }
         user.or_else(|| self.get(&BanTarget::Client(client_id.clone()), now))
             .or_else(|| self.get(&BanTarget::Device(uid.clone(), client_id.clone()), now))
+    }
+
+    /// Whether a connection of this session from this address is concerned.
+    pub fn hits(&self, key: &SessionKey, ip: IpAddr, now: Stamp) -> bool {
+        self.of_login(&key.uid, &key.client_id, now).is_some() || self.of_address(ip, now).is_some()
     }
 
     fn get(&self, target: &BanTarget, now: Stamp) -> Option<&Ban> {

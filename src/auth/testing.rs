@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use super::{Auth, Credentials, Hasher, Kick, Parts, Password, direct_writer};
+use super::{Auth, BanBook, BanParts, Credentials, Hasher, Kick, Parts, Password, direct_writer};
 use crate::clock::{Clock, ManualClock};
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
@@ -159,6 +159,13 @@ impl Bench {
             kick,
         };
         Bench { auth: Auth::accounts(parts), store, hasher, clock, kicked }
+    }
+
+    pub async fn bans(&self) -> Arc<BanBook> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let writer = direct_writer(store.clone(), clock.clone());
+        let parts = BanParts { store, writer, clock, changed: Arc::new(|_| {}) };
+        Arc::new(BanBook::open(parts).await.unwrap())
     }
 }
 

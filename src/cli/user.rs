@@ -10,11 +10,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::auth::Password;
 use crate::auth::password::PASSWORD_BYTES_MAX;
-use crate::auth::{Auth, Hasher, Parts, Password, direct_writer};
-use crate::clock::{Clock, SystemClock};
-use crate::control::{self, Answer, AskError, Desk, Refusal, Request};
-use crate::health::Health;
+use crate::control::{self, Answer, AskError, Refusal, Request};
 use crate::store::Store;
 
 /// The command did not do it: the user, the uid or the password is not right.
@@ -118,7 +116,7 @@ async fn perform<L>(
         }
     }
     let Opened { store, lock } = open().await.map_err(Failure::unavailable)?;
-    let desk = desk(store.clone());
+    let desk = super::admin::desk(store.clone()).await.map_err(Failure::unavailable)?;
     let next = async |request: Request| Ok(desk.answer(request).await);
     let printed = print(next(request).await?, done, args.json, next, out).await;
     let closed = store.close().await.map_err(Failure::unavailable);
@@ -145,19 +143,6 @@ fn request(
     })
 }
 
-/// Answers requests from a store that nobody else has open.
-fn desk(store: Arc<dyn Store>) -> Desk {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let parts = Parts {
-        writer: direct_writer(store.clone(), clock.clone()),
-        store,
-        clock: clock.clone(),
-        hasher: Arc::new(Hasher::new(1)),
-        kick: Arc::new(|_| {}),
-    };
-    Desk { book: Auth::accounts(parts).book, health: Arc::new(Health::new(clock)) }
-}
-
 /// Prints an answer; of a list all its pages, asking for the next.
 async fn print(
     mut answer: Answer,
@@ -170,7 +155,9 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
-            Answer::Status { .. } => return Err(Failure::unavailable("the broker gave no answer")),
+            Answer::Status { .. } | Answer::Bans { .. } => {
+                return Err(Failure::unavailable("the broker answered something else"));
+            }
             Answer::Refused { code: Refusal::Failed, words } => {
                 return Err(Failure::unavailable(words));
             }
@@ -236,7 +223,8 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, FakeStore, password};
-    use crate::control::ControlSocket;
+    use crate::control::{ControlSocket, Desk};
+    use crate::health::Health;
 
     #[derive(Parser)]
     struct Command {
@@ -277,8 +265,8 @@ mod tests {
     #[tokio::test]
     async fn a_running_broker_does_it_and_the_store_is_left_alone() {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
-        let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), health };
+        let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
+        let desk = Desk { book, bans, health: Arc::new(Health::new(bench.clock.clone())) };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Answer, Line, Refusal, Request, VERSION};
-use crate::auth::{AccountBook, AccountError, Password};
+use crate::auth::{AccountBook, AccountError, BanBook, Password};
 use crate::health::Health;
 use crate::model::Uid;
 
@@ -14,6 +14,7 @@ use crate::model::Uid;
 #[derive(Clone)]
 pub struct Desk {
     pub book: Arc<AccountBook>,
+    pub bans: Arc<BanBook>,
     pub health: Arc<Health>,
 }
 
@@ -39,6 +40,9 @@ impl Desk {
             Request::UserPasswd { uid, password } => self.passwd(&uid, password).await,
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
+            Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
+            Request::BanRemove { target } => self.ban_remove(&target).await,
+            Request::BanList => Ok(self.ban_list()),
         };
         answer.unwrap_or_else(|refusal| refusal)
     }

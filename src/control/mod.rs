@@ -9,6 +9,7 @@
 //!
 //! Who can open the socket (mode 0600, same system user) may do everything.
 
+pub mod ban;
 pub mod client;
 pub mod desk;
 pub mod server;
@@ -53,6 +54,17 @@ pub enum Request {
     UserList {
         after: Option<String>,
     },
+    /// Answered by [`Answer::Bans`] with the ban as it holds now.
+    BanAdd {
+        target: ban::Target,
+        secs: u64,
+        reason: String,
+    },
+    BanRemove {
+        target: ban::Target,
+    },
+    /// Answered by [`Answer::Bans`].
+    BanList,
 }
 
 /// What the broker answers.
@@ -66,6 +78,9 @@ pub enum Answer {
     /// In the order of their bytes; an empty page is the end.
     Users {
         uids: Vec<String>,
+    },
+    Bans {
+        bans: Vec<ban::Banned>,
     },
     /// `code` is stable, the words are for people.
     Refused {

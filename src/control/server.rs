@@ -167,10 +167,10 @@ mod tests {
         task: tokio::task::JoinHandle<io::Result<()>>,
     }
 
-    fn broker() -> Broker {
+    async fn broker() -> Broker {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), health };
+        let desk = Desk { book: bench.auth.book.clone(), bans: bench.bans().await, health };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let task = tokio::spawn(socket.serve(desk, async move { drop(stopped.await) }));
@@ -188,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn users_are_added_changed_listed_and_removed_through_the_socket() {
-        let broker = broker();
+        let broker = broker().await;
         let uid_text = || String::from("alice");
         let [dev, new] = ["dev", "new"].map(password);
         let alice = vec![uid_text()];
@@ -208,14 +208,14 @@ mod tests {
 
     #[tokio::test]
     async fn ping_tells_the_status() {
-        let broker = broker();
+        let broker = broker().await;
         let answer = ask(broker.dir.path(), &Request::Ping).await.unwrap();
         assert!(matches!(answer, Answer::Status { report } if report.status == Status::Ok));
     }
 
     #[tokio::test]
     async fn what_is_no_request_is_refused_in_words() {
-        let broker = broker();
+        let broker = broker().await;
         let endless = vec![b'x'; REQUEST_BYTES_MAX as usize];
         for (line, words) in [
             (&b"nonsense\n"[..], "no request"),
@@ -233,7 +233,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_command_that_says_nothing_is_sent_away() {
-        let broker = broker();
+        let broker = broker().await;
         let mut silent = UnixStream::connect(socket_path(broker.dir.path())).await.unwrap();
         let mut answer = String::new();
         silent.read_to_string(&mut answer).await.unwrap();
@@ -242,7 +242,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_owner_may_open_the_socket_and_it_goes_with_the_broker() {
-        let broker = broker();
+        let broker = broker().await;
         let path = socket_path(broker.dir.path());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         broker.stop.send(()).unwrap();

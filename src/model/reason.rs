@@ -43,6 +43,7 @@ pub enum Reason {
     SubscriptionIdUnsupported,
     NotServed,
     Removed,
+    Banned,
     SlowReader,
     TooSlowToConnect,
     Internal,
@@ -103,6 +104,7 @@ impl Reason {
         Reason::SubscriptionIdUnsupported,
         Reason::NotServed,
         Reason::Removed,
+        Reason::Banned,
         Reason::SlowReader,
         Reason::TooSlowToConnect,
         Reason::Internal,
@@ -139,6 +141,7 @@ impl Reason {
             Reason::SubscriptionIdUnsupported => row("subscription_id_unsupported", 0xA1, 400, "feature-not-implemented", Never, "subscription identifiers are not served"),
             Reason::NotServed => row("not_served", 0x83, 501, "feature-not-implemented", Never, "this version does not have this feature"),
             Reason::Removed => row("removed", 0x98, 410, "gone", Never, "removed by an administrator"),
+            Reason::Banned => row("banned", 0x8A, 403, "forbidden", Later, "banned for a while"),
             Reason::SlowReader => row("slow_reader", 0x97, 408, "resource-constraint", Reconnect, "the connection does not take what is sent to it"),
             Reason::TooSlowToConnect => row("too_slow_to_connect", 0x80, 408, "remote-server-timeout", Reconnect, "no whole CONNECT arrived in time"),
             Reason::Internal => row("internal", 0x83, 500, "internal-server-error", Later, "a fault of the server"),
@@ -164,7 +167,7 @@ impl Reason {
             Reason::UnsupportedVersion => 1,
             Reason::ClientIdInvalid => 2,
             Reason::BadLogin => 4,
-            Reason::NotAuthorized => 5,
+            Reason::NotAuthorized | Reason::Banned => 5,
             _ => 3,
         }
     }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::auth::{self, Auth, Hasher, Password};
+use crate::auth::{self, AccountWriter, Auth, BanBook, BanParts, Hasher, Password};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Access, Config, Provider};
@@ -73,9 +73,10 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
-    let gate = gate(&base, &auth)?;
+    let bans = bans(&base).await?;
+    let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, &auth, &stop)?;
+    serve_control(&data, &base, (&auth, &bans), &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
@@ -146,15 +147,34 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     Ok((base, store_failed))
 }
 
-fn authentication(base: &Base) -> Auth {
+/// Commits through the group commit.
+fn writer(base: &Base) -> AccountWriter {
     let committer = base.committer.clone();
+    Arc::new(move |write| {
+        let committer = committer.clone();
+        Box::pin(async move { committer.write(write).await.map(|_| ()) })
+    })
+}
+
+/// Who is banned; every worker hears of a change.
+async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
+    let mailboxes = base.mailboxes.clone();
+    let parts = BanParts {
+        store: base.store.clone(),
+        writer: writer(base),
+        clock: base.clock.clone(),
+        changed: Arc::new(move |bans| {
+            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Bans(bans.clone())]));
+        }),
+    };
+    BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
+}
+
+fn authentication(base: &Base) -> Auth {
     let mailboxes = base.mailboxes.clone();
     let parts = auth::Parts {
         store: base.store.clone(),
-        writer: Arc::new(move |write| {
-            let committer = committer.clone();
-            Box::pin(async move { committer.write(write).await.map(|_| ()) })
-        }),
+        writer: writer(base),
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
         kick: Arc::new(move |uid| {
@@ -208,11 +228,13 @@ fn live(config: &Config) -> Result<Live, String> {
     })
 }
 
-fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
+fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
     Ok(Arc::new(Gate {
         authenticator: auth.authenticator.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
+        bans: bans.clone(),
+        clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         connect_wait: base.config.limits.connect_wait.0,
         connections_max: base.config.limits.connections,
@@ -223,9 +245,15 @@ fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
     }))
 }
 
-fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> Result<(), String> {
+fn serve_control(
+    data: &Path,
+    base: &Base,
+    (auth, bans): (&Auth, &Arc<BanBook>),
+    stop: &Arc<Notify>,
+) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
-    let desk = Desk { book: auth.book.clone(), health: base.health.clone() };
+    let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
+    let desk = Desk { book, bans, health };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {

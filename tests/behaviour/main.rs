@@ -5,6 +5,7 @@
 mod accounts_cli;
 mod auth;
 mod bad_input;
+mod bans;
 mod command;
 mod devices;
 mod disconnect_reasons;

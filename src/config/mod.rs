@@ -5,6 +5,7 @@ mod auth;
 mod check;
 mod env;
 mod file;
+mod guard;
 mod keys;
 mod limits;
 mod listen;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
+pub use guard::Guard;
 pub use limits::Limits;
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
@@ -37,6 +39,7 @@ pub struct Config {
     pub topics: Topics,
     pub inbox: Inbox,
     pub limits: Limits,
+    pub guard: Guard,
     pub store: Store,
     pub log: Log,
 }

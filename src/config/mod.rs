@@ -5,6 +5,7 @@ mod auth;
 mod check;
 mod env;
 mod file;
+mod http;
 mod keys;
 mod limits;
 mod listen;
@@ -18,7 +19,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
+pub use auth::{
+    Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
+};
+pub use http::{Http, Startalk};
 pub use limits::Limits;
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
@@ -32,7 +36,9 @@ pub struct Config {
     pub tls: Tls,
     pub proxy: Proxy,
     pub advertise: Advertise,
+    pub http: Http,
     pub auth: Auth,
+    pub startalk: Startalk,
     pub acl: Acl,
     pub topics: Topics,
     pub inbox: Inbox,

@@ -3,6 +3,7 @@
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
 //! - [`chain`]: several providers, asked in order
+//! - [`jwt`]: signed tokens
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -12,6 +13,7 @@ pub mod book;
 mod cache;
 pub mod chain;
 pub mod directory;
+pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
@@ -29,6 +31,7 @@ pub use accounts::Accounts;
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
 pub use chain::Chain;
 pub use directory::{Directory, Known};
+pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;

@@ -5,6 +5,7 @@
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`], [`flapping`]: guessed passwords, clients that connect again and again
+//! - [`jwt`]: signed tokens
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -17,6 +18,7 @@ pub mod chain;
 pub mod directory;
 pub mod flapping;
 pub mod guard;
+pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
@@ -38,6 +40,7 @@ pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use flapping::{Flapping, FlappingLimits};
 pub use guard::{Guard, GuardLimits};
+pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;

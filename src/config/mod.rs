@@ -6,6 +6,7 @@ mod check;
 mod env;
 mod file;
 mod guard;
+mod http;
 mod keys;
 mod limits;
 mod listen;
@@ -19,8 +20,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
+pub use auth::{
+    Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
+};
 pub use guard::Guard;
+pub use http::{Http, Startalk};
 pub use limits::Limits;
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
@@ -34,7 +38,9 @@ pub struct Config {
     pub tls: Tls,
     pub proxy: Proxy,
     pub advertise: Advertise,
+    pub http: Http,
     pub auth: Auth,
+    pub startalk: Startalk,
     pub acl: Acl,
     pub topics: Topics,
     pub inbox: Inbox,

@@ -21,7 +21,7 @@ use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
-use crate::model::{InboxPattern, Uid};
+use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::{self, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
@@ -196,7 +196,7 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
     let password = Password::parse(DEV_PASSWORD.into()).map_err(|error| error.to_string())?;
     for name in DEV_USERS {
         let uid = Uid::parse(name).map_err(|error| error.to_string())?;
-        match auth.book.add(&uid, &password).await {
+        match auth.book.add(&uid, &password, Roles::default()).await {
             Ok(()) | Err(auth::AccountError::Exists(_)) => {}
             Err(error) => return Err(error.to_string()),
         }

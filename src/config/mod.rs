@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 pub mod load;
 mod policy;
+mod rate;
 pub mod show;
 mod value;
 
@@ -19,9 +20,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
-pub use limits::Limits;
+pub use limits::{Flapping, Limits};
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
+pub use rate::{BytesRate, CountRate};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.

@@ -13,13 +13,13 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::auth::{self, AccountWriter, Auth, BanBook, BanParts, Hasher, Password};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Provider};
+use crate::config::{Access, Config, Limits, Provider};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Uid};
-use crate::net::{self, Gate, Mail, Mailbox, Stores};
+use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
@@ -228,7 +228,37 @@ fn live(config: &Config) -> Result<Live, String> {
     })
 }
 
+/// Who may come in; a reload can change it, too.
+fn admission(limits: &Limits) -> AdmissionLimits {
+    let flapping = &limits.flapping;
+    AdmissionLimits {
+        connections_max: limits.connections,
+        connections_per_ip_max: nonzero(limits.connections_per_ip),
+        unauthenticated_max: limits.unauthenticated,
+        connect_wait: limits.connect_wait.0,
+        connect_rate: limits.connect_rate.0,
+        connect_rate_per_ip: limits.connect_rate_per_ip.0,
+        connect_queue_max: limits.connect_queue,
+        wrong_passwords_max: nonzero(limits.wrong_passwords),
+        flapping: FlappingLimits {
+            window: flapping.window.0,
+            per_client_max: nonzero(flapping.per_client),
+            per_user_max: nonzero(flapping.per_user),
+            per_ip_max: nonzero(flapping.per_ip),
+            ban: flapping.ban.0,
+        },
+    }
+}
+
+/// In settings 0 is no limit.
+fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
+    (number != N::default()).then_some(number)
+}
+
 fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+    let limits = &base.config.limits;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
         authenticator: auth.authenticator.clone(),
         directory: auth.directory.clone(),
@@ -236,10 +266,8 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
         bans: bans.clone(),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
-        connect_wait: base.config.limits.connect_wait.0,
-        connections_max: base.config.limits.connections,
+        admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
-        connections: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))

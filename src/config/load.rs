@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use super::check::not_loopback;
-use super::{Config, check, env, file, keys};
+use super::{Config, check, env, file, keys, secret};
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -51,11 +51,17 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
 pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
     let mut state = State::new(sources.base)?;
     if let Some((name, text)) = sources.file {
-        state.put_all(&file::read(name, text)?, name);
+        let content = file::read(name, text)?;
+        state.put_all(&content.values, name);
+        for (secret, path) in content.secret_files {
+            state.put_secret(secret, &path, name)?;
+        }
     }
-    for (name, text) in &sources.variables {
-        let setting = env::read(name, text)?;
-        state.put(&setting.dotted, setting.value, name);
+    for (name, setting) in env::read_all(&sources.variables)? {
+        match setting {
+            env::Setting::Value { dotted, value } => state.put(&dotted, value, name),
+            env::Setting::SecretFile { secret, path } => state.put_secret(secret, &path, name)?,
+        }
     }
     state.put_flags(sources.flags);
     let config = file::fits(&state.table)?;
@@ -85,6 +91,13 @@ impl State {
         for (dotted, value) in keys::leaves(table) {
             self.put(&dotted, value, origin);
         }
+    }
+
+    /// Reads a secret from its file.
+    fn put_secret(&mut self, dotted: &str, path: &str, origin: &str) -> Result<(), String> {
+        let text = secret::read(dotted, path)?;
+        self.put(dotted, Value::String(text), &format!("{path}, named by {origin}"));
+        Ok(())
     }
 
     fn put_flags(&mut self, flags: Flags) {

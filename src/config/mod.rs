@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 pub mod load;
 mod policy;
+pub mod secret;
 pub mod show;
 mod value;
 

@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 pub mod load;
 mod policy;
+pub mod reload;
 pub mod secret;
 pub mod show;
 mod value;
@@ -76,6 +77,8 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// `Text` on a terminal, else `Json`.
+    Auto,
     Text,
     Json,
 }
@@ -121,7 +124,7 @@ impl Default for Store {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Auto }
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`open`]: any uid with any password, for loopback
 //! - [`chain`]: several providers, asked in order
 //! - [`jwt`]: signed tokens
+//! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -17,6 +18,7 @@ pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
+pub mod redis;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -35,6 +37,7 @@ pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
+pub use redis::Redis;
 
 use crate::clock::Clock;
 use crate::model::{ClientId, Identity, Reason};
@@ -155,16 +158,6 @@ impl Auth {
         Auth {
             authenticator: Arc::new(authenticator),
             directory: Arc::new(directory),
-            book: Arc::new(AccountBook::new(parts, recall)),
-        }
-    }
-
-    /// Provider `open`: accounts can be made all the same, for the day it is closed.
-    pub fn open(parts: Parts) -> Auth {
-        let recall = Arc::new(Recall::new(parts.clock.clone()));
-        Auth {
-            authenticator: Arc::new(Open),
-            directory: Arc::new(Directory::everyone()),
             book: Arc::new(AccountBook::new(parts, recall)),
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use crate::auth::{self, Auth, Hasher, Password};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Provider};
+use crate::config::{Access, Config};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
@@ -27,6 +27,7 @@ use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
+use super::auth::authentication;
 use super::sweep::Sweeper;
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
@@ -69,7 +70,7 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
     let http = listen(&config.listen.http, "listen.http", "--http")?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base);
+    let auth = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
@@ -146,10 +147,11 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     Ok((base, store_failed))
 }
 
-fn authentication(base: &Base) -> Auth {
+/// What accounts stand on.
+fn account_parts(base: &Base) -> auth::Parts {
     let committer = base.committer.clone();
     let mailboxes = base.mailboxes.clone();
-    let parts = auth::Parts {
+    auth::Parts {
         store: base.store.clone(),
         writer: Arc::new(move |write| {
             let committer = committer.clone();
@@ -161,10 +163,6 @@ fn authentication(base: &Base) -> Auth {
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
-    };
-    match base.config.auth.provider.has(Provider::Open) {
-        true => Auth::open(parts),
-        false => Auth::accounts(parts),
     }
 }
 

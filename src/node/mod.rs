@@ -1,6 +1,7 @@
 //! Life and death of a broker process: builds all parts from the configuration, starts them in
 //! order, waits for the signal, drains, stops them in order.
 
+mod auth;
 mod build;
 mod sweep;
 

@@ -28,7 +28,8 @@ enum Hole {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     #[error(
-        "{{{0}}} is no placeholder: there are {{uid}} {{host}} {{client_id}} {{token}} {{token.field}}"
+        "{{{0}}} is no placeholder: there are {{uid}} {{host}} {{client_id}} {{token}} \
+         {{token.field}}"
     )]
     Unknown(String),
     #[error("a {{ has no }}")]

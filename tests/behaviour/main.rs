@@ -12,6 +12,7 @@ mod disk_full;
 mod durable_session;
 mod empty_client_id;
 mod envelope;
+mod jwt_login;
 mod keepalive;
 mod modes;
 mod offline;

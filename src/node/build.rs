@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Access, Config};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http::{self, HttpState};
+use crate::http;
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Uid};
 use crate::net::{self, Gate, Mail, Mailbox, Stores};
@@ -54,11 +54,11 @@ pub struct Node {
 }
 
 /// What everything stands on.
-struct Base {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+pub(super) struct Base {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
@@ -80,7 +80,7 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &stop);
+    serve_http(http, &base, &auth, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
@@ -233,9 +233,10 @@ fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> R
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, stop: &Arc<Notify>) {
+fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
+    let state = super::pages::state(base, auth);
     for listener in listeners {
-        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+        let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
             if let Err(error) = http::serve(listener, state, stop.notified()).await {

@@ -3,6 +3,7 @@
 
 mod auth;
 mod build;
+mod pages;
 mod sweep;
 
 use std::process::ExitCode;

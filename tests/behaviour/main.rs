@@ -5,6 +5,7 @@
 mod accounts_cli;
 mod auth;
 mod bad_input;
+mod checktoken;
 mod command;
 mod devices;
 mod disconnect_reasons;
@@ -25,6 +26,7 @@ mod qos2_crash;
 mod readme;
 mod resend;
 mod retention;
+mod route;
 mod settle;
 mod shutdown;
 mod stamped_properties;

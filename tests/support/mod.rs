@@ -12,6 +12,7 @@ pub mod connect;
 pub mod history;
 pub mod log;
 pub mod metrics;
+pub mod page;
 pub mod postgres;
 pub mod python;
 pub mod random;

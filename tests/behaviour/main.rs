@@ -24,6 +24,7 @@ mod publish_ack_after_commit;
 mod qos;
 mod qos2_crash;
 mod readme;
+mod redis_login;
 mod resend;
 mod retention;
 mod route;

@@ -16,6 +16,7 @@ pub mod page;
 pub mod postgres;
 pub mod python;
 pub mod random;
+pub mod redis;
 pub mod strace;
 pub mod tokens;
 pub mod wire;

@@ -14,7 +14,7 @@ use crate::auth::{Authenticator, BanBook, Credentials, Directory};
 use crate::clock::Clock;
 use crate::metrics::{Flapper, Metrics, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{Ban, BanReason, BanTarget, ClientId, Identity, Reason, SessionKey, Stamp, Uid};
+use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
@@ -73,12 +73,6 @@ impl Gate {
         });
     }
 
-    /// In words why this login is kept out.
-    fn ban_of(&self, uid: &Uid, client_id: &ClientId) -> Option<String> {
-        let now = self.clock.stamp();
-        self.bans.now().of_login(uid, client_id, now).map(|ban| told(ban, now))
-    }
-
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
         self.bans.now().hits(key, ip, self.clock.stamp())
     }
@@ -98,10 +92,6 @@ impl Gate {
         let number = self.assigned.fetch_add(1, Ordering::Relaxed);
         format!("homing-{number:016x}")
     }
-}
-
-fn told(ban: &Ban, now: Stamp) -> String {
-    format!("banned: try again in {} s", now.secs_until(ban.until))
 }
 
 /// A greeted connection on its way to its worker.
@@ -230,14 +220,6 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         let words = "no extended authentication is served".to_string();
         return Err(refusal(Reason::BadAuthenticationMethod, words));
     }
-    let banned = |uid: &Uid| {
-        let banned = gate.ban_of(uid, &client_id);
-        banned.map_or(Ok(()), |words| Err(refusal(Reason::Banned, words)))
-    };
-    let source = source_of(peer.ip());
-    gate.ban_flapper(gate.admission.address_connects(source));
-    // Before anybody is asked about the password of a banned user.
-    connect.username.and_then(|text| Uid::parse(text).ok()).map_or(Ok(()), |uid| banned(&uid))?;
     let credentials = Credentials {
         uid: connect.username,
         client_id: &client_id,
@@ -248,7 +230,6 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
     };
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
-    banned(&identity.uid)?;
     let hello =
         Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
             .map_err(|(reason, words)| refusal(reason, words))?;

@@ -37,7 +37,7 @@ pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason};
+use crate::model::{ClientId, Identity, Reason, Stamp};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -63,6 +63,8 @@ pub struct Certificate {
     pub dns: Vec<String>,
     pub email: Vec<String>,
     pub uri: Vec<String>,
+    /// The end of its validity.
+    pub expires_at: Option<Stamp>,
 }
 
 /// Shows that there is a password, never which.

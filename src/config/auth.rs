@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Provider {
     /// Users made by `homing user add`.
     Accounts,
+    /// The client certificate of the TLS connection.
+    Certificate,
     /// Any uid with any password; only on loopback.
     Open,
 }
@@ -60,7 +62,7 @@ impl Default for Auth {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a provider (`accounts` or `open`) or a list of them")]
+#[serde(untagged, expecting = "a provider (`accounts`, `certificate` or `open`) or a list of them")]
 enum OneOrMore {
     One(Provider),
     More(Vec<Provider>),

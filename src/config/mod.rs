@@ -3,6 +3,7 @@
 
 mod auth;
 mod check;
+mod check_listen;
 mod env;
 mod file;
 mod keys;
@@ -11,6 +12,7 @@ mod listen;
 pub mod load;
 mod policy;
 pub mod show;
+mod tls;
 mod value;
 
 use std::path::PathBuf;
@@ -20,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
 pub use limits::Limits;
-pub use listen::{Advertise, Listen, Proxy, Tls};
+pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
+pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.

@@ -6,6 +6,7 @@ mod routes;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tracing::{debug, warn};
 
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::net::{Door, Stream};
 
 /// Connections that are served at the same time; further ones wait in the kernel's backlog.
 const CONNECTIONS_COUNT_MAX: usize = 64;
@@ -50,6 +52,7 @@ pub struct HttpState {
 /// If the listener cannot be used by the runtime.
 pub async fn serve(
     listener: std::net::TcpListener,
+    door: Arc<Door>,
     state: HttpState,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -65,8 +68,9 @@ pub async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, pages.clone(), stopped.clone()));
+                Ok((tcp, from)) => {
+                    let door = door.clone();
+                    connections.spawn(visit(door, tcp, from, pages.clone(), stopped.clone()));
                 }
                 Err(error) => {
                     warn!(%error, "an HTTP connection could not be accepted");
@@ -80,8 +84,21 @@ pub async fn serve(
     Ok(())
 }
 
+/// Through the door, then one connection.
+async fn visit(
+    door: Arc<Door>,
+    mut tcp: TcpStream,
+    from: SocketAddr,
+    pages: Router,
+    stopped: watch::Receiver<()>,
+) {
+    let Some(peer) = door.caller(&mut tcp, from, HEADERS_WAIT).await else { return };
+    let Some(opened) = door.open(tcp, peer, HEADERS_WAIT).await else { return };
+    connection(opened.stream, pages, stopped).await;
+}
+
 /// One connection until it closes, its time is over or the server stops.
-async fn connection(stream: TcpStream, pages: Router, mut stopped: watch::Receiver<()>) {
+async fn connection(stream: Stream, pages: Router, mut stopped: watch::Receiver<()>) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WAIT)
@@ -117,6 +134,10 @@ mod tests {
         task: tokio::task::JoinHandle<io::Result<()>>,
     }
 
+    fn door() -> Arc<Door> {
+        Arc::new(Door { listener: "http", balancer: None, lock: None })
+    }
+
     fn server() -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -124,7 +145,7 @@ mod tests {
         let state = HttpState { metrics: Arc::new(Metrics::default()), health };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let task = tokio::spawn(serve(listener, state.clone(), shutdown));
+        let task = tokio::spawn(serve(listener, door(), state.clone(), shutdown));
         Server { address, state, stop, task }
     }
 

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{Authenticator, BanBook, Credentials, Directory};
+use crate::auth::{Authenticator, BanBook, Certificate, Credentials, Directory};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
@@ -19,7 +19,12 @@ use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
 
+use super::door::{Door, Opened};
+use super::stream::{Parts, Stream};
 use super::worker::{Mail, Worker};
+
+/// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
 /// What stands before the workers, shared by all of them.
 pub struct Gate {
@@ -88,7 +93,7 @@ fn told(ban: &Ban, now: Stamp) -> String {
 
 /// A greeted connection on its way to its worker.
 pub struct Arrival {
-    pub stream: std::net::TcpStream,
+    pub stream: Parts,
     pub hello: Hello,
     pub peer: SocketAddr,
     /// Bytes that came behind the CONNECT.
@@ -105,19 +110,22 @@ struct Refusal {
     client_id: String,
 }
 
+/// Somebody who came through a door.
+struct Guest {
+    peer: SocketAddr,
+    listener: &'static str,
+    certificate: Option<Certificate>,
+}
+
 /// False if the connection was refused and is over.
-pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr) -> bool {
-    let gate = &worker.gate;
-    if gate.is_address_banned(peer.ip()) {
-        return false;
-    }
-    // One small packet should leave at once; the workers batch by themselves.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
-    }
-    match introduce(gate, &mut stream, peer).await {
+pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAddr) -> bool {
+    let (gate, since) = (&worker.gate, worker.clock.moment());
+    let left = || gate.connect_wait.saturating_sub(worker.clock.moment().since(since));
+    let Some((mut stream, guest)) = let_in(gate, door, tcp, from, left).await else { return false };
+    let peer = guest.peer;
+    match introduce(gate, &mut stream, &guest, left()).await {
         Ok(None) => false,
-        Ok(Some((hello, rest))) => match stream.into_std() {
+        Ok(Some((hello, rest))) => match stream.into_parts() {
             Ok(stream) => {
                 let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
                 let arrival = Arrival { stream, hello, peer, rest };
@@ -136,15 +144,36 @@ pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr) -> 
     }
 }
 
+/// Who is calling, then TLS. `None` if the connection is over.
+async fn let_in(
+    gate: &Gate,
+    door: &Door,
+    mut tcp: TcpStream,
+    from: SocketAddr,
+    left: impl Fn() -> Duration,
+) -> Option<(Stream, Guest)> {
+    let peer = door.caller(&mut tcp, from, left()).await?;
+    if gate.is_address_banned(peer.ip()) {
+        return None;
+    }
+    // One small packet should leave at once; the workers batch by themselves.
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
+    }
+    let Opened { stream, certificate } = door.open(tcp, peer, left()).await?;
+    Some((stream, Guest { peer, listener: door.listener, certificate }))
+}
+
 /// `None` if the peer went away before it said anything whole.
 async fn introduce(
     gate: &Gate,
-    stream: &mut TcpStream,
-    peer: SocketAddr,
+    stream: &mut Stream,
+    guest: &Guest,
+    left: Duration,
 ) -> Result<Option<(Hello, Vec<u8>)>, Refusal> {
     let mut buffer = Vec::new();
     let reading = read_connect(stream, &mut buffer);
-    let length = match tokio::time::timeout(gate.connect_wait, reading).await {
+    let length = match tokio::time::timeout(left, reading).await {
         Ok(Ok(Some(length))) => length,
         Ok(Ok(None)) => return Ok(None),
         Ok(Err(refusal)) => return Err(refusal),
@@ -156,16 +185,13 @@ async fn introduce(
     let Ok(Some((connect, _))) = decode_connect(&buffer, PACKET_BEFORE_LOGIN_BYTES_MAX) else {
         return Ok(None);
     };
-    let hello = login(gate, &connect, peer).await?;
+    let hello = login(gate, &connect, guest).await?;
     buffer.drain(..length);
     Ok(Some((hello, buffer)))
 }
 
 /// Reads until the CONNECT is whole; its length. More may have come behind it.
-async fn read_connect(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<usize>, Refusal> {
+async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Option<usize>, Refusal> {
     loop {
         match stream.read_buf(buffer).await {
             Ok(0) | Err(_) => return Ok(None),
@@ -183,13 +209,17 @@ async fn read_connect(
                     reason::PROTOCOL_ERROR => (None, Reason::ProtocolError),
                     _ => (None, Reason::Malformed),
                 };
-                return Err(Refusal::unknown(version, reason, error.to_string()));
+                let words = match buffer.starts_with(&TLS_HANDSHAKE) {
+                    true => "this is TLS, and the port is without: use one of listen.mqtts".into(),
+                    false => error.to_string(),
+                };
+                return Err(Refusal::unknown(version, reason, words));
             }
         }
     }
 }
 
-async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<Hello, Refusal> {
+async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hello, Refusal> {
     let refusal = |reason: Reason, words: String| Refusal {
         version: Some(connect.version),
         reason,
@@ -213,9 +243,9 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         uid: connect.username,
         client_id: &client_id,
         password: connect.password,
-        peer,
-        listener: "mqtt",
-        certificate: None,
+        peer: guest.peer,
+        listener: guest.listener,
+        certificate: guest.certificate.as_ref(),
     };
     let identity = gate.authenticator.authenticate(credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
@@ -231,7 +261,7 @@ impl Refusal {
 }
 
 /// One log line; a CONNACK where the peer got so far as to name its version.
-async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: Refusal) {
+async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refusal) {
     let Refusal { version, reason, words, uid, client_id } = refusal;
     let name = reason.name();
     tracing::warn!(uid, client = client_id, %peer, reason = name, "connection refused: {words}");
@@ -240,9 +270,14 @@ async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: R
         let mut out = Vec::new();
         refusing_connack(version, reason, &words, &mut out);
         // The peer may be gone already; then there is nobody to tell.
-        let told = tokio::time::timeout(gate.connect_wait, stream.write_all(&out)).await;
+        let told = tokio::time::timeout(gate.connect_wait, send(&mut stream, &out)).await;
         if matches!(told, Ok(Ok(()))) {
-            super::conn::linger(&stream).await;
+            stream.finish().await;
         }
     }
+}
+
+async fn send(stream: &mut Stream, bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }

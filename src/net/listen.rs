@@ -1,11 +1,13 @@
 //! Accepting: each connection is greeted on its own, within the budget of `limits.connections`.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 
+use super::door::Door;
 use super::greet;
 use super::worker::Worker;
 
@@ -13,7 +15,7 @@ use super::worker::Worker;
 /// not spin; connections that end meanwhile give files back (threat M7).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-pub async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+pub async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -21,9 +23,9 @@ pub async fn accept(worker: Rc<Worker>, listener: TcpListener) {
                     tracing::warn!(%peer, "refused: limits.connections are in use");
                     continue;
                 }
-                let worker = worker.clone();
+                let (worker, door) = (worker.clone(), door.clone());
                 spawn_local(async move {
-                    if !greet::greet(&worker, stream, peer).await {
+                    if !greet::greet(&worker, &door, stream, peer).await {
                         worker.gate.left();
                     }
                 });

@@ -2,8 +2,11 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`certificate`]: the client certificate of the TLS connection
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
+//! - [`guard`], [`flapping`]: guessed passwords, clients that connect again and again
+//! - [`jwt`]: signed tokens
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -12,13 +15,18 @@ pub mod accounts;
 pub mod bans;
 pub mod book;
 mod cache;
+pub mod certificate;
 pub mod chain;
 pub mod directory;
+pub mod flapping;
+pub mod guard;
+pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
 #[cfg(test)]
 pub(crate) mod testing;
+mod window;
 
 use std::fmt;
 use std::future::Future;
@@ -30,8 +38,12 @@ use std::time::Duration;
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
+pub use flapping::{Flapping, FlappingLimits};
+pub use guard::{Guard, GuardLimits};
+pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
@@ -100,6 +112,9 @@ pub enum AuthError {
     /// More logins wait to be checked than the settings allow for.
     #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// This user, or this address, has tried too many wrong passwords.
+    #[error("too many wrong passwords: try again in {} s", retry_after.as_secs() + 1)]
+    TooMany { retry_after: Duration },
 }
 
 impl AuthError {
@@ -114,12 +129,14 @@ impl AuthError {
             AuthError::Expired => Reason::NotAuthorized,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
+            AuthError::TooMany { .. } => Reason::TooManyAttempts,
         }
     }
 }
 
 /// The answer to a login; boxed so that the trait serves as `dyn`.
-pub type AuthFuture<'a> = Pin<Box<dyn Future<Output = Result<Identity, AuthError>> + Send + 'a>>;
+pub type AuthFuture<'a> = Pin<Box<dyn Future<Output = Login> + Send + 'a>>;
+pub type Login = Result<Identity, AuthError>;
 
 /// Decides who a connection is. Dropping the future gives the question up.
 pub trait Authenticator: Send + Sync {

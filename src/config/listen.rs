@@ -1,10 +1,11 @@
 //! `[listen]` and `[advertise]`: where clients come in.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::ClientCertificate;
+use super::{ClientCertificate, Span};
 
 /// Where clients come in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,10 +34,20 @@ pub struct Listener {
     pub client_certificate: Option<ClientCertificate>,
 }
 
-/// What `/v1/route` tells to clients.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What `/v1/route` tells to clients: how they reach the broker from where they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Advertise {}
+pub struct Advertise {
+    /// Names or addresses; none: nothing is advertised.
+    pub hosts: Vec<String>,
+    /// A port for each kind of listener; 0: not advertised.
+    pub mqtt: u16,
+    pub mqtts: u16,
+    pub ws: u16,
+    pub wss: u16,
+    /// How long a client may keep the answer.
+    pub ttl: Span,
+}
 
 impl Default for Listen {
     fn default() -> Self {
@@ -46,6 +57,19 @@ impl Default for Listen {
             http: vec!["127.0.0.1:8080".into()],
             https: Vec::new(),
             workers: 0,
+        }
+    }
+}
+
+impl Default for Advertise {
+    fn default() -> Self {
+        Advertise {
+            hosts: Vec::new(),
+            mqtt: 0,
+            mqtts: 0,
+            ws: 0,
+            wss: 0,
+            ttl: Span(Duration::from_secs(60 * 60)),
         }
     }
 }

@@ -6,6 +6,8 @@ mod check;
 mod check_listen;
 mod env;
 mod file;
+mod guard;
+mod http;
 mod keys;
 mod limits;
 mod listen;
@@ -20,7 +22,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
+pub use auth::{
+    Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
+};
+pub use guard::Guard;
+pub use http::{Http, Startalk};
 pub use limits::Limits;
 pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
@@ -35,11 +41,14 @@ pub struct Config {
     pub tls: Tls,
     pub proxy: Proxy,
     pub advertise: Advertise,
+    pub http: Http,
     pub auth: Auth,
+    pub startalk: Startalk,
     pub acl: Acl,
     pub topics: Topics,
     pub inbox: Inbox,
     pub limits: Limits,
+    pub guard: Guard,
     pub store: Store,
     pub log: Log,
 }

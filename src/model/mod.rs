@@ -20,7 +20,7 @@ pub use attributes::{Attribute, Attributes};
 pub use ban::{Ban, BanReason, BanTarget};
 pub use certificate::{Field, IdentityTemplate};
 pub use id::{ClientId, IdError, MessageId, Seq, SessionKey, Uid};
-pub use identity::{Attrs, Identity, Role, RoleError};
+pub use identity::{Attrs, Identity, Role, RoleError, Roles};
 pub use message::{Kind, Message, QoS, Sender};
 pub use reason::Reason;
 pub use record::{Delivery, Entry, Recipient};

@@ -10,11 +10,13 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{Authenticator, BanBook, Certificate, Credentials, Directory};
+use crate::auth::{
+    Authenticator, BanBook, Certificate, Credentials, Directory, Flapping, FlappingLimits,
+};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{Ban, ClientId, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Ban, BanReason, ClientId, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
@@ -33,6 +35,8 @@ pub struct Gate {
     /// The same that the shards have; a change reaches both.
     pub live: ArcSwap<Live>,
     pub bans: Arc<BanBook>,
+    pub flapping: Flapping,
+    pub flapping_limits: ArcSwap<FlappingLimits>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub connect_wait: Duration,
@@ -64,6 +68,18 @@ impl Gate {
     fn ban_of(&self, uid: &Uid, client_id: &ClientId) -> Option<String> {
         let now = self.clock.stamp();
         self.bans.now().of_login(uid, client_id, now).map(|ban| told(ban, now))
+    }
+
+    /// Bans who logs in too often.
+    async fn count_login(&self, key: &SessionKey, ip: IpAddr) {
+        let limits = **self.flapping_limits.load();
+        let Some(target) = self.flapping.login(key, ip, self.clock.moment(), &limits) else {
+            return;
+        };
+        let reason = BanReason::parse("flapping").unwrap_or_default();
+        if let Err(error) = self.bans.add(target, limits.ban, reason).await {
+            tracing::error!(%key, "a client that connects too often could not be banned: {error}");
+        }
     }
 
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
@@ -249,7 +265,10 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
     };
     let identity = gate.authenticator.authenticate(credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
-    banned(&identity.uid)?;
+    let uid = identity.uid.clone();
+    let key = SessionKey { uid: uid.clone(), client_id: client_id.clone() };
+    gate.count_login(&key, guest.peer.ip()).await;
+    banned(&uid)?;
     Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
         .map_err(|(reason, words)| refusal(reason, words))
 }

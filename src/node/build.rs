@@ -8,15 +8,19 @@ use std::sync::{Arc, RwLock};
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::auth::{self, AccountWriter, Auth, BanBook, BanParts, Hasher, Password};
+use crate::auth::{
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, ByCertificate, Chain, Directory,
+    Flapping, FlappingLimits, Guard, GuardLimits, Hasher, Password,
+};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Provider};
+use crate::config::{self, Access, Config, Provider};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
-use crate::model::{InboxPattern, Uid};
+use crate::model::certificate::IdentityTemplate;
+use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::tls::Tls;
 use crate::net::{self, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
@@ -153,10 +157,29 @@ fn authentication(base: &Base) -> Auth {
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
     };
-    match base.config.auth.provider.has(Provider::Open) {
+    let auth = match base.config.auth.provider.has(Provider::Open) {
         true => Auth::open(parts),
         false => Auth::accounts(parts),
+    };
+    chained(auth, &base.config)
+}
+
+/// Certificates are asked in their place of the list.
+fn chained(mut auth: Auth, config: &Config) -> Auth {
+    let Some(template) = IdentityTemplate::parse(&config.tls.identity) else { return auth };
+    let providers = &config.auth.provider.0;
+    if providers.contains(&Provider::Certificate) {
+        let certificates = Arc::new(ByCertificate(template)) as Arc<dyn Authenticator>;
+        let provider = |provider: &Provider| match provider {
+            Provider::Certificate => certificates.clone(),
+            _ => auth.authenticator.clone(),
+        };
+        auth.authenticator = Arc::new(Chain(providers.iter().map(provider).collect()));
     }
+    if !providers.contains(&Provider::Accounts) {
+        auth.directory = Arc::new(Directory::everyone());
+    }
+    auth
 }
 
 /// Users that are there already keep the password they have.
@@ -164,7 +187,7 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
     let password = Password::parse(DEV_PASSWORD.into()).map_err(|error| error.to_string())?;
     for name in DEV_USERS {
         let uid = Uid::parse(name).map_err(|error| error.to_string())?;
-        match auth.book.add(&uid, &password).await {
+        match auth.book.add(&uid, &password, Roles::default()).await {
             Ok(()) | Err(auth::AccountError::Exists(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -189,6 +212,31 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// Providers are asked through the guard.
+fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
+    let limits = guard_limits(&base.config.guard);
+    let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
+    Arc::new(Guard::new(inner, clock, limits, rand::random()))
+}
+
+fn guard_limits(guard: &config::Guard) -> GuardLimits {
+    GuardLimits {
+        per_login: guard.wrong_passwords,
+        per_address: guard.wrong_passwords_per_ip,
+        window: guard.wrong_passwords_window.0,
+    }
+}
+
+fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
+    FlappingLimits {
+        per_client: guard.flapping_per_client,
+        per_user: guard.flapping_per_user,
+        per_address: guard.flapping_per_ip,
+        window: guard.flapping_window.0,
+        ban: guard.flapping_ban.0,
+    }
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
@@ -201,10 +249,12 @@ fn live(config: &Config) -> Result<Live, String> {
 
 fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guarded(base, auth),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
+        flapping: Flapping::default(),
+        flapping_limits: ArcSwap::from_pointee(flapping_limits(&base.config.guard)),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         connect_wait: base.config.limits.connect_wait.0,

@@ -32,6 +32,7 @@ mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
 mod takeover;
+mod tls;
 mod wal_prefix;
 mod will;
 mod wrong_passwords;

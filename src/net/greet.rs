@@ -141,7 +141,7 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
     let peer = guest.peer;
     match introduce(gate, &mut stream, &guest, left()).await {
         Ok(None) => false,
-        Ok(Some((hello, rest))) => match stream.into_parts() {
+        Ok(Some((hello, mut rest))) => match stream.into_parts(&mut rest) {
             Ok(stream) => {
                 let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
                 let arrival = Arrival { stream, hello, peer, rest };

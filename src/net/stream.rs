@@ -26,7 +26,11 @@ impl Stream {
         Stream { tcp, tls }
     }
 
-    pub fn into_parts(self) -> io::Result<Parts> {
+    /// What was decrypted already is appended to `rest`, which came before it.
+    pub fn into_parts(mut self, rest: &mut Vec<u8>) -> io::Result<Parts> {
+        if let Some(tls) = &mut self.tls {
+            tls.take_plain(rest)?;
+        }
         Ok(Parts { tcp: self.tcp.into_std()?, tls: self.tls })
     }
 

@@ -6,6 +6,7 @@ mod accounts_cli;
 mod auth;
 mod bad_input;
 mod bans;
+mod client_certificate;
 mod command;
 mod devices;
 mod disconnect_reasons;

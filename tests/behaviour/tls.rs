@@ -253,7 +253,7 @@ fn records_may_be_split_anywhere() {
             got.extend(hands.read(piece));
         }
         assert_eq!(got, [0x20, 2, 0, 0, 0xD0, 0], "pieces of {piece}");
-        hands.write(&wire::publish(4, &message("alice", "x", 1, 9), &[]));
+        hands.write(&wire::publish(4, &message("bob", "x", 1, 9), &[]));
         let mut got = hands.read(piece);
         while got.len() < 4 {
             got.extend(hands.read(piece));

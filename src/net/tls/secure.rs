@@ -83,7 +83,8 @@ impl Secure {
         Ok(self.heard)
     }
 
-    fn take_plain(&mut self, plain: &mut Vec<u8>) -> io::Result<()> {
+    /// Appends what is decrypted already.
+    pub fn take_plain(&mut self, plain: &mut Vec<u8>) -> io::Result<()> {
         loop {
             let mut reader = self.tls.reader();
             let count = match reader.fill_buf() {
@@ -91,7 +92,7 @@ impl Secure {
                     plain.extend_from_slice(chunk);
                     chunk.len()
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) if is_end(&error) => 0,
                 Err(error) => return Err(error),
             };
             if count == 0 {
@@ -145,6 +146,11 @@ impl Secure {
     pub fn close(&mut self) {
         self.tls.send_close_notify();
     }
+}
+
+/// Nothing more is there now, or will ever be: whoever reads the socket next sees which.
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::UnexpectedEof)
 }
 
 impl Read for Direct<'_> {

@@ -25,9 +25,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("auth",    &["clock", "model", "store"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
-    ("net",     &["auth", "broker", "clock", "cluster", "health", "metrics", "model", "mqtt",
+    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",
                   "session", "shard", "store"]),
-    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "store"]),
+    // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
+    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store"]),
     // Whole programs.
     ("node",    &["*"]),
     ("legacy",  &["*"]),

@@ -2,6 +2,7 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`certificate`]: the client certificate of the TLS connection
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
@@ -15,6 +16,7 @@ pub mod accounts;
 pub mod bans;
 pub mod book;
 mod cache;
+pub mod certificate;
 pub mod chain;
 pub mod directory;
 pub mod guard;
@@ -37,6 +39,7 @@ use std::time::Duration;
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
@@ -47,7 +50,7 @@ pub use recall::Recall;
 pub use redis::Redis;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason};
+use crate::model::{ClientId, Identity, Reason, Stamp};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -73,6 +76,8 @@ pub struct Certificate {
     pub dns: Vec<String>,
     pub email: Vec<String>,
     pub uri: Vec<String>,
+    /// The end of its validity.
+    pub expires_at: Option<Stamp>,
 }
 
 /// Shows that there is a password, never which.

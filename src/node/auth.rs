@@ -7,9 +7,10 @@ use tokio::runtime::Handle;
 
 use crate::auth::jwt::{self, Algorithm, Claim, ClaimRules, Jwt, KeyRing, Keys, Source};
 use crate::auth::redis::{Layout, Redis, Server, Template};
-use crate::auth::{Auth, Authenticator, Chain, Directory, Open, Parts};
+use crate::auth::{Auth, Authenticator, ByCertificate, Chain, Directory, Open, Parts};
 use crate::clock::Clock;
 use crate::config::{Config, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::model::certificate::IdentityTemplate;
 
 /// The login service of Startalk keeps its tokens here.
 const STARTALK_DATABASE: i64 = 2;
@@ -35,12 +36,18 @@ pub async fn authentication(config: &Config, parts: Parts) -> Result<Auth, Strin
             Provider::Accounts => auth.authenticator.clone(),
             Provider::Open => Arc::new(Open),
             Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
+            Provider::Certificate => Arc::new(certificate(config)?),
             Provider::Redis => Arc::new(redis(config, clock.clone())?),
         });
     }
     auth.authenticator = Arc::new(Chain(chain));
     auth.directory = Arc::new(Directory::everyone());
     Ok(auth)
+}
+
+fn certificate(config: &Config) -> Result<ByCertificate, String> {
+    let template = IdentityTemplate::parse(&config.tls.identity);
+    template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
 }
 
 async fn jwt(config: &JwtAuth, clock: Arc<dyn Clock>) -> Result<Jwt, String> {

@@ -1,13 +1,11 @@
 //! Builds a broker's parts in the order in which each can fail best: what the user can mend first
 //! (configuration, directory, ports), then the store, then the threads.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
@@ -21,6 +19,7 @@ use crate::health::Health;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
+use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
@@ -30,10 +29,9 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
 use super::auth::authentication;
+use super::doors::{Doors, Entrance};
 use super::sweep::Sweeper;
 
-/// Connections that the kernel completes before they are accepted (it may allow fewer).
-const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -69,8 +67,8 @@ pub(super) struct Base {
 pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
-    let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
-    let http = listen(&config.listen.http, "listen.http", "--http")?;
+    let doors = Doors::bind(&config.listen)?;
+    let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
     let mut auth = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
@@ -81,42 +79,15 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, (&auth, &bans), &stop)?;
-    let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
+    let serving = doors.serving(data)?;
+    let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
+    let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     serve_http(http, &base, &auth, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
-}
-
-/// Binds every address of one key. Port 0 takes a free one.
-fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener>, String> {
-    let bind = |text: &String| -> Result<TcpListener, String> {
-        let problem = |error| {
-            format!("cannot listen on {text}: {error}; change `{key}` or give {flag} ADDR:PORT")
-        };
-        let address = text.to_socket_addrs().map_err(problem)?.next();
-        let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        open(address).map_err(problem)
-    };
-    addresses.iter().map(bind).collect()
-}
-
-/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
-/// make clients wait for whole seconds.
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
-}
-
-fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
-    let local = |listener: &TcpListener| listener.local_addr().map_err(|e| e.to_string());
-    listeners.iter().map(local).collect()
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
@@ -306,13 +277,13 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
+fn serve_http(listeners: Vec<Entrance>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
     let state = super::pages::state(base, auth);
-    for listener in listeners {
+    for (listener, door) in listeners {
         let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, state, stop.notified()).await {
+            if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
                 tracing::error!("HTTP is not served: {error}");
             }
         });
@@ -324,7 +295,7 @@ fn start_workers(
     base: &Base,
     auth: &Auth,
     gate: &Arc<Gate>,
-    mqtt: Vec<TcpListener>,
+    mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
@@ -339,7 +310,8 @@ fn start_workers(
         reads_at_once: Arc::new(Semaphore::new(READS_AT_ONCE)),
     };
     for index in 0..shared.workers {
-        let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
+        let clone = |(socket, door): &Entrance| Ok((socket.try_clone()?, door.clone()));
+        let clones: std::io::Result<Vec<_>> = mqtt.iter().map(clone).collect();
         let start = net::Start {
             index,
             shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),

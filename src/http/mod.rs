@@ -1,5 +1,5 @@
-//! The HTTP listener: `/health`, `/metrics`, `/v1/route`, and what Startalk asks for. Slow and many clients cost a bounded amount: of
-//! connections, of time and of header bytes.
+//! The HTTP listener: `/health`, `/metrics`, `/v1/route`, and what Startalk asks for. Slow and many
+//! clients cost a bounded amount: of connections, of time and of header bytes.
 
 mod allocation;
 mod logins;

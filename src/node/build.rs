@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Access, Config};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Uid};
 use crate::net::{self, Gate, Mail, Mailbox, Stores};
@@ -28,6 +28,7 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
 use super::auth::authentication;
+use super::pages;
 use super::sweep::Sweeper;
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
@@ -80,7 +81,7 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &auth, &stop);
+    serve_http(http, &pages::state(&base, &auth, &gate), &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
@@ -233,8 +234,7 @@ fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> R
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
-    let state = super::pages::state(base, auth);
+fn serve_http(listeners: Vec<TcpListener>, state: &HttpState, stop: &Arc<Notify>) {
     for listener in listeners {
         let state = state.clone();
         let stop = stop.clone();

@@ -127,6 +127,17 @@ impl AuthError {
         AuthError::Unavailable { retry_after: Duration::from_secs(5) };
     pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
 
+    /// When the same login may succeed; `None`: never.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            AuthError::NotMine | AuthError::BadLogin | AuthError::Expired => None,
+            AuthError::Unavailable { retry_after }
+            | AuthError::Busy { retry_after }
+            | AuthError::Banned { retry_after }
+            | AuthError::TooMany { retry_after } => Some(retry_after),
+        }
+    }
+
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,

@@ -16,7 +16,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Access, Config, Limits, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::tls::Tls;
@@ -30,6 +30,7 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 use super::Serving;
 use super::auth::authentication;
 use super::doors::{Doors, Entrance};
+use super::pages;
 use super::sweep::Sweeper;
 
 /// Reads of logs that run at the same time.
@@ -70,12 +71,11 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let mut auth = authentication(&base.config, account_parts(&base)).await?;
+    let auth = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    guard(&base, &mut auth, &bans);
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, (&auth, &bans), &stop)?;
@@ -84,7 +84,7 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &auth, &stop);
+    serve_http(http, &pages::state(&base, &gate, guard(&base, &auth, &bans, Peers::Router)), &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
@@ -190,12 +190,22 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// Who is at the other end of the connections whose logins are checked.
+enum Peers {
+    Clients,
+    /// The legacy router: all its users come from one address, which must not pause for one.
+    Router,
+}
+
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
-fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) {
+fn guard(base: &Base, auth: &Auth, bans: &Arc<BanBook>, peers: Peers) -> Arc<Guard> {
     let limits = guard_limits(&base.config.limits.wrong_passwords);
+    let limits = match peers {
+        Peers::Clients => limits,
+        Peers::Router => GuardLimits { per_address: 0, ..limits },
+    };
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    let guard = Guard::new(inner, bans.clone(), clock, limits, rand::random());
-    auth.authenticator = Arc::new(guard);
+    Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
 }
 
 fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
@@ -246,7 +256,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guard(base, auth, bans, Peers::Clients),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -277,8 +287,7 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<Entrance>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
-    let state = super::pages::state(base, auth);
+fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
     for (listener, door) in listeners {
         let state = state.clone();
         let stop = stop.clone();

@@ -11,6 +11,7 @@ pub mod client;
 pub mod command;
 pub mod connect;
 pub mod history;
+pub mod https;
 pub mod log;
 pub mod metrics;
 pub mod page;

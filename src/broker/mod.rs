@@ -5,6 +5,6 @@ pub mod policy;
 pub mod submit;
 pub mod subscriptions;
 
-pub use policy::{Action, Policy};
-pub use submit::{Plan, plan};
+pub use policy::{Access, Action, Policy};
+pub use submit::{Plan, address, plan};
 pub use subscriptions::{Subscriber, Subscriptions};

@@ -16,7 +16,7 @@ use crate::auth::{
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Access, Config, Provider};
+use crate::config::{self, Config, Provider};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
@@ -246,11 +246,16 @@ fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
     }
 }
 
+fn policy(config: &Config) -> Result<Policy, String> {
+    let acl = &config.acl;
+    Policy::new(acl.default, acl.inbox, &acl.rules).map_err(|error| error.to_string())
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
         settings: settings(config)?,
-        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        policy: policy(config)?,
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
     })

@@ -32,7 +32,7 @@ use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, Sess
 use crate::mqtt::{Packet, Version};
 
 pub use connect::{Hello, OpenedSession, refusing_connack};
-pub use context::{Closing, Ctx, IdSource, LogName, Request, Tally, Ticket};
+pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};

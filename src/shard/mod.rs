@@ -26,9 +26,9 @@ use std::sync::{Arc, RwLock};
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Policy, Subscriptions};
+use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
-use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
@@ -186,10 +186,14 @@ impl Shard {
             conn.out = self.spare.pop().unwrap_or_default();
         }
         let mut requests = std::mem::take(&mut self.requests);
+        let policy = &self.live.policy;
+        let may_receive =
+            |who: &Identity, topic: &str| policy.may(who, Action::Receive(topic)).is_ok();
         let mut ctx = Ctx {
             now: self.now,
             stamp: self.stamp,
             settings: &self.live.settings,
+            may_receive: policy.withholds(conn.session.identity()).then_some(&may_receive),
             ids: &mut self.ids,
             properties: &mut self.properties,
             wire: &mut conn.out,

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::auth::Known;
 use crate::broker::policy::Denial;
-use crate::broker::{Plan, Subscriber, plan};
+use crate::broker::{Plan, Subscriber, address, plan};
 use crate::model::{
     Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
 };
@@ -157,11 +157,11 @@ impl Shard {
             return;
         };
         let submission = Submission { target, message: message.clone(), dedupe: None };
-        let who = Identity::user(message.from.uid.clone());
-        let planned = self.plan(&submission, &who);
-        if let Ok(plan) = planned {
-            self.distribute(message, plan.live);
-        }
+        let plan = {
+            let lock = &self.shared.subscriptions;
+            address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.distribute(message, plan.live);
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::auth::Directory;
-use crate::broker::{Policy, Subscriptions};
+use crate::broker::{Access, Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Entry, Identity, Moment, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
@@ -247,7 +247,7 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
     };
     let live = Live {
         settings: settings.clone(),
-        policy: Policy { plain_allowed: true },
+        policy: Policy::plain(Access::Allow),
         devices_max: 8,
         outbox_bytes_max: OUTBOX_BYTES_MAX,
     };

@@ -8,7 +8,7 @@ use super::password::{HashError, PASSWORD_BYTES_MAX};
 use super::recall::{Recall, Verdict};
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher};
 use crate::model::{Identity, Uid};
-use crate::store::Store;
+use crate::store::{Account, Store};
 
 /// Provider `accounts`.
 ///
@@ -37,33 +37,36 @@ impl Accounts {
             None => self.check(&uid, password).await?,
         };
         match verdict {
-            Verdict::Right => Ok(Identity::user(uid)),
+            Verdict::Right(roles) => Ok(Identity { roles, ..Identity::user(uid) }),
             Verdict::Wrong => Err(AuthError::BadLogin),
             Verdict::Nobody => Err(AuthError::NotMine),
         }
     }
 
     /// Asks the store and argon2. If an account changed meanwhile, the password was right only if
-    /// this user's hash is still the same.
+    /// this user's account is still the same.
     async fn check(&self, uid: &Uid, password: &[u8]) -> Result<Verdict, AuthError> {
         let as_of = self.recall.as_of();
-        let hash = self.stored_hash(uid).await?;
-        let refused = if hash.is_some() { Verdict::Wrong } else { Verdict::Nobody };
+        let account = self.stored(uid).await?;
+        let refused = if account.is_some() { Verdict::Wrong } else { Verdict::Nobody };
         if password.len() > PASSWORD_BYTES_MAX {
             return Ok(refused);
         }
-        let checked = self.hasher.check(password, hash.clone()).await;
+        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        let checked = self.hasher.check(password, hash).await;
         let right = checked.map_err(|error| refusal(uid, &error))?;
+        let verdict = match account.clone().filter(|_| right) {
+            Some(account) => Verdict::Right(account.roles),
+            None => refused,
+        };
         if right && self.recall.as_of() != as_of {
-            let same = self.stored_hash(uid).await? == hash;
-            return Ok(if same { Verdict::Right } else { Verdict::Wrong });
+            return Ok(if self.stored(uid).await? == account { verdict } else { Verdict::Wrong });
         }
-        let verdict = if right { Verdict::Right } else { refused };
-        self.recall.remember_verdict(uid, password, verdict, as_of);
+        self.recall.remember_verdict(uid, password, verdict.clone(), as_of);
         Ok(verdict)
     }
 
-    async fn stored_hash(&self, uid: &Uid) -> Result<Option<String>, AuthError> {
+    async fn stored(&self, uid: &Uid) -> Result<Option<Account>, AuthError> {
         self.store.account(uid).await.map_err(|error| {
             error!(%uid, %error, "a login cannot be checked: the account cannot be read");
             AuthError::UNAVAILABLE
@@ -87,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, is_pending, password, uid};
+    use crate::model::Roles;
     use crate::model::{ClientId, Reason};
 
     async fn login(bench: &Bench, uid: &str, password: &str) -> Result<Identity, AuthError> {
@@ -97,7 +101,7 @@ mod tests {
 
     async fn with_alice() -> Bench {
         let bench = Bench::new();
-        bench.auth.book.add(&uid("alice"), &password("dev")).await.unwrap();
+        bench.auth.book.add(&uid("alice"), &password("dev"), Roles::default()).await.unwrap();
         bench
     }
 
@@ -192,7 +196,12 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_hash_is_not_the_users_fault() {
         let bench = with_alice().await;
-        bench.store.accounts.lock().unwrap().insert(uid("alice"), "plain".into());
+        bench
+            .store
+            .accounts
+            .lock()
+            .unwrap()
+            .insert(uid("alice"), Account { password_hash: "plain".into(), ..Account::default() });
         assert_eq!(login(&bench, "alice", "dev").await, Err(AuthError::UNAVAILABLE));
     }
 

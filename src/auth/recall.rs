@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::cache::Cache;
 use crate::clock::Clock;
-use crate::model::Uid;
+use crate::model::{Roles, Uid};
 
 /// Passwords that were right; about 150 bytes each.
 const ACCEPTED_COUNT_MAX: usize = 128 * 1024;
@@ -35,9 +35,10 @@ type Tag = [u8; 32];
 pub struct AsOf(u64);
 
 /// What a password was found to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Right,
+    /// With the roles of the account.
+    Right(Roles),
     Wrong,
     /// There is no such account.
     Nobody,
@@ -48,7 +49,7 @@ pub struct Recall {
     clock: Arc<dyn Clock>,
     key: Zeroizing<[u8; 32]>,
     changes: AtomicU64,
-    accepted: Cache<Tag>,
+    accepted: Cache<(Tag, Roles)>,
     refused: Cache<(Tag, Verdict)>,
     known: Cache<bool>,
 }
@@ -74,8 +75,10 @@ impl Recall {
     pub fn verdict(&self, uid: &Uid, password: &[u8]) -> Option<Verdict> {
         let now = self.clock.moment();
         let is = |tag: Tag| self.mac(uid, password).verify_slice(&tag).is_ok();
-        if self.accepted.get(uid, now).is_some_and(is) {
-            return Some(Verdict::Right);
+        if let Some((tag, roles)) = self.accepted.get(uid, now)
+            && is(tag)
+        {
+            return Some(Verdict::Right(roles));
         }
         let (tag, verdict) = self.refused.get(uid, now)?;
         is(tag).then_some(verdict)
@@ -86,7 +89,9 @@ impl Recall {
         let now = self.clock.moment();
         let still_true = || self.as_of() == as_of;
         match verdict {
-            Verdict::Right => self.accepted.put(uid, tag, now.after(ACCEPTED_FOR), still_true),
+            Verdict::Right(roles) => {
+                self.accepted.put(uid, (tag, roles), now.after(ACCEPTED_FOR), still_true);
+            }
             refused => {
                 self.refused.put(uid, (tag, refused), now.after(REFUSED_FOR), still_true);
             }
@@ -131,18 +136,23 @@ impl Recall {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::model::Role;
 
     fn uid() -> Uid {
         Uid::parse("ut001").unwrap()
+    }
+
+    fn right() -> Verdict {
+        Verdict::Right([Role::Operator].into())
     }
 
     #[test]
     fn a_remembered_password_is_known_until_its_time_is_over() {
         let clock = Arc::new(ManualClock::default());
         let recall = Recall::new(clock.clone());
-        recall.remember_verdict(&uid(), b"right", Verdict::Right, recall.as_of());
+        recall.remember_verdict(&uid(), b"right", right(), recall.as_of());
         recall.remember_verdict(&uid(), b"wrong", Verdict::Wrong, recall.as_of());
-        assert_eq!(recall.verdict(&uid(), b"right"), Some(Verdict::Right));
+        assert_eq!(recall.verdict(&uid(), b"right"), Some(right()));
         assert_eq!(recall.verdict(&uid(), b"wrong"), Some(Verdict::Wrong));
         assert_eq!(recall.verdict(&uid(), b"other"), None);
         assert_eq!(recall.verdict(&Uid::parse("ut00").unwrap(), b"1right"), None);
@@ -156,11 +166,11 @@ mod tests {
     fn a_change_forgets_the_user_and_what_was_read_before_it() {
         let recall = Recall::new(Arc::new(ManualClock::default()));
         let before = recall.as_of();
-        recall.remember_verdict(&uid(), b"p", Verdict::Right, before);
+        recall.remember_verdict(&uid(), b"p", right(), before);
         recall.remember_exists(&uid(), true, before);
         recall.forget(&uid());
         assert_eq!((recall.verdict(&uid(), b"p"), recall.exists(&uid())), (None, None));
-        recall.remember_verdict(&uid(), b"p", Verdict::Right, before);
+        recall.remember_verdict(&uid(), b"p", right(), before);
         recall.remember_exists(&uid(), true, before);
         assert_eq!((recall.verdict(&uid(), b"p"), recall.exists(&uid())), (None, None));
     }

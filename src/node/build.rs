@@ -11,18 +11,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Flapping, FlappingLimits, Guard,
-    GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
+    Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, Provider};
+use crate::config::{Config, Limits, Provider, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
-use crate::model::{InboxPattern, Uid};
-use crate::net::{self, Gate, Mail, Mailbox, Stores};
+use crate::model::{InboxPattern, Roles, Uid};
+use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
@@ -196,7 +196,7 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
     let password = Password::parse(DEV_PASSWORD.into()).map_err(|error| error.to_string())?;
     for name in DEV_USERS {
         let uid = Uid::parse(name).map_err(|error| error.to_string())?;
-        match auth.book.add(&uid, &password).await {
+        match auth.book.add(&uid, &password, Roles::default()).await {
             Ok(()) | Err(auth::AccountError::Exists(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -223,27 +223,14 @@ fn settings(config: &Config) -> Result<Settings, String> {
 
 /// Providers are asked through the guard.
 fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
-    let limits = guard_limits(&base.config.guard);
+    let limits = guard_limits(&base.config.limits.wrong_passwords);
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
     Arc::new(Guard::new(inner, clock, limits, rand::random()))
 }
 
-fn guard_limits(guard: &config::Guard) -> GuardLimits {
-    GuardLimits {
-        per_login: guard.wrong_passwords,
-        per_address: guard.wrong_passwords_per_ip,
-        window: guard.wrong_passwords_window.0,
-    }
-}
-
-fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
-    FlappingLimits {
-        per_client: guard.flapping_per_client,
-        per_user: guard.flapping_per_user,
-        per_address: guard.flapping_per_ip,
-        window: guard.flapping_window.0,
-        ban: guard.flapping_ban.0,
-    }
+fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
+    let WrongPasswords { per_user, per_ip, window } = limits;
+    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
 fn policy(config: &Config) -> Result<Policy, String> {
@@ -261,20 +248,45 @@ fn live(config: &Config) -> Result<Live, String> {
     })
 }
 
+/// Who may come in; a reload can change it, too.
+fn admission(limits: &Limits) -> AdmissionLimits {
+    let flapping = &limits.flapping;
+    AdmissionLimits {
+        connections_max: limits.connections,
+        connections_per_ip_max: nonzero(limits.connections_per_ip),
+        unauthenticated_max: limits.unauthenticated,
+        connect_wait: limits.connect_wait.0,
+        connect_rate: limits.connect_rate.0,
+        connect_rate_per_ip: limits.connect_rate_per_ip.0,
+        connect_queue_max: limits.connect_queue,
+        flapping: FlappingLimits {
+            window: flapping.window.0,
+            per_client_max: nonzero(flapping.per_client),
+            per_user_max: nonzero(flapping.per_user),
+            per_ip_max: nonzero(flapping.per_ip),
+            ban: flapping.ban.0,
+        },
+    }
+}
+
+/// In settings 0 is no limit.
+fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
+    (number != N::default()).then_some(number)
+}
+
 fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+    let limits = &base.config.limits;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
         authenticator: guarded(base, auth),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
-        flapping: Flapping::default(),
-        flapping_limits: ArcSwap::from_pointee(flapping_limits(&base.config.guard)),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
-        connect_wait: base.config.limits.connect_wait.0,
-        connections_max: base.config.limits.connections,
+        admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
-        connections: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))

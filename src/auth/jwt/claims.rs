@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing::debug;
 
 use super::Wrong;
-use crate::model::{Attrs, Identity, Role, Stamp, Uid};
+use crate::model::{Attrs, Identity, Role, Roles, Stamp, Uid};
 
 /// Where a value stands in the claims: a name, or a JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl ClaimRules {
     }
 
     /// Roles that no rule could name are left out: a token is made for others too.
-    fn roles(&self, claims: &Value) -> Box<[Role]> {
+    fn roles(&self, claims: &Value) -> Roles {
         let names: Vec<&str> = match self.roles.as_ref().and_then(|claim| claim.of(claims)) {
             Some(Value::String(names)) => names.split_whitespace().collect(),
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),

@@ -99,10 +99,12 @@ impl Shard {
     fn send_will(&mut self, who: &Arc<Identity>, key: &SessionKey, will: Will) {
         let (target, message) = will.into_message(&mut self.ids, self.stamp);
         let submission = Submission { target, message: Arc::new(message), dedupe: None };
-        // Nobody waits for the answer; a refusal is logged where it is made.
+        // Nobody waits for the answer.
         let from = Origin { who, key, behind: false };
         let nobody = (Token(u64::MAX), Ticket::Publish(0));
-        if let Some(Answer::Refused(reason, _)) = self.submit_as(from, submission, None, nobody) {
+        if let Some(Answer::Refused(reason, words)) = self.submit_as(from, submission, None, nobody)
+        {
+            tracing::info!(uid = %key.uid, client = %key.client_id, "its will is dropped: {words}");
             self.tally.dropped.push(reason);
         }
     }

@@ -60,6 +60,7 @@ impl Shard {
             asking: None,
             closing: None,
             committing: 0,
+            noise: Default::default(),
         });
         token
     }
@@ -99,6 +100,7 @@ impl Shard {
         if self.was_removed(token) {
             return self.give_up(token, Reason::Removed);
         }
+        self.review(token);
         self.handle(token, Input::Opened(Box::new(opened)));
         self.arm(token);
     }

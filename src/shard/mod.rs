@@ -4,13 +4,15 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `close` its end, `wills` those that wait for their delay.
+//! `close` its end, `wills` those that wait for their delay, `rights` what it may no longer.
 
 mod answer;
 mod close;
 mod connect;
 mod effects;
 mod filters;
+mod noise;
+mod rights;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -92,6 +94,7 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
+    noise: noise::Noise,
 }
 
 /// See the module's documentation.
@@ -153,9 +156,13 @@ impl Shard {
         self.stamp = stamp;
     }
 
-    /// New settings and rules, for everything that happens from now on.
+    /// New settings and rules, for everything that happens from now on; subscriptions that the new
+    /// rules forbid end.
     pub fn reload(&mut self, live: Arc<Live>) {
-        self.live = live;
+        let before = std::mem::replace(&mut self.live, live);
+        if before.policy != self.live.policy {
+            self.review_all();
+        }
     }
 
     /// What has to be done now; empty again afterwards.

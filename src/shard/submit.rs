@@ -86,7 +86,12 @@ impl Shard {
         let from = Origin { who: &who, key: &key, behind: conn.committing > 0 };
         let answer_to = (token, ticket.unwrap_or(NOBODY));
         match self.submit_as(from, submission, step, answer_to) {
-            Some(answer) => self.answered(token, ticket, answer),
+            Some(answer) => {
+                if let Answer::Refused(reason, words) = &answer {
+                    self.log_refusal(token, *reason, words);
+                }
+                self.answered(token, ticket, answer);
+            }
             None => self.count_committing(token, 1),
         }
     }
@@ -114,10 +119,7 @@ impl Shard {
     ) -> Option<Answer> {
         let planned = self.plan(&submission, who);
         match planned {
-            Err((reason, words)) => {
-                tracing::info!(uid = %key.uid, client = %key.client_id, "refused: {words}");
-                Some(Answer::Refused(reason, words))
-            }
+            Err((reason, words)) => Some(Answer::Refused(reason, words)),
             Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
                 let append = Append {
                     message: submission.message,

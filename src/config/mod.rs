@@ -12,6 +12,8 @@ mod listen;
 pub mod load;
 mod policy;
 mod rate;
+pub mod reload;
+pub mod secret;
 pub mod show;
 mod value;
 
@@ -83,6 +85,8 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// `Text` on a terminal, else `Json`.
+    Auto,
     Text,
     Json,
 }
@@ -128,7 +132,7 @@ impl Default for Store {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Auto }
     }
 }
 

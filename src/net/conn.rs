@@ -231,7 +231,7 @@ impl Worker {
         }
         let worker = self.clone();
         spawn_local(async move {
-            let waited = tokio::time::timeout(worker.outbox_wait, write.writable()).await;
+            let waited = tokio::time::timeout(worker.outbox_wait.get(), write.writable()).await;
             if let Some(socket) = worker.sockets.borrow_mut().get(token) {
                 socket.blocked = false;
             }

@@ -245,6 +245,8 @@ fn live(config: &Config) -> Result<Live, String> {
         policy: policy(config)?,
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
+        outbox_wait: config.limits.outbox_wait.0,
+        store_queue_bytes_max: config.limits.store_queue.0,
     })
 }
 
@@ -329,7 +331,6 @@ fn start_workers(
     gate: &Arc<Gate>,
     mqtt: Vec<TcpListener>,
 ) -> Result<(), String> {
-    let limits = &base.config.limits;
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: base.metrics.clone(),
@@ -352,8 +353,6 @@ fn start_workers(
             gate: gate.clone(),
             clock: base.clock.clone(),
             stores: stores.clone(),
-            store_queue_bytes_max: limits.store_queue.0,
-            outbox_wait: limits.outbox_wait.0,
         };
         start_worker(start)?;
     }

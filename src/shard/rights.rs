@@ -1,11 +1,13 @@
 //! What a session may no longer do: subscriptions that the rules in force forbid, and the words
 //! about what was refused.
 
+use crate::auth::Known;
 use crate::broker::Action;
 use crate::model::target::Interest;
-use crate::model::{Filter, Reason};
+use crate::model::{Filter, Reason, SessionKey, Target};
 use crate::store::Write;
 
+use super::wills::DelayedWill;
 use super::{Conn, Shard, Token};
 
 impl Shard {
@@ -40,6 +42,26 @@ impl Shard {
             let filters = forbidden.iter().map(|filter| filter.as_str().into()).collect();
             self.ask_store(Write::Unsubscribe { key, filters }, None);
         }
+    }
+
+    /// Why a will is not sent, beside what the rules say.
+    pub(super) fn will_denied(&self, will: &DelayedWill) -> Option<(Reason, Box<str>)> {
+        let told = |reason: Reason| Some((reason, reason.words().into()));
+        let gone = |uid| self.shared.directory.knows(uid) == Known::No;
+        match &will.will.target {
+            _ if will.login_expires.is_some_and(|at| at <= self.now) => told(Reason::LoginExpired),
+            _ if gone(&will.key.uid) => told(Reason::Removed),
+            Target::User(uid) if gone(uid) => {
+                Some((Reason::NotAuthorized, format!("there is no user {uid}").into()))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn drop_will(&mut self, key: &SessionKey, reason: Reason, words: &str) {
+        let (uid, client) = (&key.uid, &key.client_id);
+        tracing::info!(%uid, %client, reason = reason.name(), "its will is dropped: {words}");
+        self.tally.dropped.push(reason);
     }
 
     /// A line in the log about what this connection may not do, unless it has had its share.

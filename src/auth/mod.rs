@@ -6,6 +6,7 @@
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
 //! - [`jwt`]: signed tokens
+//! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -21,6 +22,7 @@ pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
+pub mod redis;
 #[cfg(test)]
 pub(crate) mod testing;
 mod window;
@@ -42,6 +44,7 @@ pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
+pub use redis::Redis;
 
 use crate::clock::Clock;
 use crate::model::{ClientId, Identity, Reason};
@@ -105,6 +108,9 @@ pub enum AuthError {
     /// More logins wait to be checked than the settings allow for.
     #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// Kept out for a while: see [`bans`].
+    #[error("banned: try again in {} s", retry_after.as_secs() + 1)]
+    Banned { retry_after: Duration },
     /// This user, or this address, has tried too many wrong passwords.
     #[error("too many wrong passwords: try again in {} s", retry_after.as_secs() + 1)]
     TooMany { retry_after: Duration },
@@ -122,6 +128,7 @@ impl AuthError {
             AuthError::Expired => Reason::LoginExpired,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
+            AuthError::Banned { .. } => Reason::Banned,
             AuthError::TooMany { .. } => Reason::TooManyAttempts,
         }
     }
@@ -167,16 +174,6 @@ impl Auth {
         Auth {
             authenticator: Arc::new(authenticator),
             directory: Arc::new(directory),
-            book: Arc::new(AccountBook::new(parts, recall)),
-        }
-    }
-
-    /// Provider `open`: accounts can be made all the same, for the day it is closed.
-    pub fn open(parts: Parts) -> Auth {
-        let recall = Arc::new(Recall::new(parts.clock.clone()));
-        Auth {
-            authenticator: Arc::new(Open),
-            directory: Arc::new(Directory::everyone()),
             book: Arc::new(AccountBook::new(parts, recall)),
         }
     }

@@ -1,5 +1,7 @@
 //! Settings that contradict each other or make no sense, each with the key to change.
 
+mod tokens;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ pub fn contradictions(config: &Config) -> Vec<String> {
     rules(config, &mut wrong);
     zeros(config, &mut wrong);
     bounds(config, &mut wrong);
+    tokens::contradictions(config, &mut wrong);
     wrong
 }
 

@@ -32,7 +32,7 @@ impl Stamp {
         Stamp(self.0.saturating_sub(wait.as_millis() as i64))
     }
 
-    /// How long from here until `later`; zero if it has passed.
+    /// From here to `later`; zero if it has passed.
     pub fn until(self, later: Stamp) -> Duration {
         Duration::from_millis(later.0.saturating_sub(self.0).max(0) as u64)
     }

@@ -16,7 +16,7 @@ use crate::broker::policy::Denial;
 use crate::clock::Clock;
 use crate::metrics::{Flapper, Metrics, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{Ban, BanReason, BanTarget, ClientId, Identity, Reason, SessionKey, Stamp, Uid};
+use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
@@ -75,12 +75,6 @@ impl Gate {
         });
     }
 
-    /// In words why this login is kept out.
-    fn ban_of(&self, uid: &Uid, client_id: &ClientId) -> Option<String> {
-        let now = self.clock.stamp();
-        self.bans.now().of_login(uid, client_id, now).map(|ban| told(ban, now))
-    }
-
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
         self.bans.now().hits(key, ip, self.clock.stamp())
     }
@@ -100,10 +94,6 @@ impl Gate {
         let number = self.assigned.fetch_add(1, Ordering::Relaxed);
         format!("homing-{number:016x}")
     }
-}
-
-fn told(ban: &Ban, now: Stamp) -> String {
-    format!("banned: try again in {} s", now.secs_until(ban.until))
 }
 
 /// A greeted connection on its way to its worker.
@@ -232,14 +222,6 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         let words = "no extended authentication is served".to_string();
         return Err(refusal(Reason::BadAuthenticationMethod, words));
     }
-    let banned = |uid: &Uid| {
-        let banned = gate.ban_of(uid, &client_id);
-        banned.map_or(Ok(()), |words| Err(refusal(Reason::Banned, words)))
-    };
-    let source = source_of(peer.ip());
-    gate.ban_flapper(gate.admission.address_connects(source));
-    // Before anybody is asked about the password of a banned user.
-    connect.username.and_then(|text| Uid::parse(text).ok()).map_or(Ok(()), |uid| banned(&uid))?;
     let credentials = Credentials {
         uid: connect.username,
         client_id: &client_id,
@@ -250,7 +232,6 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
     };
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
-    banned(&identity.uid)?;
     if identity.expires_at.is_some_and(|at| at <= gate.clock.stamp()) {
         return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
     }

@@ -11,15 +11,14 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
-    Password,
+    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Limits, Provider, WrongPasswords};
+use crate::config::{Config, Limits, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http::{self, HttpState};
+use crate::http;
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
@@ -30,6 +29,7 @@ use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
+use super::auth::authentication;
 use super::sweep::Sweeper;
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
@@ -56,11 +56,11 @@ pub struct Node {
 }
 
 /// What everything stands on.
-struct Base {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+pub(super) struct Base {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
@@ -72,18 +72,19 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
     let http = listen(&config.listen.http, "listen.http", "--http")?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base);
+    let mut auth = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
+    guard(&base, &mut auth, &bans);
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, (&auth, &bans), &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &stop);
+    serve_http(http, &base, &auth, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
@@ -173,9 +174,10 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
-fn authentication(base: &Base) -> Auth {
+/// What accounts stand on.
+fn account_parts(base: &Base) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
-    let parts = auth::Parts {
+    auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
@@ -184,10 +186,6 @@ fn authentication(base: &Base) -> Auth {
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
-    };
-    match base.config.auth.provider.has(Provider::Open) {
-        true => Auth::open(parts),
-        false => Auth::accounts(parts),
     }
 }
 
@@ -221,11 +219,12 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
-/// Providers are asked through the guard.
-fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
+/// Bans and patience with wrong passwords stand before the providers, for every kind of login.
+fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) {
     let limits = guard_limits(&base.config.limits.wrong_passwords);
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    Arc::new(Guard::new(inner, clock, limits, rand::random()))
+    let guard = Guard::new(inner, bans.clone(), clock, limits, rand::random());
+    auth.authenticator = Arc::new(guard);
 }
 
 fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
@@ -281,7 +280,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guarded(base, auth),
+        authenticator: auth.authenticator.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -312,9 +311,10 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, stop: &Arc<Notify>) {
+fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
+    let state = super::pages::state(base, auth);
     for listener in listeners {
-        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+        let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
             if let Err(error) = http::serve(listener, state, stop.notified()).await {

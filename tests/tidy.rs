@@ -17,7 +17,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("shard",   &["auth", "broker", "metrics", "model", "mqtt", "session", "store"]),
     // Edges.
     ("clock",   &["model"]),
-    ("config",  &["model"]),
+    // The rules of the policy are part of the settings, and are checked with them.
+    ("config",  &["broker", "model"]),
     ("log",     &["config"]),
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),

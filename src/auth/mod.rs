@@ -141,7 +141,7 @@ impl AuthError {
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
-            AuthError::Expired => Reason::NotAuthorized,
+            AuthError::Expired => Reason::LoginExpired,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
             AuthError::Banned { .. } => Reason::Banned,

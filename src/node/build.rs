@@ -13,7 +13,7 @@ use crate::auth::{
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Limits, WrongPasswords};
+use crate::config::{Config, Limits, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
@@ -213,11 +213,16 @@ fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
     GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
+fn policy(config: &Config) -> Result<Policy, String> {
+    let acl = &config.acl;
+    Policy::new(acl.default, acl.inbox, &acl.rules).map_err(|error| error.to_string())
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
         settings: settings(config)?,
-        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        policy: policy(config)?,
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
         outbox_wait: config.limits.outbox_wait.0,

@@ -22,7 +22,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "model", "store"]),
+    ("auth",    &["clock", "config", "metrics", "model", "store"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
     ("net",     &["auth", "broker", "clock", "cluster", "health", "metrics", "model", "mqtt",

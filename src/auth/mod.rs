@@ -2,6 +2,7 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
@@ -12,6 +13,7 @@ pub mod book;
 mod cache;
 pub mod chain;
 pub mod directory;
+pub mod http;
 pub mod open;
 pub mod password;
 pub mod recall;
@@ -29,12 +31,13 @@ pub use accounts::Accounts;
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
 pub use chain::Chain;
 pub use directory::{Directory, Known};
+pub use http::MemberApi;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason};
+use crate::model::{ClientId, Identity, Reason, Uid};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -121,6 +124,9 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
+
+    /// What is remembered of this user's logins counts no more: the next one is checked anew.
+    fn forget(&self, _uid: &Uid) {}
 }
 
 /// What logins and accounts stand on.
@@ -154,6 +160,12 @@ impl Auth {
             directory: Arc::new(directory),
             book: Arc::new(AccountBook::new(parts, recall)),
         }
+    }
+
+    /// Provider `http`: whether a user exists is the API's affair, so everyone may be sent to
+    /// (ruling 17).
+    pub fn member_api(parts: Parts, api: Arc<MemberApi>) -> Auth {
+        Auth { authenticator: api, ..Auth::open(parts) }
     }
 
     /// Provider `open`: accounts can be made all the same, for the day it is closed.

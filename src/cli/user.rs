@@ -155,7 +155,8 @@ fn desk(store: Arc<dyn Store>) -> Desk {
         hasher: Arc::new(Hasher::new(1)),
         kick: Arc::new(|_| {}),
     };
-    Desk { book: Auth::accounts(parts).book, health: Arc::new(Health::new(clock)) }
+    let health = Arc::new(Health::new(clock));
+    Desk { book: Auth::accounts(parts).book, health, member_api: None }
 }
 
 /// Prints an answer; of a list all its pages, asking for the next.
@@ -170,7 +171,9 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
-            Answer::Status { .. } => return Err(Failure::unavailable("the broker gave no answer")),
+            Answer::Status { .. } | Answer::AuthState { .. } => {
+                return Err(Failure::unavailable("the broker gave no answer"));
+            }
             Answer::Refused { code: Refusal::Failed, words } => {
                 return Err(Failure::unavailable(words));
             }
@@ -278,7 +281,7 @@ mod tests {
     async fn a_running_broker_does_it_and_the_store_is_left_alone() {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), health };
+        let desk = Desk { book: bench.auth.book.clone(), health, member_api: None };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

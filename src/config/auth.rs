@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::HttpAuth;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// Users made by `homing user add`.
     Accounts,
+    /// The member API.
+    Http,
     /// Any uid with any password; only on loopback.
     Open,
 }
@@ -25,11 +29,6 @@ pub struct Auth {
     pub jwt: JwtAuth,
     pub redis: RedisAuth,
 }
-
-/// Provider `http`: the member API.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpAuth {}
 
 /// Provider `jwt`: signed tokens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -60,7 +59,7 @@ impl Default for Auth {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a provider (`accounts` or `open`) or a list of them")]
+#[serde(untagged, expecting = "a provider (`accounts`, `http` or `open`) or a list of them")]
 enum OneOrMore {
     One(Provider),
     More(Vec<Provider>),

@@ -105,6 +105,10 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
     let none = |size: Size| size.0 == 0;
     for (key, is_zero) in [
         ("auth.hashes_at_once", auth.hashes_at_once == 0),
+        ("auth.http.timeout", zero(auth.http.timeout)),
+        ("auth.http.concurrency", auth.http.concurrency == 0),
+        ("auth.http.remembered_max", auth.http.remembered_max == 0),
+        ("auth.http.failures", auth.http.failures == 0),
         ("inbox.retention", zero(inbox.retention)),
         ("inbox.messages_max", inbox.messages_max == 0),
         ("inbox.device_ttl", zero(inbox.device_ttl)),
@@ -188,6 +192,7 @@ mod tests {
             ("limits.receive_maximum = 65", "limits.receive_maximum"),
             ("limits.send_maximum = 40000", "limits.send_maximum"),
             ("listen.workers = 5000", "listen.workers"),
+            ("auth.http.concurrency = 0", "auth.http.concurrency: 0"),
         ] {
             assert!(words(text).contains(key), "{text}: {}", words(text));
         }

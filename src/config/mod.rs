@@ -2,6 +2,7 @@
 //! Where they come from (file, environment, command line) is `load.rs`.
 
 mod auth;
+mod auth_http;
 mod check;
 mod env;
 mod file;
@@ -18,7 +19,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
+pub use auth::{Auth, JwtAuth, Provider, RedisAuth};
+pub use auth_http::{BodyType, HttpAuth, Preset, TimeFormat};
 pub use limits::Limits;
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Answer, Line, Refusal, Request, VERSION};
-use crate::auth::{AccountBook, AccountError, Password};
+use crate::auth::{AccountBook, AccountError, MemberApi, Password};
 use crate::health::Health;
 use crate::model::Uid;
 
@@ -15,6 +15,8 @@ use crate::model::Uid;
 pub struct Desk {
     pub book: Arc<AccountBook>,
     pub health: Arc<Health>,
+    /// If logins are checked there.
+    pub member_api: Option<Arc<MemberApi>>,
 }
 
 /// The one field that lines of every version have.
@@ -39,6 +41,7 @@ impl Desk {
             Request::UserPasswd { uid, password } => self.passwd(&uid, password).await,
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
+            Request::AuthState { uid } => self.auth_state(&uid),
         };
         answer.unwrap_or_else(|refusal| refusal)
     }
@@ -53,6 +56,12 @@ impl Desk {
 
     async fn remove(&self, uid: &str) -> Result<Answer, Answer> {
         done(self.book.remove(&parse_uid(uid)?).await)
+    }
+
+    fn auth_state(&self, uid: &str) -> Result<Answer, Answer> {
+        let uid = parse_uid(uid)?;
+        let member_api = self.member_api.as_ref().map(|api| api.state(&uid));
+        Ok(Answer::AuthState { member_api })
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Answer, Answer> {

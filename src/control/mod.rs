@@ -22,6 +22,7 @@ pub use desk::Desk;
 pub use server::{ControlError, ControlSocket};
 
 use crate::auth::Password;
+use crate::auth::http::MemberState;
 use crate::health::Report;
 
 /// Of the two lines. A broker answers another version with words.
@@ -53,6 +54,10 @@ pub enum Request {
     UserList {
         after: Option<String>,
     },
+    /// Answered by [`Answer::AuthState`].
+    AuthState {
+        uid: String,
+    },
 }
 
 /// What the broker answers.
@@ -66,6 +71,10 @@ pub enum Answer {
     /// In the order of their bytes; an empty page is the end.
     Users {
         uids: Vec<String>,
+    },
+    /// How the member API stands, and what is remembered of the user; null if it is not asked.
+    AuthState {
+        member_api: Option<MemberState>,
     },
     /// `code` is stable, the words are for people.
     Refused {

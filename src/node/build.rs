@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::auth::{self, Auth, Hasher, Password};
+use crate::auth::{self, Auth, Hasher, MemberApi, Password};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Access, Config, Provider};
@@ -69,13 +69,14 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
     let http = listen(&config.listen.http, "listen.http", "--http")?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base);
+    let member_api = member_api(&base)?;
+    let auth = authentication(&base, member_api.clone());
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let gate = gate(&base, &auth)?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, &auth, &stop)?;
+    serve_control(&data, &base, &auth, member_api, &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
@@ -146,7 +147,15 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     Ok((base, store_failed))
 }
 
-fn authentication(base: &Base) -> Auth {
+/// The member API, if logins are checked there.
+fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
+    let Config { auth, .. } = &base.config;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let make = || MemberApi::new(&auth.http, clock, metrics, tokio::runtime::Handle::current());
+    auth.provider.has(Provider::Http).then(make).transpose().map(|api| api.map(Arc::new))
+}
+
+fn authentication(base: &Base, member_api: Option<Arc<MemberApi>>) -> Auth {
     let committer = base.committer.clone();
     let mailboxes = base.mailboxes.clone();
     let parts = auth::Parts {
@@ -162,9 +171,10 @@ fn authentication(base: &Base) -> Auth {
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
     };
-    match base.config.auth.provider.has(Provider::Open) {
-        true => Auth::open(parts),
-        false => Auth::accounts(parts),
+    match member_api {
+        Some(api) => Auth::member_api(parts, api),
+        None if base.config.auth.provider.has(Provider::Open) => Auth::open(parts),
+        None => Auth::accounts(parts),
     }
 }
 
@@ -223,9 +233,15 @@ fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
     }))
 }
 
-fn serve_control(data: &Path, base: &Base, auth: &Auth, stop: &Arc<Notify>) -> Result<(), String> {
+fn serve_control(
+    data: &Path,
+    base: &Base,
+    auth: &Auth,
+    member_api: Option<Arc<MemberApi>>,
+    stop: &Arc<Notify>,
+) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
-    let desk = Desk { book: auth.book.clone(), health: base.health.clone() };
+    let desk = Desk { book: auth.book.clone(), health: base.health.clone(), member_api };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {

@@ -4,21 +4,29 @@
 //! - [`open`]: any uid with any password, for loopback
 //! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
+//! - [`bans`]: who is kept out for a while
+//! - [`guard`], [`flapping`]: guessed passwords, clients that connect again and again
+//! - [`jwt`]: signed tokens
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
 
 pub mod accounts;
+pub mod bans;
 pub mod book;
 mod cache;
 pub mod chain;
 pub mod directory;
+pub mod flapping;
+pub mod guard;
 pub mod http;
+pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
 #[cfg(test)]
 pub(crate) mod testing;
+mod window;
 
 use std::fmt;
 use std::future::Future;
@@ -28,10 +36,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use accounts::Accounts;
+pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
 pub use chain::Chain;
 pub use directory::{Directory, Known};
+pub use flapping::{Flapping, FlappingLimits};
+pub use guard::{Guard, GuardLimits};
 pub use http::MemberApi;
+pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
@@ -98,6 +110,9 @@ pub enum AuthError {
     /// More logins wait to be checked than the settings allow for.
     #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// This user, or this address, has tried too many wrong passwords.
+    #[error("too many wrong passwords: try again in {} s", retry_after.as_secs() + 1)]
+    TooMany { retry_after: Duration },
 }
 
 impl AuthError {
@@ -112,12 +127,14 @@ impl AuthError {
             AuthError::Expired => Reason::NotAuthorized,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
+            AuthError::TooMany { .. } => Reason::TooManyAttempts,
         }
     }
 }
 
 /// The answer to a login; boxed so that the trait serves as `dyn`.
-pub type AuthFuture<'a> = Pin<Box<dyn Future<Output = Result<Identity, AuthError>> + Send + 'a>>;
+pub type AuthFuture<'a> = Pin<Box<dyn Future<Output = Login> + Send + 'a>>;
+pub type Login = Result<Identity, AuthError>;
 
 /// Decides who a connection is. Dropping the future gives the question up.
 pub trait Authenticator: Send + Sync {

@@ -1,5 +1,7 @@
 //! The command, one file per verb.
 
+mod admin;
+mod ban;
 mod banner;
 mod bench;
 mod client;
@@ -48,6 +50,8 @@ enum Verb {
         #[command(flatten)]
         place: place::DataPlace,
     },
+    /// Keep users, devices and addresses out for a while
+    Ban(ban::BanArgs),
     /// Check settings and show them
     Config(config::ConfigArgs),
     /// Measure a broker: any MQTT broker
@@ -62,6 +66,7 @@ pub fn run() -> ExitCode {
         Verb::Pub(args) => finish("pub", block_on(publish::run(args))),
         Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
         Verb::User { user, place } => place::user(user, place),
+        Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),
     }
@@ -102,7 +107,11 @@ mod tests {
 
     #[test]
     fn the_documented_lines_are_taken() {
-        let docs = [include_str!("../../docs/cli.md"), include_str!("../../docs/configuration.md")];
+        let docs = [
+            include_str!("../../docs/accounts.md"),
+            include_str!("../../docs/cli.md"),
+            include_str!("../../docs/configuration.md"),
+        ];
         let lines = docs
             .iter()
             .flat_map(|doc| doc.lines())

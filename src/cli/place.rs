@@ -36,6 +36,13 @@ pub struct Place {
     http: Vec<String>,
 }
 
+impl DataPlace {
+    /// All settings, on the grounds of the defaults.
+    pub fn load(self) -> Result<Loaded, Failure> {
+        Place { data: self, mqtt: Vec::new(), http: Vec::new() }.load(Config::default())
+    }
+}
+
 impl Place {
     /// All settings, on the grounds of `base`.
     pub fn load(self, base: Config) -> Result<Loaded, Failure> {
@@ -52,8 +59,7 @@ impl Place {
 
 /// `homing user`: the settings say where the users are.
 pub fn user(args: UserArgs, data: DataPlace) -> ExitCode {
-    let place = Place { data, mqtt: Vec::new(), http: Vec::new() };
-    let told = place.load(Config::default()).and_then(|loaded| {
+    let told = data.load().and_then(|loaded| {
         let data = loaded.config.store.data.clone();
         let data = data.ok_or_else(|| {
             Failure::usage("whose users? Give the broker's data directory with --data DIR")
@@ -72,7 +78,10 @@ pub fn user(args: UserArgs, data: DataPlace) -> ExitCode {
 }
 
 /// The store of a directory that no broker uses.
-async fn open(config: &Config, data: &std::path::Path) -> Result<Opened<DataLock>, String> {
+pub(super) async fn open(
+    config: &Config,
+    data: &std::path::Path,
+) -> Result<Opened<DataLock>, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let mode = mode_of(data).map_err(|error| words(&error))?.unwrap_or(Mode::Serve);
     let lock = lock(data, mode).map_err(|error| words(&error))?;

@@ -10,11 +10,9 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::auth::Password;
 use crate::auth::password::PASSWORD_BYTES_MAX;
-use crate::auth::{Auth, Hasher, Parts, Password, direct_writer};
-use crate::clock::{Clock, SystemClock};
-use crate::control::{self, Answer, AskError, Desk, Refusal, Request};
-use crate::health::Health;
+use crate::control::{self, Answer, AskError, Listed, Refusal, Request};
 use crate::store::Store;
 
 /// The command did not do it: the user, the uid or the password is not right.
@@ -35,9 +33,21 @@ pub struct UserArgs {
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Add a user; the password is asked for on the terminal
-    Add(WithPassword),
+    Add {
+        #[command(flatten)]
+        who: WithPassword,
+        /// A role the user has: operator, service, receiver or one of your rules; may be repeated
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
     /// Set another password; connections that are open stay
     Passwd(WithPassword),
+    /// Set all roles of a user, none without --role; its sessions end
+    Roles {
+        uid: String,
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
     /// Print all users
     List,
     /// Remove a user and end the user's sessions
@@ -118,7 +128,7 @@ async fn perform<L>(
         }
     }
     let Opened { store, lock } = open().await.map_err(Failure::unavailable)?;
-    let desk = desk(store.clone());
+    let desk = super::admin::desk(store.clone()).await.map_err(Failure::unavailable)?;
     let next = async |request: Request| Ok(desk.answer(request).await);
     let printed = print(next(request).await?, done, args.json, next, out).await;
     let closed = store.close().await.map_err(Failure::unavailable);
@@ -132,9 +142,12 @@ fn request(
     password: impl FnOnce(&WithPassword) -> Result<Password, Failure>,
 ) -> Result<(Request, (&'static str, String)), Failure> {
     Ok(match verb {
-        Verb::Add(who) => {
+        Verb::Add { who, roles } => {
             let password = password(&who)?;
-            (Request::UserAdd { uid: who.uid.clone(), password }, ("added", who.uid))
+            (Request::UserAdd { uid: who.uid.clone(), password, roles }, ("added", who.uid))
+        }
+        Verb::Roles { uid, roles } => {
+            (Request::UserRoles { uid: uid.clone(), roles }, ("roles set", uid))
         }
         Verb::Passwd(who) => {
             let password = password(&who)?;
@@ -143,20 +156,6 @@ fn request(
         Verb::Remove { uid } => (Request::UserRemove { uid: uid.clone() }, ("removed", uid)),
         Verb::List => (Request::UserList { after: None }, ("listed", String::new())),
     })
-}
-
-/// Answers requests from a store that nobody else has open.
-fn desk(store: Arc<dyn Store>) -> Desk {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let parts = Parts {
-        writer: direct_writer(store.clone(), clock.clone()),
-        store,
-        clock: clock.clone(),
-        hasher: Arc::new(Hasher::new(1)),
-        kick: Arc::new(|_| {}),
-    };
-    let health = Arc::new(Health::new(clock));
-    Desk { book: Auth::accounts(parts).book, health, member_api: None }
 }
 
 /// Prints an answer; of a list all its pages, asking for the next.
@@ -171,19 +170,20 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
-            Answer::Status { .. } | Answer::AuthState { .. } => {
-                return Err(Failure::unavailable("the broker gave no answer"));
+            Answer::Status { .. } | Answer::Bans { .. } | Answer::AuthState { .. } => {
+                return Err(Failure::unavailable("the broker answered something else"));
             }
             Answer::Refused { code: Refusal::Failed, words } => {
                 return Err(Failure::unavailable(words));
             }
             Answer::Refused { words, .. } => return Err(Failure::refused(words)),
-            Answer::Users { uids } => {
-                let Some(last) = uids.last().cloned() else { return Ok(()) };
-                for uid in uids {
+            Answer::Users { users } => {
+                let Some(last) = users.last().map(|user| user.uid.clone()) else { return Ok(()) };
+                for Listed { uid, roles } in users {
                     match json {
-                        true => line(out, &json!({ "uid": uid }))?,
-                        false => line(out, &uid)?,
+                        true => line(out, &json!({ "uid": uid, "roles": roles }))?,
+                        false if roles.is_empty() => line(out, &uid)?,
+                        false => line(out, &format_args!("{uid} ({})", roles.join(", ")))?,
                     }
                 }
                 answer = next(Request::UserList { after: Some(last) }).await?;
@@ -239,7 +239,8 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, FakeStore, password};
-    use crate::control::ControlSocket;
+    use crate::control::{ControlSocket, Desk};
+    use crate::health::Health;
 
     #[derive(Parser)]
     struct Command {
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!(added, "{\"done\":\"added\",\"uid\":\"alice\"}\n");
         assert_eq!(user("user list").await.unwrap(), "alice\nbob\n");
         let listed = user("user --json list").await.unwrap();
-        assert_eq!(listed, "{\"uid\":\"alice\"}\n{\"uid\":\"bob\"}\n");
+        assert_eq!(listed, "{\"roles\":[],\"uid\":\"alice\"}\n{\"roles\":[],\"uid\":\"bob\"}\n");
         assert_eq!(user("user remove bob").await.unwrap(), "bob: removed\n");
         let failure = user("user remove bob").await.unwrap_err();
         assert!(failure.words.contains("no user bob") && failure.exit == EXIT_REFUSED);
@@ -280,8 +281,9 @@ mod tests {
     #[tokio::test]
     async fn a_running_broker_does_it_and_the_store_is_left_alone() {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
+        let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), health, member_api: None };
+        let desk = Desk { book, bans, health, member_api: None };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

@@ -100,7 +100,7 @@ fn inboxes(config: &Config, wrong: &mut Vec<String>) {
 }
 
 fn zeros(config: &Config, wrong: &mut Vec<String>) {
-    let Config { auth, inbox, limits, store, .. } = config;
+    let Config { auth, guard, inbox, limits, store, .. } = config;
     let zero = |span: Span| span.0 == Duration::ZERO;
     let none = |size: Size| size.0 == 0;
     for (key, is_zero) in [
@@ -112,6 +112,9 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
         ("inbox.retention", zero(inbox.retention)),
         ("inbox.messages_max", inbox.messages_max == 0),
         ("inbox.device_ttl", zero(inbox.device_ttl)),
+        ("guard.flapping_ban", zero(guard.flapping_ban)),
+        ("guard.flapping_window", zero(guard.flapping_window)),
+        ("guard.wrong_passwords_window", zero(guard.wrong_passwords_window)),
         ("limits.connections", limits.connections == 0),
         ("limits.connect_wait", zero(limits.connect_wait)),
         ("limits.receive_maximum", limits.receive_maximum == 0),

@@ -6,6 +6,8 @@ mod auth_http;
 mod check;
 mod env;
 mod file;
+mod guard;
+mod http;
 mod keys;
 mod limits;
 mod listen;
@@ -19,8 +21,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, JwtAuth, Provider, RedisAuth};
+pub use auth::{Auth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout};
 pub use auth_http::{BodyType, HttpAuth, Preset, TimeFormat};
+pub use guard::Guard;
+pub use http::{Http, Startalk};
 pub use limits::Limits;
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
@@ -34,11 +38,14 @@ pub struct Config {
     pub tls: Tls,
     pub proxy: Proxy,
     pub advertise: Advertise,
+    pub http: Http,
     pub auth: Auth,
+    pub startalk: Startalk,
     pub acl: Acl,
     pub topics: Topics,
     pub inbox: Inbox,
     pub limits: Limits,
+    pub guard: Guard,
     pub store: Store,
     pub log: Log,
 }

@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, password, uid};
-    use crate::control::{AskError, Request, ask};
+    use crate::control::{AskError, Listed, Request, ask};
     use crate::health::{Health, Status};
 
     struct Broker {
@@ -167,10 +167,11 @@ mod tests {
         task: tokio::task::JoinHandle<io::Result<()>>,
     }
 
-    fn broker() -> Broker {
+    async fn broker() -> Broker {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), health, member_api: None };
+        let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
+        let desk = Desk { book, bans, health, member_api: None };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let task = tokio::spawn(socket.serve(desk, async move { drop(stopped.await) }));
@@ -188,15 +189,15 @@ mod tests {
 
     #[tokio::test]
     async fn users_are_added_changed_listed_and_removed_through_the_socket() {
-        let broker = broker();
+        let broker = broker().await;
         let uid_text = || String::from("alice");
         let [dev, new] = ["dev", "new"].map(password);
-        let alice = vec![uid_text()];
+        let alice = vec![Listed { uid: uid_text(), roles: vec![] }];
         for (request, answer) in [
-            (Request::UserAdd { uid: uid_text(), password: dev }, Answer::Done),
+            (Request::UserAdd { uid: uid_text(), password: dev, roles: vec![] }, Answer::Done),
             (Request::UserPasswd { uid: uid_text(), password: new }, Answer::Done),
-            (Request::UserList { after: None }, Answer::Users { uids: alice }),
-            (Request::UserList { after: Some(uid_text()) }, Answer::Users { uids: vec![] }),
+            (Request::UserList { after: None }, Answer::Users { users: alice }),
+            (Request::UserList { after: Some(uid_text()) }, Answer::Users { users: vec![] }),
             (Request::UserRemove { uid: uid_text() }, Answer::Done),
         ] {
             assert_eq!(ask(broker.dir.path(), &request).await.unwrap(), answer);
@@ -208,14 +209,14 @@ mod tests {
 
     #[tokio::test]
     async fn ping_tells_the_status() {
-        let broker = broker();
+        let broker = broker().await;
         let answer = ask(broker.dir.path(), &Request::Ping).await.unwrap();
         assert!(matches!(answer, Answer::Status { report } if report.status == Status::Ok));
     }
 
     #[tokio::test]
     async fn what_is_no_request_is_refused_in_words() {
-        let broker = broker();
+        let broker = broker().await;
         let endless = vec![b'x'; REQUEST_BYTES_MAX as usize];
         for (line, words) in [
             (&b"nonsense\n"[..], "no request"),
@@ -233,7 +234,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_command_that_says_nothing_is_sent_away() {
-        let broker = broker();
+        let broker = broker().await;
         let mut silent = UnixStream::connect(socket_path(broker.dir.path())).await.unwrap();
         let mut answer = String::new();
         silent.read_to_string(&mut answer).await.unwrap();
@@ -242,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_owner_may_open_the_socket_and_it_goes_with_the_broker() {
-        let broker = broker();
+        let broker = broker().await;
         let path = socket_path(broker.dir.path());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         broker.stop.send(()).unwrap();

@@ -45,3 +45,7 @@ pub const LIVE_WAITING_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const ROLE_BYTES_MAX: usize = 64;
 /// Names and values of a user's attributes together.
 pub const ATTRIBUTES_BYTES_MAX: usize = 4 * 1024;
+/// The reason of a ban, in bytes of UTF-8.
+pub const BAN_REASON_BYTES_MAX: usize = 256;
+/// Bans at a time; beyond it the one that would end first gives way.
+pub const BANS_COUNT_MAX: usize = 10_000;

@@ -1,7 +1,8 @@
 //! The nouns of homing, valid by construction. No behaviour beyond their invariants; depends on
-//! std and `bytes` alone, so that every other part may use it.
+//! std, `bytes` and `ipnet` alone, so that every other part may use it.
 
 pub mod attributes;
+pub mod ban;
 pub mod id;
 pub mod identity;
 pub mod limit;
@@ -15,8 +16,9 @@ pub mod time;
 pub mod topic;
 
 pub use attributes::{Attribute, Attributes};
+pub use ban::{Ban, BanReason, BanTarget};
 pub use id::{ClientId, IdError, MessageId, Seq, SessionKey, Uid};
-pub use identity::{Attrs, Identity, Role, RoleError};
+pub use identity::{Attrs, Identity, Role, RoleError, Roles};
 pub use message::{Kind, Message, QoS, Sender};
 pub use reason::Reason;
 pub use record::{Delivery, Entry, Recipient};

@@ -81,7 +81,12 @@ impl Worker {
             }
         };
         let (read, write) = stream.into_split();
+        let key = hello.key.clone();
         let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into()));
+        // A ban made while this was on its way.
+        if self.gate.is_banned(&key, peer.ip()) {
+            self.with_shard(|shard| shard.give_up(token, Reason::Banned));
+        }
         let (write, paused) = (Rc::new(write), None);
         self.sockets.borrow_mut().add(Socket { token, write, rest, paused, blocked: false });
         self.pause(token, read);

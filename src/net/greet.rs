@@ -1,7 +1,7 @@
 //! From an accepted socket to a known user: one whole CONNECT within the time and size allowed,
 //! the authenticator's answer, then over to the worker that owns the user.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,10 +10,11 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{Authenticator, Credentials, Directory};
+use crate::auth::{Authenticator, BanBook, Credentials, Directory, Flapping, FlappingLimits};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{ClientId, Reason};
+use crate::model::{Ban, BanReason, ClientId, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
@@ -26,6 +27,10 @@ pub struct Gate {
     pub directory: Arc<Directory>,
     /// The same that the shards have; a change reaches both.
     pub live: ArcSwap<Live>,
+    pub bans: Arc<BanBook>,
+    pub flapping: Flapping,
+    pub flapping_limits: ArcSwap<FlappingLimits>,
+    pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub connect_wait: Duration,
     pub connections_max: usize,
@@ -52,10 +57,47 @@ impl Gate {
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// In words why this login is kept out.
+    fn ban_of(&self, uid: &Uid, client_id: &ClientId) -> Option<String> {
+        let now = self.clock.stamp();
+        self.bans.now().of_login(uid, client_id, now).map(|ban| told(ban, now))
+    }
+
+    /// Bans who logs in too often.
+    async fn count_login(&self, key: &SessionKey, ip: IpAddr) {
+        let limits = **self.flapping_limits.load();
+        let Some(target) = self.flapping.login(key, ip, self.clock.moment(), &limits) else {
+            return;
+        };
+        let reason = BanReason::parse("flapping").unwrap_or_default();
+        if let Err(error) = self.bans.add(target, limits.ban, reason).await {
+            tracing::error!(%key, "a client that connects too often could not be banned: {error}");
+        }
+    }
+
+    pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
+        self.bans.now().hits(key, ip, self.clock.stamp())
+    }
+
+    /// Nothing is read from a banned address, and nothing said to it.
+    fn is_address_banned(&self, ip: IpAddr) -> bool {
+        let bans = self.bans.now();
+        let ban = bans.of_address(ip, self.clock.stamp());
+        if let Some(ban) = ban {
+            tracing::debug!(%ip, "refused: {} is banned", ban.target);
+            self.metrics.logins_refused(Reason::Banned).inc();
+        }
+        ban.is_some()
+    }
+
     fn assign_client_id(&self) -> String {
         let number = self.assigned.fetch_add(1, Ordering::Relaxed);
         format!("homing-{number:016x}")
     }
+}
+
+fn told(ban: &Ban, now: Stamp) -> String {
+    format!("banned: try again in {} s", now.secs_until(ban.until))
 }
 
 /// A greeted connection on its way to its worker.
@@ -80,6 +122,9 @@ struct Refusal {
 /// False if the connection was refused and is over.
 pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr) -> bool {
     let gate = &worker.gate;
+    if gate.is_address_banned(peer.ip()) {
+        return false;
+    }
     // One small packet should leave at once; the workers batch by themselves.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "no TCP_NODELAY: {error}");
@@ -172,6 +217,12 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         let words = "no extended authentication is served".to_string();
         return Err(refusal(Reason::BadAuthenticationMethod, words));
     }
+    let banned = |uid: &Uid| {
+        let banned = gate.ban_of(uid, &client_id);
+        banned.map_or(Ok(()), |words| Err(refusal(Reason::Banned, words)))
+    };
+    // Before anybody is asked about the password of a banned user.
+    connect.username.and_then(|text| Uid::parse(text).ok()).map_or(Ok(()), |uid| banned(&uid))?;
     let credentials = Credentials {
         uid: connect.username,
         client_id: &client_id,
@@ -182,6 +233,10 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
     };
     let identity = gate.authenticator.authenticate(credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
+    let uid = identity.uid.clone();
+    let key = SessionKey { uid: uid.clone(), client_id: client_id.clone() };
+    gate.count_login(&key, peer.ip()).await;
+    banned(&uid)?;
     Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
         .map_err(|(reason, words)| refusal(reason, words))
 }

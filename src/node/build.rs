@@ -10,15 +10,18 @@ use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::auth::{self, Auth, Hasher, MemberApi, Password};
+use crate::auth::{
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Flapping, FlappingLimits, Guard,
+    GuardLimits, Hasher, MemberApi, Password,
+};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Provider};
+use crate::config::{self, Access, Config, Provider};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
-use crate::model::{InboxPattern, Uid};
+use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::{self, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
@@ -74,9 +77,10 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
-    let gate = gate(&base, &auth)?;
+    let bans = bans(&base).await?;
+    let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, &auth, member_api, &stop)?;
+    serve_control(&data, &base, (&auth, &bans, member_api), &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
@@ -147,6 +151,29 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     Ok((base, store_failed))
 }
 
+/// Commits through the group commit.
+fn writer(base: &Base) -> AccountWriter {
+    let committer = base.committer.clone();
+    Arc::new(move |write| {
+        let committer = committer.clone();
+        Box::pin(async move { committer.write(write).await.map(|_| ()) })
+    })
+}
+
+/// Who is banned; every worker hears of a change.
+async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
+    let mailboxes = base.mailboxes.clone();
+    let parts = BanParts {
+        store: base.store.clone(),
+        writer: writer(base),
+        clock: base.clock.clone(),
+        changed: Arc::new(move |bans| {
+            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Bans(bans.clone())]));
+        }),
+    };
+    BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
+}
+
 /// The member API, if logins are checked there.
 fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
     let Config { auth, .. } = &base.config;
@@ -156,14 +183,10 @@ fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
 }
 
 fn authentication(base: &Base, member_api: Option<Arc<MemberApi>>) -> Auth {
-    let committer = base.committer.clone();
     let mailboxes = base.mailboxes.clone();
     let parts = auth::Parts {
         store: base.store.clone(),
-        writer: Arc::new(move |write| {
-            let committer = committer.clone();
-            Box::pin(async move { committer.write(write).await.map(|_| ()) })
-        }),
+        writer: writer(base),
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
         kick: Arc::new(move |uid| {
@@ -183,7 +206,7 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
     let password = Password::parse(DEV_PASSWORD.into()).map_err(|error| error.to_string())?;
     for name in DEV_USERS {
         let uid = Uid::parse(name).map_err(|error| error.to_string())?;
-        match auth.book.add(&uid, &password).await {
+        match auth.book.add(&uid, &password, Roles::default()).await {
             Ok(()) | Err(auth::AccountError::Exists(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -208,6 +231,31 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// Providers are asked through the guard.
+fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
+    let limits = guard_limits(&base.config.guard);
+    let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
+    Arc::new(Guard::new(inner, clock, limits, rand::random()))
+}
+
+fn guard_limits(guard: &config::Guard) -> GuardLimits {
+    GuardLimits {
+        per_login: guard.wrong_passwords,
+        per_address: guard.wrong_passwords_per_ip,
+        window: guard.wrong_passwords_window.0,
+    }
+}
+
+fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
+    FlappingLimits {
+        per_client: guard.flapping_per_client,
+        per_user: guard.flapping_per_user,
+        per_address: guard.flapping_per_ip,
+        window: guard.flapping_window.0,
+        ban: guard.flapping_ban.0,
+    }
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
@@ -218,11 +266,15 @@ fn live(config: &Config) -> Result<Live, String> {
     })
 }
 
-fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
+fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guarded(base, auth),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
+        bans: bans.clone(),
+        flapping: Flapping::default(),
+        flapping_limits: ArcSwap::from_pointee(flapping_limits(&base.config.guard)),
+        clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         connect_wait: base.config.limits.connect_wait.0,
         connections_max: base.config.limits.connections,
@@ -236,12 +288,12 @@ fn gate(base: &Base, auth: &Auth) -> Result<Arc<Gate>, String> {
 fn serve_control(
     data: &Path,
     base: &Base,
-    auth: &Auth,
-    member_api: Option<Arc<MemberApi>>,
+    (auth, bans, member_api): (&Auth, &Arc<BanBook>, Option<Arc<MemberApi>>),
     stop: &Arc<Notify>,
 ) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
-    let desk = Desk { book: auth.book.clone(), health: base.health.clone(), member_api };
+    let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
+    let desk = Desk { book, bans, health, member_api };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {

@@ -2,8 +2,8 @@
 
 use crate::model::Reason;
 use crate::mqtt::reason::{
-    IMPLEMENTATION_SPECIFIC_ERROR, IN_CONNACK, IN_DISCONNECT, IN_PUBACK, IN_SUBACK,
-    SERVER_UNAVAILABLE,
+    ADMINISTRATIVE_ACTION, IMPLEMENTATION_SPECIFIC_ERROR, IN_CONNACK, IN_DISCONNECT, IN_PUBACK,
+    IN_SUBACK, SERVER_UNAVAILABLE,
 };
 use crate::mqtt::{Property, PropertyBuffer, Version};
 
@@ -20,6 +20,10 @@ pub fn in_connack(version: Version, reason: Reason) -> u8 {
 }
 
 pub fn in_disconnect(reason: Reason) -> u8 {
+    // 0x8A is for CONNACK alone (MQTT 5, section 2.4).
+    if reason == Reason::Banned {
+        return ADMINISTRATIVE_ACTION;
+    }
     allowed(reason, IN_DISCONNECT, IMPLEMENTATION_SPECIFIC_ERROR)
 }
 

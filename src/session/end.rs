@@ -41,6 +41,9 @@ impl Session {
             Phase::Opening => self.refuse_connect(reason, &words, ctx),
             _ => self.write_disconnect(reason, &words, ctx),
         }
+        if reason == Reason::Banned && self.will.take().is_some() {
+            ctx.tally.dropped.push(reason);
+        }
         self.finish(Closing::Server(reason, words), ctx);
     }
 

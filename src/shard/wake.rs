@@ -4,7 +4,7 @@
 use crate::model::{Entry, Reason, Recipient, SessionKey, Uid};
 use crate::session::{Input, LogName};
 
-use super::{Shard, Token};
+use super::{Conn, Shard, Token};
 
 impl Shard {
     pub fn committed(&mut self, recipient: &Recipient, entry: Entry) {
@@ -42,6 +42,26 @@ impl Shard {
         let away: Vec<SessionKey> =
             self.away.keys().filter(|key| key.uid == *uid).cloned().collect();
         self.expired(&away);
+    }
+
+    /// Ends the connections that `is` is true of, by session and peer, and drops their wills; and
+    /// the delayed wills of the sessions that `waiting` is true of.
+    pub fn end_where(
+        &mut self,
+        reason: Reason,
+        is: impl Fn(&SessionKey, &str) -> bool,
+        waiting: impl Fn(&SessionKey) -> bool,
+    ) {
+        let hit = |conn: &&Conn| is(conn.session.key(), &conn.peer);
+        let all = self.conns.iter().map(|(_, conn)| conn);
+        let tokens: Vec<Token> = all.filter(hit).map(|conn| conn.token).collect();
+        for token in tokens {
+            self.handle(token, Input::End(reason, reason.words().into()));
+        }
+        for will in self.wills.take_where(waiting) {
+            tracing::info!(key = %will.key, "its will is dropped: {}", reason.words());
+            self.tally.dropped.push(reason);
+        }
     }
 
     /// The server stops: every client is told.

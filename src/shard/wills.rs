@@ -48,6 +48,11 @@ impl DelayedWills {
         due.into_iter().map(|(_, will)| will).collect()
     }
 
+    pub fn take_where(&mut self, is: impl Fn(&SessionKey) -> bool) -> Vec<DelayedWill> {
+        let keys: Vec<_> = self.waiting.keys().filter(|key| is(key)).cloned().collect();
+        keys.iter().filter_map(|key| self.take(key)).collect()
+    }
+
     pub fn take_all(&mut self) -> Vec<DelayedWill> {
         self.bytes = 0;
         self.waiting.drain().map(|(_, will)| will).collect()

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::checksum::{message_hash, record_checksum};
 use crate::model::{
-    Attributes, ClientId, Delivery, Entry, Filter, Kind, Message, MessageId, QoS, Recipient,
-    Sender, Seq, SessionKey, Stamp, Uid,
+    Attributes, Ban, BanReason, BanTarget, ClientId, Delivery, Entry, Filter, Kind, Message,
+    MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, Stamp, Uid,
 };
 use crate::store::{StoreError, Subscription};
 
@@ -63,6 +63,29 @@ pub(super) fn subscription(
         options: u8::try_from(options).map_err(|_| wrong())?,
         id: u32::try_from(id).map_err(|_| wrong())?,
     })
+}
+
+/// Roles as one column: separated by blanks, which no role has.
+pub(super) fn roles_text(roles: &[Role]) -> String {
+    roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn roles(text: &str) -> Result<Roles, StoreError> {
+    text.split_whitespace().map(|role| Role::parse(role).map_err(corrupt)).collect()
+}
+
+/// A ban from its uid, client id and network, its two times and its reason.
+pub(super) fn ban(
+    [uid, client_id, net]: [&str; 3],
+    made_at: i64,
+    until: i64,
+    reason: &str,
+) -> Result<Ban, StoreError> {
+    let target = BanTarget::from_columns(uid, client_id, net);
+    let target =
+        target.ok_or_else(|| corrupt(format!("a ban of {uid:?} {client_id:?} {net:?}")))?;
+    let reason = BanReason::parse(reason).map_err(corrupt)?;
+    Ok(Ban { target, made_at: Stamp(made_at), until: Stamp(until), reason })
 }
 
 pub(super) fn seq(number: i64) -> Seq {

@@ -79,6 +79,7 @@ promises! {
     batch: a_failed_batch_leaves_nothing,
         an_empty_batch_is_nothing,
         accounts_are_put_listed_and_deleted,
+        bans_are_put_replaced_and_deleted_and_go_when_they_are_over,
         the_identity_stays,
         names_with_any_letters_come_back;
 }

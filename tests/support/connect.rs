@@ -1,6 +1,6 @@
 //! CONNECT: what a test client says of itself, and how its connection opens.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use super::client::{Client, Gone};
 use super::wire::{self, Packet, Props, V5, V311, Version, string};
@@ -115,7 +115,21 @@ impl Connect {
 
     /// Connects and returns what the server answered.
     pub fn try_open(&self, addr: SocketAddr) -> Result<(Client, ConnAck), Gone> {
-        let stream = TcpStream::connect_timeout(&addr, HANG).map_err(|_| Gone::Closed)?;
+        self.try_on(TcpStream::connect_timeout(&addr, HANG).map_err(|_| Gone::Closed)?)
+    }
+
+    /// Connects from this address, which has to be one of this machine.
+    pub fn try_from(&self, source: IpAddr, addr: SocketAddr) -> Result<(Client, ConnAck), Gone> {
+        let domain = socket2::Domain::for_address(SocketAddr::new(source, 0));
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        socket.bind(&SocketAddr::new(source, 0).into()).expect("an address of this machine");
+        socket.connect_timeout(&addr.into(), HANG).map_err(|_| Gone::Closed)?;
+        self.try_on(socket.into())
+    }
+
+    /// Sends CONNECT on a connection that is there.
+    pub fn try_on(&self, stream: TcpStream) -> Result<(Client, ConnAck), Gone> {
         let mut client = Client::new(stream, self.version, &self.client_id);
         client.try_send(&self.encode())?;
         match client.try_recv(HANG)? {

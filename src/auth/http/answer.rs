@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::template::scalar;
 use crate::config::{HttpAuth, TimeFormat};
-use crate::model::{Attrs, Identity, Role, Stamp, Uid};
+use crate::model::{Attrs, Identity, Role, Roles, Stamp, Uid};
 
 const ROLES_COUNT_MAX: usize = 32;
 
@@ -150,10 +150,10 @@ impl AnswerPlan {
         Uid::parse(&text).map_err(|error| unreadable("uid", error))
     }
 
-    fn roles(&self, answer: &Value) -> Result<Box<[Role]>, Judgement> {
+    fn roles(&self, answer: &Value) -> Result<Roles, Judgement> {
         let one = std::slice::from_ref;
         let names = match self.roles.as_ref().and_then(|pointer| pointer.find(answer)) {
-            None => return Ok(Box::default()),
+            None => return Ok(Roles::default()),
             Some(Value::Array(names)) if names.len() <= ROLES_COUNT_MAX => names,
             Some(Value::Array(_)) => return Err(unreadable("roles", "are too many")),
             Some(name) => one(name),

@@ -21,11 +21,17 @@ impl Work {
             Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),
             Write::Unsubscribe { key, filters } => self.unsubscribe(key, filters),
             Write::Advance { key, log, cursor, sent } => self.advance(key, *log, *cursor, *sent),
-            Write::PutAccount { uid, password_hash } => {
-                self.changes.accounts.insert(uid.clone(), Some(password_hash.clone()));
+            Write::PutAccount { uid, account } => {
+                self.changes.accounts.insert(uid.clone(), Some(account.clone()));
             }
             Write::DeleteAccount { uid } => {
                 self.changes.accounts.insert(uid.clone(), None);
+            }
+            Write::PutBan(ban) => {
+                self.changes.bans.insert(ban.target.clone(), Some(ban.clone()));
+            }
+            Write::DeleteBan(target) => {
+                self.changes.bans.insert(target.clone(), None);
             }
             Write::Sweep(_) => {}
         }

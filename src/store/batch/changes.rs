@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{DedupeId, Device, Session};
-use crate::model::{ClientId, Delivery, Filter, Message, MessageId, Seq, SessionKey, Uid};
-use crate::store::{Removal, Subscription};
+use crate::model::{
+    Ban, BanTarget, ClientId, Delivery, Filter, Message, MessageId, Seq, SessionKey, Uid,
+};
+use crate::store::{Account, Removal, Subscription};
 
 /// A record to insert.
 #[derive(Clone, Debug)]
@@ -49,7 +51,8 @@ pub(in crate::store) struct Changes {
     /// Sessions that lose all subscriptions first.
     pub(in crate::store) cleared: HashSet<i64>,
     pub(in crate::store) subscriptions: HashMap<(i64, Filter), Option<Subscription>>,
-    pub(in crate::store) accounts: HashMap<Uid, Option<String>>,
+    pub(in crate::store) accounts: HashMap<Uid, Option<Account>>,
+    pub(in crate::store) bans: HashMap<BanTarget, Option<Ban>>,
 }
 
 impl Changes {
@@ -64,5 +67,6 @@ impl Changes {
             && self.cleared.is_empty()
             && self.subscriptions.is_empty()
             && self.accounts.is_empty()
+            && self.bans.is_empty()
     }
 }

@@ -67,7 +67,8 @@ impl Needs {
             Write::KnowDevice { key, .. } => self.inbox(key, true),
             Write::Advance { key, log: Log::Inbox, .. } => self.inbox(key, false),
             Write::Advance { key, log: Log::Queue, .. } => self.session(key, false),
-            Write::PutAccount { .. } | Write::DeleteAccount { .. } | Write::Sweep(_) => {}
+            Write::PutAccount { .. } | Write::DeleteAccount { .. } => {}
+            Write::PutBan(_) | Write::DeleteBan(_) | Write::Sweep(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use crate::model::Stamp;
 use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
 /// Nodes that start at the same time migrate one after the other ("homing").
 const MIGRATION_LOCK: i64 = 0x686f_6d69_6e67;
 

@@ -7,11 +7,11 @@ use sqlx::postgres::PgConnection;
 
 use super::error::Failed;
 use super::load::get;
-use crate::model::{ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::flags;
-use crate::store::{Subscription, millis};
+use crate::store::record::{flags, roles_text};
+use crate::store::{Account, Subscription, millis};
 
 const DELETIONS: &str = "
     WITH gone AS (
@@ -96,6 +96,7 @@ pub(super) async fn flush(
     }
     subscriptions(conn, changes.subscriptions).await?;
     accounts(conn, changes.accounts).await?;
+    bans(conn, changes.bans, now).await?;
     Ok(counts)
 }
 
@@ -299,17 +300,57 @@ async fn subscriptions(
     Ok(())
 }
 
-async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<String>>) -> Result<(), Failed> {
-    for (uid, hash) in set {
-        let query = match hash {
-            Some(hash) => sqlx::query(
-                "INSERT INTO account (uid, password_hash) VALUES ($1, $2)
-                 ON CONFLICT (domain, uid) DO UPDATE SET password_hash = excluded.password_hash",
+async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<Account>>) -> Result<(), Failed> {
+    for (uid, account) in set {
+        let query = match account {
+            Some(account) => sqlx::query(
+                "INSERT INTO account (uid, password_hash, roles) VALUES ($1, $2, $3)
+                 ON CONFLICT (domain, uid) DO UPDATE SET
+                 password_hash = excluded.password_hash, roles = excluded.roles",
             )
             .bind(uid.to_string())
-            .bind(hash),
+            .bind(account.password_hash)
+            .bind(roles_text(&account.roles)),
             None => sqlx::query("DELETE FROM account WHERE domain = '' AND uid = $1")
                 .bind(uid.to_string()),
+        };
+        query.execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+async fn bans(
+    conn: Conn<'_>,
+    set: HashMap<BanTarget, Option<Ban>>,
+    now: Stamp,
+) -> Result<(), Failed> {
+    if set.is_empty() {
+        return Ok(());
+    }
+    let over = sqlx::query("DELETE FROM ban WHERE until <= $1").bind(now.0);
+    over.execute(&mut *conn).await?;
+    for (target, ban) in set {
+        let [uid, client_id, net] = target.to_columns();
+        let query = match ban {
+            Some(ban) => sqlx::query(
+                "INSERT INTO ban (uid, client_id, net, made_at, until, reason)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (domain, uid, client_id, net) DO UPDATE SET
+                 made_at = excluded.made_at, until = excluded.until, reason = excluded.reason",
+            )
+            .bind(uid)
+            .bind(client_id)
+            .bind(net)
+            .bind(ban.made_at.0)
+            .bind(ban.until.0)
+            .bind(ban.reason.as_str().to_owned()),
+            None => sqlx::query(
+                "DELETE FROM ban
+                 WHERE domain = '' AND uid = $1 AND client_id = $2 AND net = $3",
+            )
+            .bind(uid)
+            .bind(client_id)
+            .bind(net),
         };
         query.execute(&mut *conn).await?;
     }

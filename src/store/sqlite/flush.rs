@@ -6,11 +6,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
-use crate::model::{ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::flags;
-use crate::store::{StoreError, Subscription, millis};
+use crate::store::record::{flags, roles_text};
+use crate::store::{Account, StoreError, Subscription, millis};
 
 static ROWS: Statement = Statement::new(
     "recipient, seq, delivery, message_id, from_uid, from_client, kind, topic, flags, ts, \
@@ -120,6 +120,7 @@ pub(super) async fn flush(
     execute(conn, &SUBSCRIPTIONS_CLEARED, &cleared, |query, id| query.bind(*id)).await?;
     subscriptions(conn, changes.subscriptions).await?;
     accounts(conn, changes.accounts).await?;
+    bans(conn, changes.bans, now).await?;
     Ok(counts)
 }
 
@@ -258,17 +259,57 @@ async fn subscriptions(
     .await
 }
 
-async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<String>>) -> Result<(), StoreError> {
-    for (uid, hash) in set {
+async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<Account>>) -> Result<(), StoreError> {
+    for (uid, account) in set {
         let uid = uid.as_str().to_owned();
-        let query = match hash {
-            Some(hash) => sqlx::query(
-                "INSERT INTO account (uid, password_hash) VALUES (?, ?)
-                 ON CONFLICT (domain, uid) DO UPDATE SET password_hash = excluded.password_hash",
+        let query = match account {
+            Some(account) => sqlx::query(
+                "INSERT INTO account (uid, password_hash, roles) VALUES (?, ?, ?)
+                 ON CONFLICT (domain, uid) DO UPDATE SET
+                 password_hash = excluded.password_hash, roles = excluded.roles",
             )
             .bind(uid)
-            .bind(hash),
+            .bind(account.password_hash)
+            .bind(roles_text(&account.roles)),
             None => sqlx::query("DELETE FROM account WHERE domain = '' AND uid = ?").bind(uid),
+        };
+        query.execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
+}
+
+async fn bans(
+    conn: Conn<'_>,
+    set: HashMap<BanTarget, Option<Ban>>,
+    now: Stamp,
+) -> Result<(), StoreError> {
+    if set.is_empty() {
+        return Ok(());
+    }
+    let over = sqlx::query("DELETE FROM ban WHERE until <= ?").bind(now.0);
+    over.execute(&mut *conn).await.map_err(store_error)?;
+    for (target, ban) in set {
+        let [uid, client_id, net] = target.to_columns();
+        let query = match ban {
+            Some(ban) => sqlx::query(
+                "INSERT INTO ban (uid, client_id, net, made_at, until, reason)
+                 VALUES (?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (domain, uid, client_id, net) DO UPDATE SET
+                 made_at = excluded.made_at, until = excluded.until, reason = excluded.reason",
+            )
+            .bind(uid)
+            .bind(client_id)
+            .bind(net)
+            .bind(ban.made_at.0)
+            .bind(ban.until.0)
+            .bind(ban.reason.as_str().to_owned()),
+            None => sqlx::query(
+                "DELETE FROM ban
+                 WHERE domain = '' AND uid = ? AND client_id = ? AND net = ?",
+            )
+            .bind(uid)
+            .bind(client_id)
+            .bind(net),
         };
         query.execute(&mut *conn).await.map_err(store_error)?;
     }

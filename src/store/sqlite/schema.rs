@@ -18,7 +18,7 @@ use crate::store::{StoreError, StoreIdentity, StoreLimits};
 /// "homg": tells a store of homing from other SQLite files.
 const APPLICATION_ID: i64 = 0x686f_6d67;
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
 const PAGE_BYTES: u32 = 16 * 1024;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;

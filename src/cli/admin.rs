@@ -1,0 +1,74 @@
+//! What commands ask of a broker: the running one of a data directory or, when none runs, its
+//! store, which is opened for the time of the request.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::exit::{Failure, UNREACHABLE};
+use super::place::{DataPlace, open};
+use crate::auth::{Auth, BanBook, BanParts, Hasher, Parts, direct_writer};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::control::{self, Answer, AskError, Desk, Request};
+use crate::health::Health;
+use crate::store::{Store, StoreError};
+
+pub struct Admin {
+    config: Config,
+    data: PathBuf,
+}
+
+impl Admin {
+    /// # Errors
+    /// Settings that cannot be read, or no data directory among them.
+    pub fn new(place: DataPlace) -> Result<Admin, Failure> {
+        let config = place.load()?.config;
+        let data = config.store.data.clone().ok_or_else(|| {
+            Failure::usage("of which broker? Give its data directory with --data DIR")
+        })?;
+        Ok(Admin { config, data })
+    }
+
+    /// # Errors
+    /// If neither a broker nor the store answers.
+    pub async fn ask(&self, request: Request) -> Result<Answer, Failure> {
+        match control::ask(&self.data, &request).await {
+            Err(AskError::NoBroker) => {}
+            Err(error) => return Err(Failure::new(UNREACHABLE, error)),
+            Ok(answer) => return Ok(answer),
+        }
+        let unavailable = |words: String| Failure::new(UNREACHABLE, words);
+        let opened = open(&self.config, &self.data).await.map_err(unavailable)?;
+        let store = opened.store.clone();
+        let desk = desk(store.clone()).await.map_err(|error| unavailable(error.to_string()))?;
+        let answer = desk.answer(request).await;
+        store.close().await.map_err(|error| unavailable(error.to_string()))?;
+        drop(opened.lock);
+        Ok(answer)
+    }
+}
+
+/// Answers requests from a store that nobody else has open.
+///
+/// # Errors
+/// If the store cannot be read.
+pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let writer = direct_writer(store.clone(), clock.clone());
+    let bans = BanBook::open(BanParts {
+        store: store.clone(),
+        writer: writer.clone(),
+        clock: clock.clone(),
+        changed: Arc::new(|_| {}),
+    });
+    let bans = Arc::new(bans.await?);
+    let parts = Parts {
+        writer,
+        store,
+        clock: clock.clone(),
+        hasher: Arc::new(Hasher::new(1)),
+        kick: Arc::new(|_| {}),
+    };
+    let health = Arc::new(Health::new(clock));
+    Ok(Desk { book: Auth::accounts(parts).book, bans, health, member_api: None })
+}

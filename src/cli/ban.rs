@@ -1,0 +1,123 @@
+//! `homing ban add|list|remove`: through the running broker of a data directory, or on its store
+//! when none runs.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::admin::Admin;
+use super::exit::{FAILURE, Failure, UNREACHABLE};
+use super::place::DataPlace;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Span;
+use crate::control::ban::{Banned, Target};
+use crate::control::{Answer, Refusal, Request};
+use crate::model::Stamp;
+
+/// Keeps users, devices and addresses out for a while.
+#[derive(Args, Debug)]
+pub struct BanArgs {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    place: DataPlace,
+    /// Print JSON, one object per line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Ban from now on; connections that are open end
+    Add {
+        #[command(flatten)]
+        whom: Whom,
+        /// For how long: a number and s, m, h or d; 365d at most
+        #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = length)]
+        length: Span,
+        /// Why, for whoever looks at the list
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Print the bans that hold
+    List,
+    /// Let somebody in again
+    Remove {
+        #[command(flatten)]
+        whom: Whom,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = true)]
+struct Whom {
+    /// This user
+    #[arg(long, value_name = "UID")]
+    user: Option<String>,
+    /// This client id, of the user or of any
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// This address or network
+    #[arg(long, value_name = "CIDR", conflicts_with_all = ["user", "client"])]
+    ip: Option<String>,
+}
+
+fn length(text: &str) -> Result<Span, String> {
+    Span::parse(text).ok_or_else(|| format!("{text:?} is no duration: as 30m, 1h or 7d"))
+}
+
+pub async fn run(args: BanArgs) -> Result<(), Failure> {
+    let admin = Admin::new(args.place)?;
+    let (request, done) = request(args.verb);
+    let answer = admin.ask(request).await?;
+    let mut out = std::io::stdout().lock();
+    let now = SystemClock::default().stamp();
+    match answer {
+        Answer::Bans { bans } => {
+            for ban in bans {
+                writeln!(
+                    out,
+                    "{}",
+                    if args.json { json!(ban).to_string() } else { line(&ban, now) }
+                )?;
+            }
+            Ok(())
+        }
+        Answer::Done if args.json => Ok(writeln!(out, "{}", json!({ "done": done }))?),
+        Answer::Done => Ok(writeln!(out, "{done}")?),
+        Answer::Refused { code: Refusal::Failed, words } => Err(Failure::new(UNREACHABLE, words)),
+        Answer::Refused { words, .. } => Err(Failure::new(FAILURE, words)),
+        other => {
+            Err(Failure::new(FAILURE, format!("the broker answered something else: {other:?}")))
+        }
+    }
+}
+
+fn request(verb: Verb) -> (Request, &'static str) {
+    match verb {
+        Verb::Add { whom, length, reason } => {
+            let secs = length.0.as_secs();
+            (Request::BanAdd { target: whom.into(), secs, reason }, "banned")
+        }
+        Verb::List => (Request::BanList, "listed"),
+        Verb::Remove { whom } => (Request::BanRemove { target: whom.into() }, "removed"),
+    }
+}
+
+impl From<Whom> for Target {
+    fn from(Whom { user, client, ip }: Whom) -> Target {
+        Target { user, client, ip }
+    }
+}
+
+fn line(ban: &Banned, now: Stamp) -> String {
+    let Target { user, client, ip } = &ban.target;
+    let part =
+        |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
+    let parts = [part("user", user), part("client", client), part("ip", ip)];
+    let whom = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let left = now.secs_until(Stamp(ban.until));
+    let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
+    format!("{whom}, {left} s left{reason}")
+}

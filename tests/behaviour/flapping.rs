@@ -1,0 +1,52 @@
+//! A client that connects again and again is banned for a while, alone.
+
+use super::support::{Broker, Connect, wait_until};
+
+const BANNED: u8 = 0x8A;
+
+#[test]
+fn a_device_that_connects_too_often_is_banned_and_its_user_is_not() {
+    let broker = Broker::with(&[
+        ("HOMING__GUARD__FLAPPING_PER_CLIENT", "5"),
+        ("HOMING__GUARD__FLAPPING_BAN", "2s"),
+    ]);
+    let loops = Connect::v5("alice", "loop");
+    for _ in 0..5 {
+        loops.open(broker.mqtt).disconnect();
+    }
+    assert_eq!(loops.refused(broker.mqtt), BANNED);
+    broker.device("alice", "phone").disconnect();
+    let list = broker.command(&["ban", "list"]).ok();
+    assert!(list.contains("user alice, client loop") && list.contains("flapping"), "{list}");
+    wait_until("the ban is over", || {
+        loops.try_open(broker.mqtt).ok().filter(|(_, ack)| ack.code == 0)
+    });
+}
+
+#[test]
+fn wrong_passwords_ban_nobody() {
+    let broker = Broker::with(&[("HOMING__GUARD__FLAPPING_PER_CLIENT", "3")]);
+    for _ in 0..6 {
+        let stranger = Connect::v5("alice", "phone").password("guess");
+        assert_eq!(stranger.refused(broker.mqtt), 0x86);
+    }
+    broker.device("alice", "phone").disconnect();
+}
+
+#[test]
+fn two_devices_that_fight_for_one_client_id_are_stopped() {
+    let broker = Broker::with(&[("HOMING__GUARD__FLAPPING_PER_CLIENT", "20")]);
+    let connect = Connect::v5("alice", "same");
+    let mut there = connect.open(broker.mqtt);
+    let mut fights = 0;
+    loop {
+        let (client, ack) = connect.try_open(broker.mqtt).expect("an answer");
+        if ack.code == BANNED {
+            break;
+        }
+        there.expect_disconnect();
+        (there, fights) = (client, fights + 1);
+        assert!(fights < 100, "nobody stops them");
+    }
+    assert_eq!(there.expect_disconnect(), 0x98, "whoever holds it is banned, too");
+}

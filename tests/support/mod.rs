@@ -11,6 +11,7 @@ pub mod command;
 pub mod connect;
 pub mod history;
 pub mod log;
+pub mod member_api;
 pub mod metrics;
 pub mod postgres;
 pub mod python;

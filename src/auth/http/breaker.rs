@@ -168,7 +168,7 @@ mod tests {
 
     proptest! {
         /// However calls end while the API is away, tries never come faster than three quarters of
-        /// the first pause, and never later than the last pause and the time of a try.
+        /// the first pause, and never later than the last pause.
         #[test]
         fn tries_are_few_and_never_far_apart(randoms in proptest::collection::vec(any::<u32>(), 50)) {
             let mut breaker = opened();

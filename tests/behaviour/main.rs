@@ -4,6 +4,7 @@
 
 mod accounts_cli;
 mod auth;
+mod auth_test_command;
 mod bad_input;
 mod bans;
 mod command;

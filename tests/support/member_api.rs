@@ -164,7 +164,11 @@ impl Shared {
                 respond(stream, 200, &self.looked_up(call))
             }
             Mood::Says(status, body) => respond(stream, status, &body),
-            Mood::Garbage => stream.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n").is_ok() && false,
+            Mood::Garbage => {
+                // It fails only where the caller has given up already.
+                let _ = stream.write_all(b"\x16\x03\x01 no HTTP\r\n\r\n");
+                false
+            }
             Mood::Reset => {
                 let socket = socket2::SockRef::from(stream);
                 socket.set_linger(Some(Duration::ZERO)).expect("linger");

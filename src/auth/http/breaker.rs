@@ -170,7 +170,9 @@ mod tests {
         /// However calls end while the API is away, tries never come faster than three quarters of
         /// the first pause, and never later than the last pause.
         #[test]
-        fn tries_are_few_and_never_far_apart(randoms in proptest::collection::vec(any::<u32>(), 50)) {
+        fn tries_are_few_and_never_far_apart(
+            randoms in proptest::collection::vec(any::<u32>(), 50),
+        ) {
             let mut breaker = opened();
             let (mut last, mut now) = (0, 0);
             for random in randoms {

@@ -166,8 +166,11 @@ impl Report<'_> {
     fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {
-            let value = value.replace('\n', "\n          ");
-            text.push_str(&format!("{name:<10}{value}\n"));
+            for (number, value) in value.lines().enumerate() {
+                let name = if number == 0 { name } else { "" };
+                text.push_str(format!("{name:<10}{value}").trim_end());
+                text.push('\n');
+            }
         };
         line("request", &self.request_text());
         line("answer", &self.answer_text());

@@ -5,7 +5,7 @@
 //! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
-//! - [`guard`], [`flapping`]: guessed passwords, clients that connect again and again
+//! - [`guard`]: guessed passwords
 //! - [`jwt`]: signed tokens
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
@@ -17,7 +17,6 @@ pub mod book;
 mod cache;
 pub mod chain;
 pub mod directory;
-pub mod flapping;
 pub mod guard;
 pub mod http;
 pub mod jwt;
@@ -40,7 +39,6 @@ pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
 pub use chain::Chain;
 pub use directory::{Directory, Known};
-pub use flapping::{Flapping, FlappingLimits};
 pub use guard::{Guard, GuardLimits};
 pub use http::MemberApi;
 pub use jwt::Jwt;

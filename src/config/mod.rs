@@ -6,13 +6,15 @@ mod auth_http;
 mod check;
 mod env;
 mod file;
-mod guard;
 mod http;
 mod keys;
 mod limits;
 mod listen;
 pub mod load;
 mod policy;
+mod rate;
+pub mod reload;
+pub mod secret;
 pub mod show;
 mod value;
 
@@ -23,11 +25,11 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::{Auth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout};
 pub use auth_http::{BodyType, HttpAuth, Preset, TimeFormat};
-pub use guard::Guard;
 pub use http::{Http, Startalk};
-pub use limits::Limits;
+pub use limits::{Flapping, Limits, WrongPasswords};
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
+pub use rate::{BytesRate, CountRate};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.
@@ -45,7 +47,6 @@ pub struct Config {
     pub topics: Topics,
     pub inbox: Inbox,
     pub limits: Limits,
-    pub guard: Guard,
     pub store: Store,
     pub log: Log,
 }
@@ -84,6 +85,8 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// `Text` on a terminal, else `Json`.
+    Auto,
     Text,
     Json,
 }
@@ -129,7 +132,7 @@ impl Default for Store {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Auto }
     }
 }
 

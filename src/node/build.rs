@@ -11,18 +11,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Flapping, FlappingLimits, Guard,
-    GuardLimits, Hasher, MemberApi, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
+    MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Access, Config, Provider};
+use crate::config::{Access, Config, Limits, Provider, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
-use crate::net::{self, Gate, Mail, Mailbox, Stores};
+use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
@@ -233,27 +233,14 @@ fn settings(config: &Config) -> Result<Settings, String> {
 
 /// Providers are asked through the guard.
 fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
-    let limits = guard_limits(&base.config.guard);
+    let limits = guard_limits(&base.config.limits.wrong_passwords);
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
     Arc::new(Guard::new(inner, clock, limits, rand::random()))
 }
 
-fn guard_limits(guard: &config::Guard) -> GuardLimits {
-    GuardLimits {
-        per_login: guard.wrong_passwords,
-        per_address: guard.wrong_passwords_per_ip,
-        window: guard.wrong_passwords_window.0,
-    }
-}
-
-fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
-    FlappingLimits {
-        per_client: guard.flapping_per_client,
-        per_user: guard.flapping_per_user,
-        per_address: guard.flapping_per_ip,
-        window: guard.flapping_window.0,
-        ban: guard.flapping_ban.0,
-    }
+fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
+    let WrongPasswords { per_user, per_ip, window } = limits;
+    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
 /// What a reload can change.
@@ -263,23 +250,50 @@ fn live(config: &Config) -> Result<Live, String> {
         policy: Policy { plain_allowed: config.acl.default == Access::Allow },
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
+        outbox_wait: config.limits.outbox_wait.0,
+        store_queue_bytes_max: config.limits.store_queue.0,
     })
 }
 
+/// Who may come in; a reload can change it, too.
+fn admission(limits: &Limits) -> AdmissionLimits {
+    let flapping = &limits.flapping;
+    AdmissionLimits {
+        connections_max: limits.connections,
+        connections_per_ip_max: nonzero(limits.connections_per_ip),
+        unauthenticated_max: limits.unauthenticated,
+        connect_wait: limits.connect_wait.0,
+        connect_rate: limits.connect_rate.0,
+        connect_rate_per_ip: limits.connect_rate_per_ip.0,
+        connect_queue_max: limits.connect_queue,
+        flapping: FlappingLimits {
+            window: flapping.window.0,
+            per_client_max: nonzero(flapping.per_client),
+            per_user_max: nonzero(flapping.per_user),
+            per_ip_max: nonzero(flapping.per_ip),
+            ban: flapping.ban.0,
+        },
+    }
+}
+
+/// In settings 0 is no limit.
+fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
+    (number != N::default()).then_some(number)
+}
+
 fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+    let limits = &base.config.limits;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
         authenticator: guarded(base, auth),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
-        flapping: Flapping::default(),
-        flapping_limits: ArcSwap::from_pointee(flapping_limits(&base.config.guard)),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
-        connect_wait: base.config.limits.connect_wait.0,
-        connections_max: base.config.limits.connections,
+        admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
-        connections: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -322,7 +336,6 @@ fn start_workers(
     gate: &Arc<Gate>,
     mqtt: Vec<TcpListener>,
 ) -> Result<(), String> {
-    let limits = &base.config.limits;
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: base.metrics.clone(),
@@ -345,8 +358,6 @@ fn start_workers(
             gate: gate.clone(),
             clock: base.clock.clone(),
             stores: stores.clone(),
-            store_queue_bytes_max: limits.store_queue.0,
-            outbox_wait: limits.outbox_wait.0,
         };
         start_worker(start)?;
     }

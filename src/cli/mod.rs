@@ -113,6 +113,7 @@ mod tests {
     fn the_documented_lines_are_taken() {
         let docs = [
             include_str!("../../docs/accounts.md"),
+            include_str!("../../docs/authentication.md"),
             include_str!("../../docs/cli.md"),
             include_str!("../../docs/configuration.md"),
         ];

@@ -183,6 +183,7 @@ fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
 }
 
 fn authentication(base: &Base, member_api: Option<Arc<MemberApi>>) -> Auth {
+    let forgetting = member_api.clone();
     let mailboxes = base.mailboxes.clone();
     let parts = auth::Parts {
         store: base.store.clone(),
@@ -190,6 +191,9 @@ fn authentication(base: &Base, member_api: Option<Arc<MemberApi>>) -> Auth {
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
         kick: Arc::new(move |uid| {
+            if let Some(api) = &forgetting {
+                api.forget(&uid);
+            }
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),

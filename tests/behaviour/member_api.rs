@@ -3,7 +3,7 @@
 
 use super::support::broker::Start;
 use super::support::member_api::{Call, MemberApi, Mood};
-use super::support::{Broker, Client, Connect, V5, V311, wait_until};
+use super::support::{Broker, Client, Connect, Packet, V5, V311, wait_until};
 
 const BAD_LOGIN: u8 = 0x86;
 const NOT_AUTHORIZED: u8 = 0x87;
@@ -148,6 +148,20 @@ fn a_withdrawn_login_counts_no_more_when_its_time_is_over() {
     assert_eq!(code(&broker, "ut001", "T1"), UNAVAILABLE);
 }
 
+#[test]
+fn a_user_who_is_removed_is_asked_about_again() {
+    let api = MemberApi::start();
+    api.allow("ut001", "T1");
+    let broker = broker(&api, &[]);
+    broker.add_user("ut001", "x");
+    let mut phone = Connect::v5("ut001", "phone").password("T1").open(broker.mqtt);
+    broker.command(&["user", "remove", "ut001"]).ok();
+    assert_eq!(phone.expect_disconnect(), 0x98);
+    api.forbid("ut001");
+    assert_eq!(code(&broker, "ut001", "T1"), BAD_LOGIN);
+    assert_eq!(api.count(), 2);
+}
+
 /// Sends a CONNECT and reads nothing yet.
 fn knock(broker: &Broker, uid: &str, client_id: &str) -> Client {
     let mut client = Client::silent(broker.mqtt, V311);
@@ -155,10 +169,15 @@ fn knock(broker: &Broker, uid: &str, client_id: &str) -> Client {
     client
 }
 
+fn connack(client: &mut Client) -> u8 {
+    match client.recv() {
+        Packet::ConnAck { code, .. } => code,
+        other => panic!("no CONNACK: {other:?}"),
+    }
+}
+
 fn welcome(mut client: Client) {
-    let packet = client.recv();
-    let accepted = matches!(packet, super::support::Packet::ConnAck { code: 0, .. });
-    assert!(accepted, "{packet:?}");
+    assert_eq!(connack(&mut client), 0);
 }
 
 /// Threat M6.
@@ -198,13 +217,19 @@ fn calls_beyond_the_bound_wait_and_logins_beyond_the_queue_are_refused_as_busy()
     let api = MemberApi::start();
     api.mood(Mood::Hang);
     let broker = broker(&api, &[("CONCURRENCY", "2"), ("QUEUE", "1"), ("TIMEOUT", "20s")]);
-    ["a", "b", "c"].iter().for_each(|uid| api.allow(uid, "T1"));
-    let clients: Vec<Client> = ["a", "b", "c"].iter().map(|uid| knock(&broker, uid, "x")).collect();
-    let busy = || code(&broker, "late", "T1") == 0x89;
-    wait_until("a login that is refused as busy", || busy().then_some(()));
+    let names: Vec<String> = (0..6).map(|number| format!("user-{number}")).collect();
+    names.iter().for_each(|uid| api.allow(uid, "T1"));
+    let mut clients: Vec<Client> = names[..2].iter().map(|uid| knock(&broker, uid, "x")).collect();
+    api.wait_for_calls(2);
+    clients.extend(names[2..].iter().map(|uid| knock(&broker, uid, "x")));
+    let busy = [("backend", "http"), ("result", "busy")];
+    let refused = || broker.metrics("homing_auth_requests_total", &busy);
+    wait_until("logins that are refused as busy", || (refused() >= 3.0).then_some(()));
     assert_eq!(api.count(), 2);
     api.mood(Mood::Table);
-    clients.into_iter().for_each(welcome);
+    let mut codes: Vec<u8> = clients.iter_mut().map(connack).collect();
+    codes.sort();
+    assert_eq!(codes, [0, 0, 0, 3, 3, 3]);
 }
 
 #[test]

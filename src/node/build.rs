@@ -9,11 +9,12 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
+    MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Limits, WrongPasswords};
+use crate::config::{Config, Limits, Provider, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
@@ -71,14 +72,16 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base.config, account_parts(&base)).await?;
+    let member_api = member_api(&base)?;
+    let parts = account_parts(&base, member_api.clone());
+    let auth = authentication(&base.config, parts, member_api.clone()).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, (&auth, &bans), &stop)?;
+    serve_control(&data, &base, (&auth, &bans, member_api), &stop)?;
     let serving = doors.serving(data)?;
     let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
     let (mqtt, http) = doors.open(&tls, &base.config);
@@ -145,8 +148,16 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
+/// The member API, if logins are checked there.
+fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
+    let Config { auth, .. } = &base.config;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let make = || MemberApi::new(&auth.http, clock, metrics, tokio::runtime::Handle::current());
+    auth.provider.has(Provider::Http).then(make).transpose().map(|api| api.map(Arc::new))
+}
+
 /// What accounts stand on.
-fn account_parts(base: &Base) -> auth::Parts {
+fn account_parts(base: &Base, forgetting: Option<Arc<MemberApi>>) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
     auth::Parts {
         store: base.store.clone(),
@@ -154,6 +165,9 @@ fn account_parts(base: &Base) -> auth::Parts {
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
         kick: Arc::new(move |uid| {
+            if let Some(api) = &forgetting {
+                api.forget(&uid);
+            }
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
@@ -277,12 +291,12 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
 fn serve_control(
     data: &Path,
     base: &Base,
-    (auth, bans): (&Auth, &Arc<BanBook>),
+    (auth, bans, member_api): (&Auth, &Arc<BanBook>, Option<Arc<MemberApi>>),
     stop: &Arc<Notify>,
 ) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
     let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
-    let desk = Desk { book, bans, health };
+    let desk = Desk { book, bans, health, member_api };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {

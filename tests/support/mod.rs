@@ -13,6 +13,7 @@ pub mod connect;
 pub mod history;
 pub mod https;
 pub mod log;
+pub mod member_api;
 pub mod metrics;
 pub mod page;
 pub mod postgres;

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Uid};
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
-use crate::shard::{Live, Shard, Shared, worker_of};
+use crate::shard::{Live, Pace, Rates, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
@@ -220,11 +220,21 @@ fn settings(config: &Config) -> Result<Settings, String> {
 
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
+    let limits = &config.limits;
     Ok(Live {
         settings: settings(config)?,
         policy: Policy { plain_allowed: config.acl.default == Access::Allow },
-        devices_max: config.limits.devices_per_user,
-        outbox_bytes_max: config.limits.outbox.0 as usize,
+        devices_max: limits.devices_per_user,
+        connections_per_user_max: limits.connections_per_user,
+        subscriptions_per_user_max: limits.subscriptions_per_user,
+        rates: Rates {
+            connection: Pace { count: limits.publish_rate.0, bytes: limits.publish_bytes_rate.0 },
+            user: Pace {
+                count: limits.user_publish_rate.0,
+                bytes: limits.user_publish_bytes_rate.0,
+            },
+        },
+        outbox_bytes_max: limits.outbox.0 as usize,
     })
 }
 

@@ -66,6 +66,8 @@ pub struct Effects {
     pub posts: Vec<Vec<Post>>,
     /// Connections with bytes that wait.
     pub flush: Vec<Token>,
+    /// Connections whose publish rate lets them be read on.
+    pub resumed: Vec<Token>,
     /// Connections that are over: flush, then close the socket.
     pub closed: Vec<Token>,
 }

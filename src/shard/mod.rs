@@ -4,13 +4,14 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `close` its end, `wills` those that wait for their delay.
+//! `rates` slow it down, `close` is its end, `wills` those that wait for their delay.
 
 mod answer;
 mod close;
 mod connect;
 mod effects;
 mod filters;
+mod rates;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -19,23 +20,25 @@ mod wake;
 mod wills;
 mod wire;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Policy, Subscriptions};
+use crate::broker::{Bounded, Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
 pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
+pub use rates::{Pace, Rates};
 pub use users::worker_of;
 pub use wire::Taken;
 
+use rates::{METERED_USERS_COUNT_MAX, Meter};
 use submit::Asking;
 use wills::DelayedWills;
 
@@ -59,6 +62,9 @@ pub struct Live {
     pub settings: Settings,
     pub policy: Policy,
     pub devices_max: u32,
+    pub connections_per_user_max: usize,
+    pub subscriptions_per_user_max: usize,
+    pub rates: Rates,
     pub outbox_bytes_max: usize,
 }
 
@@ -92,6 +98,10 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
+    /// What it published of late, if that is limited.
+    meter: Option<Box<Meter>>,
+    /// It published too fast and is read no further until then.
+    throttled_until: Option<Moment>,
 }
 
 /// See the module's documentation.
@@ -105,7 +115,8 @@ pub struct Shard {
     users: HashMap<Uid, Vec<Token>>,
     wills: DelayedWills,
     /// Plain filters of durable sessions that are not connected.
-    away: HashMap<SessionKey, Vec<Filter>>,
+    away: BTreeMap<SessionKey, Vec<Filter>>,
+    meters: Bounded<Uid, Meter>,
     timers: BTreeSet<(Moment, Token)>,
     /// Empty buffers for connections that write.
     spare: Vec<Vec<u8>>,
@@ -132,7 +143,8 @@ impl Shard {
             by_key: HashMap::new(),
             users: HashMap::new(),
             wills: DelayedWills::default(),
-            away: HashMap::new(),
+            away: BTreeMap::new(),
+            meters: Bounded::new(METERED_USERS_COUNT_MAX),
             timers: BTreeSet::new(),
             spare: Vec::new(),
             ids: IdSource::new(seed),

@@ -7,6 +7,7 @@ mod exactly_once;
 mod inbox;
 mod order;
 mod packets;
+mod rates;
 mod refusal;
 mod will;
 mod world;

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::model::{Entry, Identity, Moment, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
 use crate::session::{Hello, Settings};
-use crate::shard::{Live, Shard, Shared, StoreAsk, Token};
+use crate::shard::{Live, Rates, Shard, Shared, StoreAsk, Token};
 use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
@@ -89,6 +89,13 @@ impl World {
         self.shard.tick(true);
         self.shard.flush_advances();
         self.run();
+    }
+
+    /// Other limits from now on.
+    pub fn limit(&mut self, change: impl FnOnce(&mut Live)) {
+        let mut live = live(&self.settings);
+        change(&mut live);
+        self.shard.reload(Arc::new(live));
     }
 
     /// Long enough for every settle time.
@@ -245,13 +252,19 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
         directory: Arc::new(Directory::everyone()),
         workers: 1,
     };
-    let live = Live {
+    Shard::new(0, Arc::new(shared), Arc::new(live(settings)), 7)
+}
+
+fn live(settings: &Settings) -> Live {
+    Live {
         settings: settings.clone(),
         policy: Policy { plain_allowed: true },
         devices_max: 8,
+        connections_per_user_max: 8,
+        subscriptions_per_user_max: 8,
+        rates: Rates::default(),
         outbox_bytes_max: OUTBOX_BYTES_MAX,
-    };
-    Shard::new(0, Arc::new(shared), Arc::new(live), 7)
+    }
 }
 
 /// A clean 3.1.1 session.

@@ -17,7 +17,7 @@ pub async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Some(seat) = worker.gate.enter(peer) {
+                if let Some(seat) = worker.gate.enter(peer).await {
                     let worker = worker.clone();
                     spawn_local(async move { greet::greet(&worker, stream, peer, seat).await });
                 }

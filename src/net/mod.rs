@@ -1,8 +1,9 @@
 //! Sockets, threads and tasks around the pure shards. Each worker is one thread with a
 //! current-thread runtime; it owns its connections. Work crosses threads in batches.
 //!
-//! `admission` says who may come in, `listen` accepts, `greet` takes a CONNECT and asks who it is, `worker` drives one shard, `conn`
-//! moves one connection's bytes, `route` brings commits back to the workers.
+//! `admission` says who may come in, `listen` accepts, `greet` takes a CONNECT and asks who it is,
+//! `worker` drives one shard, `conn` moves one connection's bytes, `route` brings commits back to
+//! the workers.
 
 mod admission;
 mod conn;

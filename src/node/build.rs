@@ -242,7 +242,7 @@ fn live(config: &Config) -> Result<Live, String> {
 fn admission(limits: &Limits) -> AdmissionLimits {
     let flapping = &limits.flapping;
     AdmissionLimits {
-        connections_max: limits.connections,
+        connections_max: super::files::connections_max(limits.connections),
         connections_per_ip_max: nonzero(limits.connections_per_ip),
         unauthenticated_max: limits.unauthenticated,
         connect_wait: limits.connect_wait.0,

@@ -2,6 +2,7 @@
 //! order, waits for the signal, drains, stops them in order.
 
 mod build;
+mod files;
 mod sweep;
 
 use std::process::ExitCode;

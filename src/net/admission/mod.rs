@@ -105,10 +105,10 @@ impl Admission {
 
     /// Whether the log is to hear of this refusal, and how many it did not hear of: those of a
     /// storm are all alike.
-    pub fn tells(&self, reason: Reason) -> Option<u64> {
+    pub fn tells(&self, reason: Reason) -> Option<Option<u64>> {
         match reason {
             Reason::Busy => self.busy.say(self.clock.moment()),
-            _ => Some(0),
+            _ => Some(None),
         }
     }
 }

@@ -111,7 +111,8 @@ fn one_connection_more_than_a_user_may_have_ends_the_one_silent_for_longest() {
     let quiet = world.connect("bob", v5("quiet"));
     world.pass(Duration::from_secs(1));
     world.send(old, Packet::PingReq);
-    (world.take(old), world.take(quiet));
+    world.take(old);
+    world.take(quiet);
     let new = world.connect("bob", v5("new"));
     assert_eq!(world.take(quiet), ["DISCONNECT 97"]);
     assert!(world.is_closed(quiet) && !world.is_closed(old) && !world.is_closed(new));

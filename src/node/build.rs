@@ -226,6 +226,7 @@ fn live(config: &Config) -> Result<Live, String> {
         policy: Policy { plain_allowed: config.acl.default == Access::Allow },
         devices_max: limits.devices_per_user,
         connections_per_user_max: limits.connections_per_user,
+        sessions_per_user_max: limits.sessions_per_user,
         subscriptions_per_user_max: limits.subscriptions_per_user,
         rates: Rates {
             connection: Pace { count: limits.publish_rate.0, bytes: limits.publish_bytes_rate.0 },

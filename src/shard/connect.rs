@@ -104,6 +104,10 @@ impl Shard {
         conn.kept = opened.durable.is_some();
         conn.opened = true;
         let key = conn.session.key().clone();
+        if opened.durable.is_some() && !opened.session_present {
+            // There may be one too many now.
+            self.effects.sessions.push(key.uid.clone());
+        }
         let (envelope, filters) = self.resume_filters(&opened);
         self.reconcile(&key, &filters);
         let opened = OpenedSession {

@@ -62,6 +62,9 @@ pub struct Effects {
     pub reads: Vec<ReadAsk>,
     /// Users of whom the directory is to be asked.
     pub directory: Vec<DirectoryAsk>,
+    /// Users whose durable sessions are to be counted; the answer goes to
+    /// [`super::Shard::sessions_counted`].
+    pub sessions: Vec<Uid>,
     /// By worker.
     pub posts: Vec<Vec<Post>>,
     /// Connections with bytes that wait.

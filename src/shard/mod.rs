@@ -63,6 +63,7 @@ pub struct Live {
     pub policy: Policy,
     pub devices_max: u32,
     pub connections_per_user_max: usize,
+    pub sessions_per_user_max: usize,
     pub subscriptions_per_user_max: usize,
     pub rates: Rates,
     pub outbox_bytes_max: usize,

@@ -92,6 +92,32 @@ fn one_more_of_the_same_user_ends_the_one_silent_for_longest() {
     assert_eq!((old.take_text(), new.take_text()), ("to both".into(), "to both".into()));
 }
 
+/// Threat M8.
+#[test]
+fn one_durable_session_more_ends_the_one_away_for_longest() {
+    let broker = Broker::with(&[
+        ("HOMING__ACL__DEFAULT", "allow"),
+        ("HOMING__LIMITS__SESSIONS_PER_USER", "2"),
+    ]);
+    let leave = |name: &str| {
+        let mut client = Connect::v311("alice", name).durable().open(broker.mqtt);
+        assert_eq!(client.subscribe("news/today", 1), 1);
+        client.disconnect();
+    };
+    leave("first");
+    leave("second");
+    broker.mail("news/today", &["queued"]);
+    leave("third");
+    broker.log.wait_for(&["alice", "first", "session ended"]);
+    broker.wait_for_removed("session_ended", 1);
+    let present = |name: &str| {
+        let connect = Connect::v311("alice", name).durable();
+        connect.open_with_ack(broker.mqtt).1.session_present
+    };
+    assert!(present("second"));
+    assert!(!present("first"));
+}
+
 #[test]
 fn a_users_subscriptions_are_bounded_over_all_sessions() {
     let broker = Broker::with(&[

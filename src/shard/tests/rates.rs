@@ -122,6 +122,28 @@ fn one_connection_more_than_a_user_may_have_ends_the_one_silent_for_longest() {
     assert!(!world.is_closed(old) && !world.is_closed(again) && !world.is_closed(carol));
 }
 
+/// Threat M8.
+#[test]
+fn one_durable_session_more_ends_the_one_away_for_longest() {
+    let mut world = World::new();
+    world.limit(|live| live.sessions_per_user_max = 2);
+    let post = world.device("carol", "post");
+    for name in ["one", "two", "three"] {
+        let session = world.connect("bob", super::world::durable(name));
+        world.subscribe(session, "a/1", QoS::AtLeastOnce);
+        world.pass(Duration::from_secs(1));
+        if name != "one" {
+            world.lose(session);
+        }
+    }
+    // The first is connected, so it is the second that went.
+    world.publish1(post, "a/1", "x", 1);
+    let two = world.connect("bob", super::world::durable("two"));
+    assert_eq!(world.take(two), ["CONNACK 00"]);
+    let three = world.connect("bob", super::world::durable("three"));
+    assert_eq!(world.take(three)[0], "CONNACK 00");
+}
+
 #[test]
 fn a_users_subscriptions_are_counted_in_all_sessions_here_and_away() {
     let mut world = World::new();

@@ -177,12 +177,18 @@ impl World {
             let (reads, flush) =
                 (std::mem::take(&mut effects.reads), std::mem::take(&mut effects.flush));
             let closed = std::mem::take(&mut effects.closed);
+            let sessions = std::mem::take(&mut effects.sessions);
             self.waiting.append(&mut effects.store);
             let asks = if self.held { Vec::new() } else { std::mem::take(&mut self.waiting) };
-            if asks.is_empty() && reads.is_empty() && flush.is_empty() && closed.is_empty() {
+            let asked = asks.is_empty() && reads.is_empty() && sessions.is_empty();
+            if asked && flush.is_empty() && closed.is_empty() {
                 return;
             }
             self.commit(asks);
+            for uid in sessions {
+                let all = now(self.store.sessions(&uid)).unwrap();
+                self.shard.sessions_counted(&uid, all);
+            }
             for read in reads {
                 let entries = now(self.store.read(&read.recipient, read.after, 256, 1 << 20));
                 self.shard.read_done(read.token, read.log, entries);
@@ -261,6 +267,7 @@ fn live(settings: &Settings) -> Live {
         policy: Policy { plain_allowed: true },
         devices_max: 8,
         connections_per_user_max: 8,
+        sessions_per_user_max: 8,
         subscriptions_per_user_max: 8,
         rates: Rates::default(),
         outbox_bytes_max: OUTBOX_BYTES_MAX,

@@ -33,6 +33,7 @@ mod resend;
 mod retention;
 mod settle;
 mod shutdown;
+mod slow_reader;
 mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;

@@ -52,6 +52,7 @@ pub struct Admission {
     pub limits: ArcSwap<AdmissionLimits>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    /// Changed while the lobby is held.
     connections: AtomicUsize,
     lobby: Mutex<Lobby>,
     sources: Mutex<Sources>,

@@ -40,24 +40,23 @@ impl Seat {
     /// [`Refused::Full`]
     pub fn take(admission: &Arc<Admission>) -> Result<Option<Seat>, Refused> {
         let limits = admission.limits.load();
-        let before = admission.connections.fetch_add(1, Ordering::Relaxed);
-        let mut seat = Seat { admission: admission.clone(), source: None, lobby: None };
         let mut lobby = locked(&admission.lobby);
-        let excess = (before + 1).saturating_sub(limits.connections_max);
-        let answer = match excess {
-            0 => Ok(Some(())),
-            _ if lobby.leaving() >= LEAVING_COUNT_MAX => Ok(None),
-            1..=LEAVING_COUNT_MAX if lobby.send_oldest_away() => Ok(Some(())),
-            _ => Err(Refused::Full),
-        };
-        if let Ok(Some(())) = answer {
-            seat.lobby = Some(lobby.enter());
-            if lobby.len() > limits.unauthenticated_max {
-                lobby.send_oldest_away();
+        let connections = admission.connections();
+        let excess = (connections + 1).saturating_sub(limits.connections_max);
+        if excess > 0 && lobby.leaving() >= LEAVING_COUNT_MAX {
+            return Ok(None);
+        }
+        while lobby.leaving() < excess {
+            if !lobby.send_oldest_away() {
+                return Err(Refused::Full);
             }
         }
-        drop(lobby);
-        answer.map(|room| room.map(|()| seat))
+        let place = lobby.enter();
+        if lobby.len() > limits.unauthenticated_max {
+            lobby.send_oldest_away();
+        }
+        admission.connections.store(connections + 1, Ordering::Relaxed);
+        Ok(Some(Seat { admission: admission.clone(), source: None, lobby: Some(place) }))
     }
 
     /// Says where it comes from, once that is known.
@@ -95,9 +94,12 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.introduced();
         if let Some(source) = self.source {
             locked(&self.admission.sources).leave(source);
+        }
+        let mut lobby = locked(&self.admission.lobby);
+        if let Some((number, _)) = self.lobby.take() {
+            lobby.leave(number);
         }
         self.admission.connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -97,6 +97,7 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
         ("limits.keep_alive_max", zero(limits.keep_alive_max)),
         ("limits.devices_per_user", limits.devices_per_user == 0),
         ("limits.subscriptions_per_session", limits.subscriptions_per_session == 0),
+        ("limits.sessions_per_user", limits.sessions_per_user == 0),
         ("limits.subscriptions_per_user", limits.subscriptions_per_user == 0),
         ("limits.flapping.window", zero(limits.flapping.window)),
         ("limits.outbox", none(limits.outbox)),

@@ -23,7 +23,7 @@ use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
-use crate::shard::{Live, Shard, Shared, worker_of};
+use crate::shard::{Live, Pace, Rates, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
@@ -234,13 +234,24 @@ fn policy(config: &Config) -> Result<Policy, String> {
 
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
+    let limits = &config.limits;
     Ok(Live {
         settings: settings(config)?,
         policy: policy(config)?,
-        devices_max: config.limits.devices_per_user,
-        outbox_bytes_max: config.limits.outbox.0 as usize,
-        outbox_wait: config.limits.outbox_wait.0,
-        store_queue_bytes_max: config.limits.store_queue.0,
+        devices_max: limits.devices_per_user,
+        connections_per_user_max: limits.connections_per_user,
+        sessions_per_user_max: limits.sessions_per_user,
+        subscriptions_per_user_max: limits.subscriptions_per_user,
+        rates: Rates {
+            connection: Pace { count: limits.publish_rate.0, bytes: limits.publish_bytes_rate.0 },
+            user: Pace {
+                count: limits.user_publish_rate.0,
+                bytes: limits.user_publish_bytes_rate.0,
+            },
+        },
+        outbox_bytes_max: limits.outbox.0 as usize,
+        outbox_wait: limits.outbox_wait.0,
+        store_queue_bytes_max: limits.store_queue.0,
     })
 }
 
@@ -248,7 +259,7 @@ fn live(config: &Config) -> Result<Live, String> {
 fn admission(limits: &Limits) -> AdmissionLimits {
     let flapping = &limits.flapping;
     AdmissionLimits {
-        connections_max: limits.connections,
+        connections_max: super::files::connections_max(limits.connections),
         connections_per_ip_max: nonzero(limits.connections_per_ip),
         unauthenticated_max: limits.unauthenticated,
         connect_wait: limits.connect_wait.0,

@@ -64,7 +64,7 @@ impl Secure {
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(_) => {
                     let processed = self.process();
-                    // Answers of TLS itself; what the socket does not take leaves with what follows.
+                    // Answers of TLS itself; what the socket does not take leaves later.
                     self.send(tcp)?;
                     processed.map_err(io::Error::other)?;
                 }

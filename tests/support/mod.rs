@@ -14,6 +14,7 @@ pub mod history;
 pub mod log;
 pub mod metrics;
 pub mod postgres;
+pub mod proxy;
 pub mod python;
 pub mod random;
 pub mod strace;

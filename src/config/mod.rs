@@ -6,13 +6,15 @@ mod check;
 mod check_listen;
 mod env;
 mod file;
-mod guard;
 mod http;
 mod keys;
 mod limits;
 mod listen;
 pub mod load;
 mod policy;
+mod rate;
+pub mod reload;
+pub mod secret;
 pub mod show;
 mod tls;
 mod value;
@@ -25,11 +27,11 @@ use serde::{Deserialize, Serialize};
 pub use auth::{
     Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
 };
-pub use guard::Guard;
 pub use http::{Http, Startalk};
-pub use limits::Limits;
+pub use limits::{Flapping, Limits, WrongPasswords};
 pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
+pub use rate::{BytesRate, CountRate};
 pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
 pub use value::{Secret, Size, Span};
 
@@ -48,7 +50,6 @@ pub struct Config {
     pub topics: Topics,
     pub inbox: Inbox,
     pub limits: Limits,
-    pub guard: Guard,
     pub store: Store,
     pub log: Log,
 }
@@ -87,6 +88,8 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// `Text` on a terminal, else `Json`.
+    Auto,
     Text,
     Json,
 }
@@ -132,7 +135,7 @@ impl Default for Store {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Auto }
     }
 }
 

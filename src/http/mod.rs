@@ -1,8 +1,12 @@
-//! The HTTP listener: `/health` and `/metrics`. Slow and many clients cost a bounded amount: of
-//! connections, of time and of header bytes.
+//! The HTTP listener: `/health`, `/metrics`, `/v1/route`, and what Startalk asks for. Slow and many
+//! clients cost a bounded amount: of connections, of time and of header bytes.
 
+mod allocation;
+mod logins;
 mod problem;
+mod rate;
 mod routes;
+mod startalk;
 
 use std::future::Future;
 use std::io;
@@ -12,13 +16,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
+
+pub use allocation::{Advertised, Ports};
+pub use logins::Logins;
+pub use startalk::Startalk;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -44,7 +55,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpState {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    pub logins: Arc<Logins>,
+    pub advertised: Arc<Advertised>,
+    pub startalk: Arc<Startalk>,
 }
+
+/// Who asks; with every request.
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
 
 /// Serves until `shutdown` is over, then lets the answers under way finish for a few seconds.
 ///
@@ -94,17 +112,22 @@ async fn visit(
 ) {
     let Some(peer) = door.caller(&mut tcp, from, HEADERS_WAIT).await else { return };
     let Some(opened) = door.open(tcp, peer, HEADERS_WAIT).await else { return };
-    connection(opened.stream, pages, stopped).await;
+    connection(opened.stream, Peer(peer), pages, stopped).await;
 }
 
 /// One connection until it closes, its time is over or the server stops.
-async fn connection(stream: Stream, pages: Router, mut stopped: watch::Receiver<()>) {
+async fn connection(stream: Stream, peer: Peer, pages: Router, mut stopped: watch::Receiver<()>) {
+    let pages = TowerToHyperService::new(pages);
+    let pages = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        pages.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WAIT)
         .max_headers(HEADERS_COUNT_MAX)
         .max_buf_size(HEADERS_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages));
+        .serve_connection(TokioIo::new(stream), pages);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -124,6 +147,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::auth::Open;
     use crate::clock::ManualClock;
     use crate::model::Reason;
 
@@ -141,8 +165,14 @@ mod tests {
     fn server() -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let health = Arc::new(Health::new(Arc::new(ManualClock::default())));
-        let state = HttpState { metrics: Arc::new(Metrics::default()), health };
+        let clock = Arc::new(ManualClock::default());
+        let state = HttpState {
+            metrics: Arc::new(Metrics::default()),
+            health: Arc::new(Health::new(clock.clone())),
+            logins: Arc::new(Logins::new(Arc::new(Open), clock, 100)),
+            advertised: Arc::default(),
+            startalk: Arc::default(),
+        };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
         let task = tokio::spawn(serve(listener, door(), state.clone(), shutdown));

@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 use crate::model::Reason;
 use crate::shard::{Taken, Token};
 
+use super::admission::Seat;
 use super::greet::Arrival;
 use super::stream::Parts;
 use super::tls::{Heard, Secure};
@@ -37,6 +38,8 @@ struct Socket {
     paused: Option<OwnedReadHalf>,
     /// A task waits until the client takes more.
     blocked: bool,
+    /// Free again when the socket is closed.
+    _seat: Seat,
 }
 
 /// All sockets of a worker, at the index of their token.
@@ -85,12 +88,11 @@ enum ReadEnd {
 impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
-        let Arrival { stream, hello, peer, rest } = arrival;
+        let Arrival { stream, hello, peer, rest, seat } = arrival;
         let Parts { tcp, tls } = stream;
         let stream = match TcpStream::from_std(tcp) {
             Ok(stream) => stream,
             Err(error) => {
-                self.gate.left();
                 return tracing::error!(%peer, "a connection could not move in: {error}");
             }
         };
@@ -102,7 +104,8 @@ impl Worker {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
         }
         let (write, paused) = (Rc::new(write), None);
-        self.sockets.borrow_mut().add(Socket { token, write, tls, rest, paused, blocked: false });
+        let socket = Socket { token, write, tls, rest, paused, blocked: false, _seat: seat };
+        self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
     }
 
@@ -274,7 +277,7 @@ impl Worker {
     fn wait_writable(self: &Rc<Self>, token: Token, write: Rc<OwnedWriteHalf>) {
         let worker = self.clone();
         spawn_local(async move {
-            let waited = tokio::time::timeout(worker.outbox_wait, write.writable()).await;
+            let waited = tokio::time::timeout(worker.outbox_wait.get(), write.writable()).await;
             if let Some(socket) = worker.sockets.borrow_mut().get(token) {
                 socket.blocked = false;
             }
@@ -309,7 +312,6 @@ impl Worker {
         }
         linger(socket.write.as_ref().as_ref()).await;
         drop(socket);
-        self.gate.left();
         self.lingering.update(|count| count - 1);
         self.end_turn();
     }

@@ -1,4 +1,4 @@
-//! Accepting: each connection is greeted on its own, within the budget of `limits.connections`.
+//! Accepting: each connection is greeted on its own, if there is a place for it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,16 +19,12 @@ pub async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) 
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if !worker.gate.enter() {
-                    tracing::warn!(%peer, "refused: limits.connections are in use");
-                    continue;
+                if let Some(seat) = worker.gate.enter(peer) {
+                    let (worker, door) = (worker.clone(), door.clone());
+                    spawn_local(async move {
+                        greet::greet(&worker, &door, stream, peer, seat).await;
+                    });
                 }
-                let (worker, door) = (worker.clone(), door.clone());
-                spawn_local(async move {
-                    if !greet::greet(&worker, &door, stream, peer).await {
-                        worker.gate.left();
-                    }
-                });
             }
             Err(error) => {
                 tracing::error!("a connection could not be accepted: {error}");

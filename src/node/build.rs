@@ -9,20 +9,18 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, ByCertificate, Chain, Directory,
-    Flapping, FlappingLimits, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Access, Config, Provider};
+use crate::config::{Access, Config, Limits, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http::{self, HttpState};
+use crate::http;
 use crate::metrics::Metrics;
-use crate::model::certificate::IdentityTemplate;
 use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::tls::Tls;
-use crate::net::{self, Gate, Mail, Mailbox, Stores};
+use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
@@ -30,6 +28,7 @@ use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
+use super::auth::authentication;
 use super::doors::{Doors, Entrance};
 use super::sweep::Sweeper;
 
@@ -55,11 +54,11 @@ pub struct Node {
 }
 
 /// What everything stands on.
-struct Base {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+pub(super) struct Base {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
@@ -71,11 +70,12 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base);
+    let mut auth = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
+    guard(&base, &mut auth, &bans);
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, (&auth, &bans), &stop)?;
@@ -84,7 +84,7 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &stop);
+    serve_http(http, &base, &auth, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
@@ -145,9 +145,10 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
-fn authentication(base: &Base) -> Auth {
+/// What accounts stand on.
+fn account_parts(base: &Base) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
-    let parts = auth::Parts {
+    auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
@@ -156,30 +157,7 @@ fn authentication(base: &Base) -> Auth {
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
-    };
-    let auth = match base.config.auth.provider.has(Provider::Open) {
-        true => Auth::open(parts),
-        false => Auth::accounts(parts),
-    };
-    chained(auth, &base.config)
-}
-
-/// Certificates are asked in their place of the list.
-fn chained(mut auth: Auth, config: &Config) -> Auth {
-    let Some(template) = IdentityTemplate::parse(&config.tls.identity) else { return auth };
-    let providers = &config.auth.provider.0;
-    if providers.contains(&Provider::Certificate) {
-        let certificates = Arc::new(ByCertificate(template)) as Arc<dyn Authenticator>;
-        let provider = |provider: &Provider| match provider {
-            Provider::Certificate => certificates.clone(),
-            _ => auth.authenticator.clone(),
-        };
-        auth.authenticator = Arc::new(Chain(providers.iter().map(provider).collect()));
     }
-    if !providers.contains(&Provider::Accounts) {
-        auth.directory = Arc::new(Directory::everyone());
-    }
-    auth
 }
 
 /// Users that are there already keep the password they have.
@@ -212,29 +190,17 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
-/// Providers are asked through the guard.
-fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
-    let limits = guard_limits(&base.config.guard);
+/// Bans and patience with wrong passwords stand before the providers, for every kind of login.
+fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) {
+    let limits = guard_limits(&base.config.limits.wrong_passwords);
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    Arc::new(Guard::new(inner, clock, limits, rand::random()))
+    let guard = Guard::new(inner, bans.clone(), clock, limits, rand::random());
+    auth.authenticator = Arc::new(guard);
 }
 
-fn guard_limits(guard: &config::Guard) -> GuardLimits {
-    GuardLimits {
-        per_login: guard.wrong_passwords,
-        per_address: guard.wrong_passwords_per_ip,
-        window: guard.wrong_passwords_window.0,
-    }
-}
-
-fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
-    FlappingLimits {
-        per_client: guard.flapping_per_client,
-        per_user: guard.flapping_per_user,
-        per_address: guard.flapping_per_ip,
-        window: guard.flapping_window.0,
-        ban: guard.flapping_ban.0,
-    }
+fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
+    let WrongPasswords { per_user, per_ip, window } = limits;
+    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
 /// What a reload can change.
@@ -244,23 +210,50 @@ fn live(config: &Config) -> Result<Live, String> {
         policy: Policy { plain_allowed: config.acl.default == Access::Allow },
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
+        outbox_wait: config.limits.outbox_wait.0,
+        store_queue_bytes_max: config.limits.store_queue.0,
     })
 }
 
+/// Who may come in; a reload can change it, too.
+fn admission(limits: &Limits) -> AdmissionLimits {
+    let flapping = &limits.flapping;
+    AdmissionLimits {
+        connections_max: limits.connections,
+        connections_per_ip_max: nonzero(limits.connections_per_ip),
+        unauthenticated_max: limits.unauthenticated,
+        connect_wait: limits.connect_wait.0,
+        connect_rate: limits.connect_rate.0,
+        connect_rate_per_ip: limits.connect_rate_per_ip.0,
+        connect_queue_max: limits.connect_queue,
+        flapping: FlappingLimits {
+            window: flapping.window.0,
+            per_client_max: nonzero(flapping.per_client),
+            per_user_max: nonzero(flapping.per_user),
+            per_ip_max: nonzero(flapping.per_ip),
+            ban: flapping.ban.0,
+        },
+    }
+}
+
+/// In settings 0 is no limit.
+fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
+    (number != N::default()).then_some(number)
+}
+
 fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+    let limits = &base.config.limits;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guarded(base, auth),
+        authenticator: auth.authenticator.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
-        flapping: Flapping::default(),
-        flapping_limits: ArcSwap::from_pointee(flapping_limits(&base.config.guard)),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
-        connect_wait: base.config.limits.connect_wait.0,
-        connections_max: base.config.limits.connections,
+        admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
-        connections: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -284,9 +277,10 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<Entrance>, base: &Base, stop: &Arc<Notify>) {
+fn serve_http(listeners: Vec<Entrance>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
+    let state = super::pages::state(base, auth);
     for (listener, door) in listeners {
-        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+        let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
             if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
@@ -303,7 +297,6 @@ fn start_workers(
     gate: &Arc<Gate>,
     mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
-    let limits = &base.config.limits;
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: base.metrics.clone(),
@@ -327,8 +320,6 @@ fn start_workers(
             gate: gate.clone(),
             clock: base.clock.clone(),
             stores: stores.clone(),
-            store_queue_bytes_max: limits.store_queue.0,
-            outbox_wait: limits.outbox_wait.0,
         };
         start_worker(start)?;
     }

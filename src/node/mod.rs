@@ -1,8 +1,10 @@
 //! Life and death of a broker process: builds all parts from the configuration, starts them in
 //! order, waits for the signal, drains, stops them in order.
 
+mod auth;
 mod build;
 mod doors;
+mod pages;
 mod sweep;
 
 use std::process::ExitCode;

@@ -98,6 +98,14 @@ struct Peer {
     wants_reasons: bool,
 }
 
+/// What the CONNACK tells this client: it holds as long as the connection, whatever is reloaded.
+#[derive(Clone, Copy, Debug)]
+struct Promised {
+    receive_maximum: u16,
+    packet_bytes_max: u32,
+    server_keep_alive_secs: Option<u16>,
+}
+
 /// One client. See the module's documentation.
 pub struct Session {
     key: SessionKey,
@@ -109,7 +117,7 @@ pub struct Session {
     /// How long the MQTT session outlives the connection; zero for a clean session.
     expiry: Duration,
     keep_alive: KeepAlive,
-    keep_alive_asked_secs: u16,
+    promised: Promised,
     settle: Settle,
     /// The inbox is read out as JSON envelopes.
     envelope: bool,
@@ -212,10 +220,16 @@ impl Session {
 
     /// False while too much of this client's requests is unanswered: the socket is not read then,
     /// so the client's own TCP holds it back.
-    pub fn wants_input(&self, settings: &Settings) -> bool {
+    pub fn wants_input(&self) -> bool {
+        let max = usize::from(self.promised.receive_maximum);
         self.phase == Phase::Active
             && self.awaiting.len() < AWAITING_COUNT_MAX
-            && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(settings))
+            && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(max))
+    }
+
+    /// The largest packet that this client may send.
+    pub fn packet_bytes_max(&self) -> u32 {
+        self.promised.packet_bytes_max
     }
 
     pub fn key(&self) -> &SessionKey {

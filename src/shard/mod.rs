@@ -22,6 +22,7 @@ mod wire;
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use slab::Slab;
 
@@ -60,6 +61,10 @@ pub struct Live {
     pub policy: Policy,
     pub devices_max: u32,
     pub outbox_bytes_max: usize,
+    /// A connection that takes nothing for this long is closed.
+    pub outbox_wait: Duration,
+    /// Bytes of publishes that wait for the store before connections are read no further.
+    pub store_queue_bytes_max: u64,
 }
 
 /// What all workers share. Only the subscriptions change.

@@ -23,7 +23,7 @@ impl Conn {
     /// A client that does not take its answers gets no more of them: what it sends next waits.
     fn wants_input(&self, live: &Live) -> bool {
         let room = self.out.len() < live.outbox_bytes_max;
-        room && self.asking.is_none() && self.session.wants_input(&live.settings)
+        room && self.asking.is_none() && self.session.wants_input()
     }
 }
 
@@ -42,7 +42,7 @@ impl Shard {
             if !conn.wants_input(&self.live) || self.effects.is_full() {
                 return Taken { bytes: taken, paused: true };
             }
-            let (version, max) = (conn.session.version(), self.live.settings.packet_bytes_max);
+            let (version, max) = (conn.session.version(), conn.session.packet_bytes_max());
             match decode(&data[taken..], version, max) {
                 Ok(None) => return Taken { bytes: taken, paused: false },
                 Ok(Some((packet, length))) => {

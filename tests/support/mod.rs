@@ -13,12 +13,15 @@ pub mod connect;
 pub mod history;
 pub mod log;
 pub mod metrics;
+pub mod page;
 pub mod postgres;
 pub mod proxy;
 pub mod python;
 pub mod random;
+pub mod redis;
 pub mod strace;
 pub mod tls;
+pub mod tokens;
 pub mod wire;
 pub mod words;
 

@@ -250,6 +250,8 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
         policy: Policy { plain_allowed: true },
         devices_max: 8,
         outbox_bytes_max: OUTBOX_BYTES_MAX,
+        outbox_wait: Duration::from_secs(30),
+        store_queue_bytes_max: u64::MAX,
     };
     Shard::new(0, Arc::new(shared), Arc::new(live), 7)
 }

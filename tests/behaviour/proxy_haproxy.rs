@@ -47,7 +47,7 @@ fn the_clients_own_address_is_seen_through_haproxy() {
         let wrong = Connect::v311("bob", "guess").password("wrong");
         let (_, ack) = wrong.try_from([127, 0, 0, 7].into(), port).expect("an answer");
         assert_eq!(ack.code, 4);
-        broker.log.wait_for(&["connection refused", "bob", "peer=127.0.0.7:"]);
+        broker.log.wait_for(&["connection refused", "bob", "\"peer\":\"127.0.0.7:"]);
         phone.expect_marker_from(&mut Connect::v5("bob", "post").open(port), "alice");
     }
 }

@@ -21,8 +21,8 @@ fn peer(broker: &Broker, name: &str, header: &[u8]) -> String {
     let (_, ack) = connect.try_on(behind(broker.mqtt, header)).expect("an answer");
     assert_eq!(ack.code, 0x86);
     let line = broker.log.wait_for(&["connection refused", name]);
-    let peer = line.split_whitespace().find_map(|word| word.strip_prefix("peer="));
-    peer.expect("a peer in the line").to_owned()
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    line["peer"].as_str().expect("a peer in the line").to_owned()
 }
 
 fn closed(mut tcp: TcpStream) {

@@ -3,6 +3,8 @@
 //! All label values exist from the start, so a figure that is absent is one that does not exist,
 //! and the hot path finds its counter by index: no lock, no map.
 
+mod login;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason};
 use crate::store::Removal;
@@ -118,6 +122,7 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    pub logins: LoginMetrics,
 }
 
 impl Default for Metrics {
@@ -164,6 +169,7 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            logins: LoginMetrics::new(r),
             registry: all,
         }
     }

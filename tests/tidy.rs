@@ -17,12 +17,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("shard",   &["auth", "broker", "metrics", "model", "mqtt", "session", "store"]),
     // Edges.
     ("clock",   &["model"]),
-    ("config",  &["model"]),
+    // The rules of the policy are part of the settings, and are checked with them.
+    ("config",  &["broker", "model"]),
     ("log",     &["config"]),
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "model", "store"]),
+    ("auth",    &["clock", "config", "metrics", "model", "store"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
     ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",

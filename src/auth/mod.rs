@@ -3,6 +3,7 @@
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
 //! - [`certificate`]: the client certificate of the TLS connection
+//! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
@@ -20,6 +21,7 @@ pub mod certificate;
 pub mod chain;
 pub mod directory;
 pub mod guard;
+pub mod http;
 pub mod jwt;
 pub mod open;
 pub mod password;
@@ -43,6 +45,7 @@ pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
+pub use http::MemberApi;
 pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
@@ -50,7 +53,7 @@ pub use recall::Recall;
 pub use redis::Redis;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason, Stamp};
+use crate::model::{ClientId, Identity, Reason, Stamp, Uid};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -127,10 +130,21 @@ impl AuthError {
         AuthError::Unavailable { retry_after: Duration::from_secs(5) };
     pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
 
+    /// When the same login may succeed; `None`: never.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            AuthError::NotMine | AuthError::BadLogin | AuthError::Expired => None,
+            AuthError::Unavailable { retry_after }
+            | AuthError::Busy { retry_after }
+            | AuthError::Banned { retry_after }
+            | AuthError::TooMany { retry_after } => Some(retry_after),
+        }
+    }
+
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
-            AuthError::Expired => Reason::NotAuthorized,
+            AuthError::Expired => Reason::LoginExpired,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
             AuthError::Banned { .. } => Reason::Banned,
@@ -148,6 +162,9 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
+
+    /// What is remembered of this user's logins counts no more: the next one is checked anew.
+    fn forget(&self, _uid: &Uid) {}
 }
 
 /// What logins and accounts stand on.

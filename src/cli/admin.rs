@@ -69,5 +69,6 @@ pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
         hasher: Arc::new(Hasher::new(1)),
         kick: Arc::new(|_| {}),
     };
-    Ok(Desk { book: Auth::accounts(parts).book, bans, health: Arc::new(Health::new(clock)) })
+    let health = Arc::new(Health::new(clock));
+    Ok(Desk { book: Auth::accounts(parts).book, bans, health, member_api: None })
 }

@@ -170,7 +170,7 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
-            Answer::Status { .. } | Answer::Bans { .. } => {
+            Answer::Status { .. } | Answer::Bans { .. } | Answer::AuthState { .. } => {
                 return Err(Failure::unavailable("the broker answered something else"));
             }
             Answer::Refused { code: Refusal::Failed, words } => {
@@ -282,7 +282,8 @@ mod tests {
     async fn a_running_broker_does_it_and_the_store_is_left_alone() {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
-        let desk = Desk { book, bans, health: Arc::new(Health::new(bench.clock.clone())) };
+        let health = Arc::new(Health::new(bench.clock.clone()));
+        let desk = Desk { book, bans, health, member_api: None };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::check_listen::listeners;
 use super::{Config, Size, Span};
+use crate::broker::policy::Rule;
 use crate::model::InboxPattern;
 use crate::model::limit::{PACKET_IDS_PER_LOG, PUBLISH_RING_COUNT_MAX};
+use crate::model::target::Interest;
 
 /// The largest packet there is (MQTT 5, section 2.1.4).
 const PACKET_BYTES_MAX: u64 = 268_435_455 + 5;
@@ -22,6 +24,7 @@ pub fn contradictions(config: &Config) -> Vec<String> {
     let mut wrong = Vec::new();
     listeners(config, &mut wrong);
     inboxes(config, &mut wrong);
+    rules(config, &mut wrong);
     zeros(config, &mut wrong);
     bounds(config, &mut wrong);
     tokens::contradictions(config, &mut wrong);
@@ -50,12 +53,35 @@ fn inboxes(config: &Config, wrong: &mut Vec<String>) {
     }
 }
 
+/// One line per wrong rule, so that all of them can be mended at once.
+fn rules(config: &Config, wrong: &mut Vec<String>) {
+    let topics = InboxPattern::parse(&config.topics.inbox);
+    for (n, text) in config.acl.rules.iter().enumerate() {
+        let interest = text.topic.as_ref().and_then(|topic| topics.as_ref()?.interest(topic).ok());
+        match Rule::parse(n + 1, text) {
+            Err(error) => wrong.push(error.to_string()),
+            Ok(_) if matches!(interest, Some(Interest::Inbox(_) | Interest::Envelope(_))) => {
+                wrong.push(format!(
+                    "acl.rules: rule {} ({text}): that topic is an inbox: write send and to, as \
+                     in {{ allow = \"send\", to = \"bob\" }}; nobody reads another's inbox",
+                    n + 1
+                ));
+            }
+            Ok(_) => {}
+        }
+    }
+}
+
 fn zeros(config: &Config, wrong: &mut Vec<String>) {
     let Config { auth, inbox, limits, proxy, store, tls, .. } = config;
     let zero = |span: Span| span.0 == Duration::ZERO;
     let none = |size: Size| size.0 == 0;
     for (key, is_zero) in [
         ("auth.hashes_at_once", auth.hashes_at_once == 0),
+        ("auth.http.timeout", zero(auth.http.timeout)),
+        ("auth.http.concurrency", auth.http.concurrency == 0),
+        ("auth.http.remembered_max", auth.http.remembered_max == 0),
+        ("auth.http.failures", auth.http.failures == 0),
         ("inbox.retention", zero(inbox.retention)),
         ("inbox.messages_max", inbox.messages_max == 0),
         ("inbox.device_ttl", zero(inbox.device_ttl)),
@@ -123,12 +149,15 @@ mod tests {
         for (text, key) in [
             ("inbox.settle = \"3s\"", "inbox.settle_max"),
             ("topics.inbox = \"{uid}/x\"", "topics.inbox"),
+            ("acl.rules = [{ allow = \"all\", topic = \"a/{x}\" }]", "rule 1 (allow all a/{x})"),
+            ("acl.rules = [{ allow = \"all\", topic = \"{uid}\" }]", "is an inbox"),
             ("store.url = \"mysql://x\"", "store.url"),
             ("limits.connections = 0", "limits.connections: 0"),
             ("inbox.retention = \"0s\"", "inbox.retention: 0"),
             ("limits.packet = \"10B\"", "limits.packet"),
             ("limits.receive_maximum = 65", "limits.receive_maximum"),
             ("limits.send_maximum = 40000", "limits.send_maximum"),
+            ("auth.http.concurrency = 0", "auth.http.concurrency: 0"),
             ("limits.flapping.ban = \"366d\"", "limits.flapping.ban"),
             ("limits.logins = 0", "limits.logins: 0"),
         ] {

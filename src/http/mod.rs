@@ -55,7 +55,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpState {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    /// Of users, as they ask themselves.
     pub logins: Arc<Logins>,
+    /// Of users, as a router asks for all of them from one address.
+    pub router_logins: Arc<Logins>,
     pub advertised: Arc<Advertised>,
     pub startalk: Arc<Startalk>,
 }
@@ -166,10 +169,12 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(ManualClock::default());
+        let logins = Arc::new(Logins::new(Arc::new(Open), clock.clone(), 100));
         let state = HttpState {
             metrics: Arc::new(Metrics::default()),
-            health: Arc::new(Health::new(clock.clone())),
-            logins: Arc::new(Logins::new(Arc::new(Open), clock, 100)),
+            health: Arc::new(Health::new(clock)),
+            logins: logins.clone(),
+            router_logins: logins,
             advertised: Arc::default(),
             startalk: Arc::default(),
         };

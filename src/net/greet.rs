@@ -10,7 +10,9 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{Authenticator, BanBook, Certificate, Credentials, Directory};
+use crate::auth::{AuthError, Authenticator, BanBook, Certificate, Credentials, Directory};
+use crate::broker::Action;
+use crate::broker::policy::Denial;
 use crate::clock::Clock;
 use crate::metrics::{Flapper, Metrics, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
@@ -275,11 +277,22 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
     };
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
-    let hello =
-        Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
-            .map_err(|(reason, words)| refusal(reason, words))?;
+    if identity.expires_at.is_some_and(|at| at <= gate.clock.stamp()) {
+        return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
+    }
+    let live = gate.live.load();
+    let hello = Hello::new(connect, identity, &live.settings, || gate.assign_client_id())
+        .map_err(|(reason, words)| refusal(reason, words))?;
+    may_leave_will(&live, &hello)
+        .map_err(|(reason, words)| refusal(reason, format!("the will: {words}")))?;
     gate.ban_flapper(gate.admission.device_connects(&hello.key));
     Ok(hello)
+}
+
+/// A will is asked about when it is left, and again when it is sent.
+fn may_leave_will(live: &Live, hello: &Hello) -> Result<(), Denial> {
+    let action = hello.will.as_ref().map(|will| Action::Publish(&will.target));
+    action.map_or(Ok(()), |action| live.policy.may(&hello.identity, action))
 }
 
 /// Asks the authenticator when it is this login's turn.

@@ -64,7 +64,7 @@ impl Secure {
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(_) => {
                     let processed = self.process();
-                    // Answers of TLS itself; what the socket does not take leaves later.
+                    // Answers of TLS itself; what the socket does not take leaves with the rest.
                     self.send(tcp)?;
                     processed.map_err(io::Error::other)?;
                 }

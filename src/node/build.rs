@@ -9,14 +9,15 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
+    MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Limits, WrongPasswords};
+use crate::config::{Config, Limits, Provider, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::tls::Tls;
@@ -30,6 +31,7 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 use super::Serving;
 use super::auth::authentication;
 use super::doors::{Doors, Entrance};
+use super::pages;
 use super::sweep::Sweeper;
 
 /// Reads of logs that run at the same time.
@@ -70,21 +72,22 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let mut auth = authentication(&base.config, account_parts(&base)).await?;
+    let member_api = member_api(&base)?;
+    let parts = account_parts(&base, member_api.clone());
+    let auth = authentication(&base.config, parts, member_api.clone()).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    guard(&base, &mut auth, &bans);
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, (&auth, &bans), &stop)?;
+    serve_control(&data, &base, (&auth, &bans, member_api), &stop)?;
     let serving = doors.serving(data)?;
     let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
     let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &auth, &stop);
+    serve_http(http, &pages::state(&base, &gate, guard(&base, &auth, &bans, Peers::Router)), &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
@@ -145,8 +148,16 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
+/// The member API, if logins are checked there.
+fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
+    let Config { auth, .. } = &base.config;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let make = || MemberApi::new(&auth.http, clock, metrics, tokio::runtime::Handle::current());
+    auth.provider.has(Provider::Http).then(make).transpose().map(|api| api.map(Arc::new))
+}
+
 /// What accounts stand on.
-fn account_parts(base: &Base) -> auth::Parts {
+fn account_parts(base: &Base, forgetting: Option<Arc<MemberApi>>) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
     auth::Parts {
         store: base.store.clone(),
@@ -154,6 +165,9 @@ fn account_parts(base: &Base) -> auth::Parts {
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
         kick: Arc::new(move |uid| {
+            if let Some(api) = &forgetting {
+                api.forget(&uid);
+            }
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
@@ -190,12 +204,22 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// Who is at the other end of the connections whose logins are checked.
+enum Peers {
+    Clients,
+    /// The legacy router: all its users come from one address, which must not pause for one.
+    Router,
+}
+
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
-fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) {
+fn guard(base: &Base, auth: &Auth, bans: &Arc<BanBook>, peers: Peers) -> Arc<Guard> {
     let limits = guard_limits(&base.config.limits.wrong_passwords);
+    let limits = match peers {
+        Peers::Clients => limits,
+        Peers::Router => GuardLimits { per_address: 0, ..limits },
+    };
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    let guard = Guard::new(inner, bans.clone(), clock, limits, rand::random());
-    auth.authenticator = Arc::new(guard);
+    Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
 }
 
 fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
@@ -203,11 +227,16 @@ fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
     GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
+fn policy(config: &Config) -> Result<Policy, String> {
+    let acl = &config.acl;
+    Policy::new(acl.default, acl.inbox, &acl.rules).map_err(|error| error.to_string())
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
         settings: settings(config)?,
-        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        policy: policy(config)?,
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
         outbox_wait: config.limits.outbox_wait.0,
@@ -246,7 +275,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guard(base, auth, bans, Peers::Clients),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -262,12 +291,12 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
 fn serve_control(
     data: &Path,
     base: &Base,
-    (auth, bans): (&Auth, &Arc<BanBook>),
+    (auth, bans, member_api): (&Auth, &Arc<BanBook>, Option<Arc<MemberApi>>),
     stop: &Arc<Notify>,
 ) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
     let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
-    let desk = Desk { book, bans, health };
+    let desk = Desk { book, bans, health, member_api };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {
@@ -277,8 +306,7 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<Entrance>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
-    let state = super::pages::state(base, auth);
+fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
     for (listener, door) in listeners {
         let state = state.clone();
         let stop = stop.clone();

@@ -4,6 +4,7 @@
 
 mod accounts_cli;
 mod auth;
+mod auth_test_command;
 mod bad_input;
 mod bans;
 mod checktoken;
@@ -18,6 +19,8 @@ mod envelope;
 mod flapping;
 mod jwt_login;
 mod keepalive;
+mod member_api;
+mod member_api_outage;
 mod modes;
 mod offline;
 mod order;
@@ -26,6 +29,7 @@ mod postgres;
 mod proxy_haproxy;
 mod proxy_protocol;
 mod publish_ack_after_commit;
+mod push_app_login;
 mod qos;
 mod qos2_crash;
 mod readme;

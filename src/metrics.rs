@@ -300,12 +300,15 @@ impl Metrics {
         &self.tls_handshakes[result as usize]
     }
 
-    /// The server certificates in use, each with the second at which it expires.
+    /// The server certificates in use, each with the second at which it expires. Of several with
+    /// one name the first that does.
     pub fn set_certificates<'a>(&self, all: impl Iterator<Item = (&'a str, i64)>) {
         self.tls_cert_expiry.clear();
         for (certificate, until) in all {
             let label = [("certificate", certificate.to_owned())];
-            self.tls_cert_expiry.get_or_create_owned(&label).set(until);
+            let gauge = self.tls_cert_expiry.get_or_create_owned(&label);
+            let earliest = if gauge.get() == 0 { until } else { until.min(gauge.get()) };
+            gauge.set(earliest);
         }
     }
 

@@ -17,6 +17,7 @@ pub mod member_api;
 pub mod metrics;
 pub mod page;
 pub mod postgres;
+pub mod proxy;
 pub mod python;
 pub mod random;
 pub mod redis;

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::model::{QoS, Reason};
+use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
 
 /// A figure that only grows; cheap from any thread.
@@ -57,6 +57,8 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    last_reload_success: Gauge,
+    last_reload_secs: Gauge,
 }
 
 impl Default for Metrics {
@@ -79,6 +81,8 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
+            last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             registry: all,
         }
     }
@@ -87,6 +91,8 @@ impl Default for Metrics {
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
+const RELOADED: &str = "1 if the settings were taken at the last reload or the start, else 0";
+const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
 fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
@@ -163,6 +169,14 @@ impl Metrics {
 
     pub fn logins_refused(&self, reason: Reason) -> &Count {
         &self.logins_refused[reason as usize]
+    }
+
+    /// The settings were loaded again, or could not be.
+    pub fn reloaded(&self, success: bool, now: Stamp) {
+        self.last_reload_success.set(success.into());
+        if success {
+            self.last_reload_secs.set(now.0.div_euclid(1000));
+        }
     }
 
     /// The OpenMetrics text of `/metrics`.

@@ -12,6 +12,7 @@ mod exit;
 mod format;
 mod place;
 mod publish;
+mod reload;
 mod serve;
 mod subscribe;
 pub mod user;
@@ -52,6 +53,8 @@ enum Verb {
     },
     /// Keep users, devices and addresses out for a while
     Ban(ban::BanArgs),
+    /// Have the running broker load its settings again
+    Reload(reload::ReloadArgs),
     /// Check settings and show them
     Config(config::ConfigArgs),
     /// Measure a broker: any MQTT broker
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
         Verb::User { user, place } => place::user(user, place),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
+        Verb::Reload(args) => finish("reload", block_on(reload::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),
     }

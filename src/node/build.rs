@@ -11,13 +11,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Flapping, FlappingLimits, Guard,
-    GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, BanBook, BanParts, Flapping, FlappingLimits, Guard, GuardLimits,
+    Hasher, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Access, Config, Provider};
-use crate::control::{ControlSocket, Desk};
+use crate::control::{self, Audit, ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
@@ -29,8 +29,9 @@ use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
-use super::Serving;
+use super::reload::{self, Reloader};
 use super::sweep::Sweeper;
+use super::{Serving, Start};
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
 const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
@@ -50,6 +51,8 @@ pub struct Node {
     pub gate: Arc<Gate>,
     pub health: Arc<Health>,
     pub stop: Arc<Notify>,
+    pub reloader: Arc<Reloader>,
+    pub audit: Arc<Audit>,
     /// Comes when the store can't go on, with the words why.
     pub store_failed: oneshot::Receiver<String>,
     _lock: DataLock,
@@ -64,9 +67,14 @@ struct Base {
     mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
+    hasher: Arc<Hasher>,
+    /// The settings as reloads leave them.
+    live_config: Arc<ArcSwap<Config>>,
 }
 
-pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
+pub async fn build(start: Start) -> Result<Node, String> {
+    let Start { loaded, load, log, mode, .. } = start;
+    let config = loaded.config.clone();
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
     let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
@@ -77,16 +85,60 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    let gate = gate(&base, &auth, &bans)?;
+    let guard = guarded(&base, &auth);
+    let gate = gate(&base, &auth, (&guard, &bans))?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, (&auth, &bans), &stop)?;
+    let audit = Arc::new(Audit::open(&data, base.clock.clone())?);
+    let reloader = Arc::new(Reloader::new(
+        load,
+        loaded,
+        reload::Parts {
+            gate: gate.clone(),
+            mailboxes: base.mailboxes.clone(),
+            guard,
+            hasher: base.hasher.clone(),
+            config: base.live_config.clone(),
+            audit: audit.clone(),
+            log,
+            metrics: base.metrics.clone(),
+            clock: base.clock.clone(),
+        },
+    ));
+    let desk = Desk {
+        book: auth.book.clone(),
+        bans,
+        health: base.health.clone(),
+        audit: audit.clone(),
+        reload: Some(reload_hook(&reloader)),
+    };
+    serve_control(&data, desk, &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     serve_http(http, &base, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
-    Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
+    Ok(Node {
+        serving,
+        committer,
+        mailboxes,
+        gate,
+        health,
+        stop,
+        reloader,
+        audit,
+        store_failed,
+        _lock: data_lock,
+    })
+}
+
+/// The command's way to a reload.
+fn reload_hook(reloader: &Arc<Reloader>) -> control::Reload {
+    let reloader = reloader.clone();
+    Arc::new(move || {
+        let reloader = reloader.clone();
+        Box::pin(async move { reloader.reload().await })
+    })
 }
 
 /// Binds every address of one key. Port 0 takes a free one.
@@ -146,7 +198,10 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
             _ = failed.send(format!("the store cannot go on: {error}"));
         }
     });
-    let base = Base { config, clock, metrics, health, mailboxes, store, committer };
+    let hasher = Arc::new(Hasher::new(config.auth.hashes_at_once));
+    let live_config = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let base =
+        Base { config, clock, metrics, health, mailboxes, store, committer, hasher, live_config };
     Ok((base, store_failed))
 }
 
@@ -179,7 +234,7 @@ fn authentication(base: &Base) -> Auth {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
-        hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
+        hasher: base.hasher.clone(),
         kick: Arc::new(move |uid| {
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
@@ -222,13 +277,13 @@ fn settings(config: &Config) -> Result<Settings, String> {
 }
 
 /// Providers are asked through the guard.
-fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
+fn guarded(base: &Base, auth: &Auth) -> Arc<Guard> {
     let limits = guard_limits(&base.config.guard);
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
     Arc::new(Guard::new(inner, clock, limits, rand::random()))
 }
 
-fn guard_limits(guard: &config::Guard) -> GuardLimits {
+pub(super) fn guard_limits(guard: &config::Guard) -> GuardLimits {
     GuardLimits {
         per_login: guard.wrong_passwords,
         per_address: guard.wrong_passwords_per_ip,
@@ -236,7 +291,7 @@ fn guard_limits(guard: &config::Guard) -> GuardLimits {
     }
 }
 
-fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
+pub(super) fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
     FlappingLimits {
         per_client: guard.flapping_per_client,
         per_user: guard.flapping_per_user,
@@ -247,7 +302,7 @@ fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
 }
 
 /// What a reload can change.
-fn live(config: &Config) -> Result<Live, String> {
+pub(super) fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
         settings: settings(config)?,
         policy: Policy { plain_allowed: config.acl.default == Access::Allow },
@@ -258,9 +313,13 @@ fn live(config: &Config) -> Result<Live, String> {
     })
 }
 
-fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+fn gate(
+    base: &Base,
+    auth: &Auth,
+    (guard, bans): (&Arc<Guard>, &Arc<BanBook>),
+) -> Result<Arc<Gate>, String> {
     Ok(Arc::new(Gate {
-        authenticator: guarded(base, auth),
+        authenticator: guard.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -277,15 +336,8 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     }))
 }
 
-fn serve_control(
-    data: &Path,
-    base: &Base,
-    (auth, bans): (&Auth, &Arc<BanBook>),
-    stop: &Arc<Notify>,
-) -> Result<(), String> {
+fn serve_control(data: &Path, desk: Desk, stop: &Arc<Notify>) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
-    let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
-    let desk = Desk { book, bans, health };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {
@@ -383,6 +435,6 @@ fn sweeper(base: &Base) -> Sweeper {
         committer: base.committer.clone(),
         mailboxes: base.mailboxes.clone(),
         metrics: base.metrics.clone(),
-        config: base.config.clone(),
+        config: base.live_config.clone(),
     }
 }

@@ -1,0 +1,113 @@
+//! Reloading: everything that can fail is prepared for all parts first; then all parts get what was
+//! prepared, which cannot fail. So either all of it holds or nothing has changed.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Mutex;
+use tracing_subscriber::EnvFilter;
+
+use crate::auth::{FlappingLimits, Guard, GuardLimits, Hasher};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::load::Loaded;
+use crate::config::reload::{Change, change};
+use crate::control::{Audit, Reloaded};
+use crate::log;
+use crate::metrics::Metrics;
+use crate::net::{Gate, Mail, Mailbox};
+use crate::shard::Live;
+
+use super::build::{flapping_limits, guard_limits, live};
+
+/// Loads the settings from where the start had them, checked as at the start.
+pub type Load = Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync>;
+
+/// The parts that can be told anew.
+pub struct Parts {
+    pub gate: Arc<Gate>,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
+    pub guard: Arc<Guard>,
+    pub hasher: Arc<Hasher>,
+    /// Read by those who ask again each time, as the sweeper.
+    pub config: Arc<ArcSwap<Config>>,
+    pub audit: Arc<Audit>,
+    pub log: log::Running,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
+}
+
+pub struct Reloader {
+    load: Load,
+    /// One reload at a time.
+    holding: Mutex<Loaded>,
+    parts: Parts,
+}
+
+/// What is handed out when all of it is there.
+struct Prepared {
+    change: Change,
+    live: Live,
+    guard: GuardLimits,
+    flapping: FlappingLimits,
+    filter: EnvFilter,
+    audit: File,
+}
+
+impl Reloader {
+    pub fn new(load: Load, holding: Loaded, parts: Parts) -> Reloader {
+        parts.metrics.reloaded(true, parts.clock.stamp());
+        Reloader { load, holding: Mutex::new(holding), parts }
+    }
+
+    /// Loads the settings again and takes those that need no restart.
+    ///
+    /// # Errors
+    /// In words, with everything as it was.
+    pub async fn reload(&self) -> Result<Reloaded, String> {
+        let mut holding = self.holding.lock().await;
+        let prepared = self.prepare(&holding);
+        self.parts.metrics.reloaded(prepared.is_ok(), self.parts.clock.stamp());
+        let prepared = prepared
+            .inspect_err(|words| tracing::error!("not reloaded, nothing has changed: {words}"))?;
+        let (loaded, reloaded) = self.apply(prepared);
+        *holding = loaded;
+        let Reloaded { live, restart } = &reloaded;
+        tracing::info!(live = live.join(" "), restart = restart.join(" "), "settings reloaded");
+        Ok(reloaded)
+    }
+
+    /// Everything that can fail.
+    fn prepare(&self, holding: &Loaded) -> Result<Prepared, String> {
+        let change = change(holding, (self.load)()?)?;
+        let config = &change.loaded.config;
+        Ok(Prepared {
+            live: live(config)?,
+            guard: guard_limits(&config.guard),
+            flapping: flapping_limits(&config.guard),
+            filter: log::filter(&config.log.level).map_err(|error| error.to_string())?,
+            audit: self.parts.audit.reopen()?,
+            change,
+        })
+    }
+
+    /// Nothing here can fail.
+    fn apply(&self, prepared: Prepared) -> (Loaded, Reloaded) {
+        let Prepared { change, live, guard, flapping, filter, audit } = prepared;
+        let parts = &self.parts;
+        let Change { loaded, live: keys, restart } = change;
+        let live = Arc::new(live);
+        parts.gate.live.store(live.clone());
+        parts.mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Live(live.clone())]));
+        parts.guard.set_limits(guard);
+        parts.gate.flapping_limits.store(Arc::new(flapping));
+        if keys.iter().any(|key| key == "auth.hashes_at_once") {
+            parts.hasher.set_at_once(loaded.config.auth.hashes_at_once);
+        }
+        parts.config.store(Arc::new(loaded.config.clone()));
+        parts.log.set(filter);
+        parts.audit.change(audit);
+        (loaded, Reloaded { live: keys, restart })
+    }
+}

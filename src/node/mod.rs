@@ -5,6 +5,7 @@ mod build;
 mod reload;
 mod sweep;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -88,6 +89,8 @@ struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
+    /// Then SIGHUP says that it is gone.
+    on_terminal: bool,
 }
 
 impl Signals {
@@ -97,17 +100,22 @@ impl Signals {
             term: watch(SignalKind::terminate())?,
             int: watch(SignalKind::interrupt())?,
             hup: watch(SignalKind::hangup())?,
+            on_terminal: std::io::stdin().is_terminal(),
         })
     }
 
-    /// A signal ends the broker well; a store that can't go on ends it with words. SIGHUP reloads.
+    /// A signal ends the broker well; a store that can't go on ends it with words. SIGHUP reloads,
+    /// except on a terminal.
     async fn wait_for_end(&mut self, node: &mut Node) -> Option<String> {
         loop {
             tokio::select! {
                 _ = self.term.recv() => return None,
                 _ = self.int.recv() => return None,
                 failure = &mut node.store_failed => return Some(failure.unwrap_or_default()),
-                _ = self.hup.recv() => reload_by_signal(node).await,
+                _ = self.hup.recv() => match self.on_terminal {
+                    true => return None,
+                    false => reload_by_signal(node).await,
+                },
             }
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod accounts_cli;
+mod audit_log;
 mod auth;
 mod bad_input;
 mod bans;
@@ -15,6 +16,7 @@ mod empty_client_id;
 mod envelope;
 mod flapping;
 mod keepalive;
+mod log_format;
 mod modes;
 mod offline;
 mod order;
@@ -24,8 +26,11 @@ mod publish_ack_after_commit;
 mod qos;
 mod qos2_crash;
 mod readme;
+mod reload;
+mod reload_under_load;
 mod resend;
 mod retention;
+mod secrets;
 mod settle;
 mod shutdown;
 mod stamped_properties;

@@ -36,6 +36,25 @@ pub enum Dropped {
     Expired,
 }
 
+/// Why a connection was closed before it was heard. The name is the label `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// `limits.connections` are here.
+    Full,
+    /// `limits.connections_per_ip` are here from its address.
+    Address,
+    /// Others needed the place before it had said its CONNECT.
+    Unauthenticated,
+}
+
+/// Whom flapping got banned. The name is the label `target`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flapper {
+    Client,
+    User,
+    Address,
+}
+
 /// Counters of one family, one for each value of its label, found by index.
 type Labelled = Box<[Count]>;
 
@@ -49,9 +68,13 @@ pub struct Metrics {
     messages_removed: Labelled,
     connections_closed: Labelled,
     logins_refused: Labelled,
+    connections_refused: Labelled,
+    flapping_bans: Labelled,
     pub messages_committed: Count,
     pub connections: Gauge,
     pub connections_opened: Count,
+    pub connects_waiting: Gauge,
+    pub readers_throttled: Gauge,
     pub takeovers: Count,
     pub commits: Count,
     pub commit_records: Count,
@@ -73,9 +96,25 @@ impl Default for Metrics {
             messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
             connections_closed: by_reason(r, "connections_closed", CLOSED, &["client", "network"]),
             logins_refused: by_reason(r, "logins_refused", "CONNECT packets refused", &[]),
+            connections_refused: labelled(
+                r,
+                "connections_refused",
+                "Connections closed unheard",
+                "reason",
+                Refused::ALL.map(Refused::name),
+            ),
+            flapping_bans: labelled(
+                r,
+                "flapping_bans",
+                "Bans of those who connect too often",
+                "target",
+                Flapper::ALL.map(Flapper::name),
+            ),
             messages_committed: counter(r, "messages_committed", COMMITTED),
             connections: gauge(r, "connections", "Connections open now"),
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
+            connects_waiting: gauge(r, "connects_waiting", "CONNECTs that wait for their turn now"),
+            readers_throttled: gauge(r, "readers_throttled", THROTTLED),
             takeovers: counter(r, "takeovers", "Sessions taken over by another connection"),
             commits: counter(r, "commits", "Store transactions committed"),
             commit_records: counter(r, "commit_records", "Records written by transactions"),
@@ -93,6 +132,7 @@ const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost wi
                       else why the server closed it";
 const RELOADED: &str = "1 if the settings were taken at the last reload or the start, else 0";
 const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
+const THROTTLED: &str = "Connections that are read no further now for their publish rate";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
 fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
@@ -133,7 +173,39 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     gauge
 }
 
+impl Refused {
+    pub const ALL: [Refused; 3] = [Refused::Full, Refused::Address, Refused::Unauthenticated];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Refused::Full => "full",
+            Refused::Address => "address",
+            Refused::Unauthenticated => "unauthenticated",
+        }
+    }
+}
+
+impl Flapper {
+    pub const ALL: [Flapper; 3] = [Flapper::Client, Flapper::User, Flapper::Address];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Flapper::Client => "client",
+            Flapper::User => "user",
+            Flapper::Address => "address",
+        }
+    }
+}
+
 impl Metrics {
+    pub fn connections_refused(&self, why: Refused) -> &Count {
+        &self.connections_refused[why as usize]
+    }
+
+    pub fn flapping_bans(&self, who: Flapper) -> &Count {
+        &self.flapping_bans[who as usize]
+    }
+
     pub fn messages_received(&self, qos: QoS) -> &Count {
         &self.messages_received[qos as usize]
     }

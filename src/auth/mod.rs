@@ -4,8 +4,9 @@
 //! - [`open`]: any uid with any password, for loopback
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
-//! - [`guard`], [`flapping`]: guessed passwords, clients that connect again and again
+//! - [`guard`]: guessed passwords
 //! - [`jwt`]: signed tokens
+//! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -16,12 +17,13 @@ pub mod book;
 mod cache;
 pub mod chain;
 pub mod directory;
-pub mod flapping;
 pub mod guard;
 pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
+pub mod redis;
+mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
 mod window;
@@ -38,12 +40,13 @@ pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
 pub use chain::Chain;
 pub use directory::{Directory, Known};
-pub use flapping::{Flapping, FlappingLimits};
 pub use guard::{Guard, GuardLimits};
 pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
+pub use redis::Redis;
+pub use swap::Swap;
 
 use crate::clock::Clock;
 use crate::model::{ClientId, Identity, Reason};
@@ -107,6 +110,9 @@ pub enum AuthError {
     /// More logins wait to be checked than the settings allow for.
     #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// Kept out for a while: see [`bans`].
+    #[error("banned: try again in {} s", retry_after.as_secs() + 1)]
+    Banned { retry_after: Duration },
     /// This user, or this address, has tried too many wrong passwords.
     #[error("too many wrong passwords: try again in {} s", retry_after.as_secs() + 1)]
     TooMany { retry_after: Duration },
@@ -124,6 +130,7 @@ impl AuthError {
             AuthError::Expired => Reason::NotAuthorized,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
+            AuthError::Banned { .. } => Reason::Banned,
             AuthError::TooMany { .. } => Reason::TooManyAttempts,
         }
     }
@@ -169,16 +176,6 @@ impl Auth {
         Auth {
             authenticator: Arc::new(authenticator),
             directory: Arc::new(directory),
-            book: Arc::new(AccountBook::new(parts, recall)),
-        }
-    }
-
-    /// Provider `open`: accounts can be made all the same, for the day it is closed.
-    pub fn open(parts: Parts) -> Auth {
-        let recall = Arc::new(Recall::new(parts.clock.clone()));
-        Auth {
-            authenticator: Arc::new(Open),
-            directory: Arc::new(Directory::everyone()),
             book: Arc::new(AccountBook::new(parts, recall)),
         }
     }

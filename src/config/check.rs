@@ -1,5 +1,7 @@
 //! Settings that contradict each other or make no sense, each with the key to change.
 
+mod tokens;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +14,9 @@ const PACKET_BYTES_MAX: u64 = 268_435_455 + 5;
 /// Below it a CONNECT of ordinary size would not fit.
 const PACKET_BYTES_MIN: u64 = 1024;
 const WORKERS_COUNT_MAX: usize = 1024;
+/// How long a ban lasts.
+const BAN_MIN: Duration = Duration::from_secs(1);
+const BAN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Everything that is wrong, one line each; empty if nothing is.
 pub fn contradictions(config: &Config) -> Vec<String> {
@@ -20,6 +25,7 @@ pub fn contradictions(config: &Config) -> Vec<String> {
     inboxes(config, &mut wrong);
     zeros(config, &mut wrong);
     bounds(config, &mut wrong);
+    tokens::contradictions(config, &mut wrong);
     wrong
 }
 
@@ -100,7 +106,7 @@ fn inboxes(config: &Config, wrong: &mut Vec<String>) {
 }
 
 fn zeros(config: &Config, wrong: &mut Vec<String>) {
-    let Config { auth, guard, inbox, limits, store, .. } = config;
+    let Config { auth, inbox, limits, store, .. } = config;
     let zero = |span: Span| span.0 == Duration::ZERO;
     let none = |size: Size| size.0 == 0;
     for (key, is_zero) in [
@@ -108,16 +114,20 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
         ("inbox.retention", zero(inbox.retention)),
         ("inbox.messages_max", inbox.messages_max == 0),
         ("inbox.device_ttl", zero(inbox.device_ttl)),
-        ("guard.flapping_ban", zero(guard.flapping_ban)),
-        ("guard.flapping_window", zero(guard.flapping_window)),
-        ("guard.wrong_passwords_window", zero(guard.wrong_passwords_window)),
+        ("limits.wrong_passwords.window", zero(limits.wrong_passwords.window)),
         ("limits.connections", limits.connections == 0),
+        ("limits.connections_per_user", limits.connections_per_user == 0),
+        ("limits.unauthenticated", limits.unauthenticated == 0),
         ("limits.connect_wait", zero(limits.connect_wait)),
+        ("limits.connect_queue", limits.connect_queue == 0),
+        ("limits.logins", limits.logins == 0),
         ("limits.receive_maximum", limits.receive_maximum == 0),
         ("limits.send_maximum", limits.send_maximum == 0),
         ("limits.keep_alive_max", zero(limits.keep_alive_max)),
         ("limits.devices_per_user", limits.devices_per_user == 0),
         ("limits.subscriptions_per_session", limits.subscriptions_per_session == 0),
+        ("limits.subscriptions_per_user", limits.subscriptions_per_user == 0),
+        ("limits.flapping.window", zero(limits.flapping.window)),
         ("limits.outbox", none(limits.outbox)),
         ("limits.outbox_wait", zero(limits.outbox_wait)),
         ("limits.store_queue", none(limits.store_queue)),
@@ -137,6 +147,10 @@ fn bounds(config: &Config, wrong: &mut Vec<String>) {
     if usize::from(limits.receive_maximum) > PUBLISH_RING_COUNT_MAX {
         // Each of them may have to be recognised when it is resent.
         wrong.push(format!("limits.receive_maximum: at most {PUBLISH_RING_COUNT_MAX}"));
+    }
+    let ban = limits.flapping.ban;
+    if !(BAN_MIN..=BAN_MAX).contains(&ban.0) {
+        wrong.push(format!("limits.flapping.ban: {ban} is outside of 1s to 365d"));
     }
     if u64::from(limits.send_maximum) >= PACKET_IDS_PER_LOG {
         wrong.push(format!("limits.send_maximum: has to be below {PACKET_IDS_PER_LOG}"));
@@ -191,6 +205,8 @@ mod tests {
             ("limits.receive_maximum = 65", "limits.receive_maximum"),
             ("limits.send_maximum = 40000", "limits.send_maximum"),
             ("listen.workers = 5000", "listen.workers"),
+            ("limits.flapping.ban = \"366d\"", "limits.flapping.ban"),
+            ("limits.logins = 0", "limits.logins: 0"),
         ] {
             assert!(words(text).contains(key), "{text}: {}", words(text));
         }

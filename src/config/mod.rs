@@ -5,13 +5,13 @@ mod auth;
 mod check;
 mod env;
 mod file;
-mod guard;
 mod http;
 mod keys;
 mod limits;
 mod listen;
 pub mod load;
 mod policy;
+mod rate;
 pub mod reload;
 pub mod secret;
 pub mod show;
@@ -25,11 +25,11 @@ use serde::{Deserialize, Serialize};
 pub use auth::{
     Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
 };
-pub use guard::Guard;
 pub use http::{Http, Startalk};
-pub use limits::Limits;
+pub use limits::{Flapping, Limits, WrongPasswords};
 pub use listen::{Advertise, Listen, Proxy, Tls};
 pub use policy::{Access, Acl};
+pub use rate::{BytesRate, CountRate};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.
@@ -47,7 +47,6 @@ pub struct Config {
     pub topics: Topics,
     pub inbox: Inbox,
     pub limits: Limits,
-    pub guard: Guard,
     pub store: Store,
     pub log: Log,
 }

@@ -1,23 +1,35 @@
-//! The HTTP listener: `/health` and `/metrics`. Slow and many clients cost a bounded amount: of
-//! connections, of time and of header bytes.
+//! The HTTP listener: `/health`, `/metrics`, `/v1/route`, and what Startalk asks for. Slow and many
+//! clients cost a bounded amount: of connections, of time and of header bytes.
 
+mod allocation;
+mod logins;
 mod problem;
+mod rate;
 mod routes;
+mod startalk;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
+
+pub use allocation::{Advertised, Ports};
+pub use logins::Logins;
+pub use startalk::Startalk;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -42,7 +54,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpState {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    pub logins: Arc<Logins>,
+    pub advertised: Arc<Advertised>,
+    pub startalk: Arc<Startalk>,
 }
+
+/// Who asks; with every request.
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
 
 /// Serves until `shutdown` is over, then lets the answers under way finish for a few seconds.
 ///
@@ -65,8 +84,9 @@ pub async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, pages.clone(), stopped.clone()));
+                Ok((stream, peer)) => {
+                    let pages = pages.clone();
+                    connections.spawn(connection(stream, Peer(peer), pages, stopped.clone()));
                 }
                 Err(error) => {
                     warn!(%error, "an HTTP connection could not be accepted");
@@ -81,13 +101,23 @@ pub async fn serve(
 }
 
 /// One connection until it closes, its time is over or the server stops.
-async fn connection(stream: TcpStream, pages: Router, mut stopped: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    pages: Router,
+    mut stopped: watch::Receiver<()>,
+) {
+    let pages = TowerToHyperService::new(pages);
+    let pages = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        pages.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WAIT)
         .max_headers(HEADERS_COUNT_MAX)
         .max_buf_size(HEADERS_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages));
+        .serve_connection(TokioIo::new(stream), pages);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -107,6 +137,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::auth::Open;
     use crate::clock::ManualClock;
     use crate::model::Reason;
 
@@ -120,8 +151,14 @@ mod tests {
     fn server() -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let health = Arc::new(Health::new(Arc::new(ManualClock::default())));
-        let state = HttpState { metrics: Arc::new(Metrics::default()), health };
+        let clock = Arc::new(ManualClock::default());
+        let state = HttpState {
+            metrics: Arc::new(Metrics::default()),
+            health: Arc::new(Health::new(clock.clone())),
+            logins: Arc::new(Logins::new(Arc::new(Open), clock, 100)),
+            advertised: Arc::default(),
+            startalk: Arc::default(),
+        };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
         let task = tokio::spawn(serve(listener, state.clone(), shutdown));

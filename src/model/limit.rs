@@ -49,3 +49,5 @@ pub const ATTRIBUTES_BYTES_MAX: usize = 4 * 1024;
 pub const BAN_REASON_BYTES_MAX: usize = 256;
 /// Bans at a time; beyond it the one that would end first gives way.
 pub const BANS_COUNT_MAX: usize = 10_000;
+/// The largest rate per second and burst that can be set; arithmetic stays far from overflow.
+pub const RATE_MAX: u64 = 1 << 40;

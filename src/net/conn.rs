@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 use crate::model::Reason;
 use crate::shard::{Taken, Token};
 
+use super::admission::Seat;
 use super::greet::Arrival;
 use super::worker::Worker;
 
@@ -34,6 +35,8 @@ struct Socket {
     paused: Option<OwnedReadHalf>,
     /// A task waits until the client takes more.
     blocked: bool,
+    /// Free again when the socket is closed.
+    _seat: Seat,
 }
 
 /// All sockets of a worker, at the index of their token.
@@ -72,11 +75,10 @@ enum ReadEnd {
 impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
-        let Arrival { stream, hello, peer, rest } = arrival;
+        let Arrival { stream, hello, peer, rest, seat } = arrival;
         let stream = match TcpStream::from_std(stream) {
             Ok(stream) => stream,
             Err(error) => {
-                self.gate.left();
                 return tracing::error!(%peer, "a connection could not move in: {error}");
             }
         };
@@ -88,7 +90,8 @@ impl Worker {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
         }
         let (write, paused) = (Rc::new(write), None);
-        self.sockets.borrow_mut().add(Socket { token, write, rest, paused, blocked: false });
+        let socket = Socket { token, write, rest, paused, blocked: false, _seat: seat };
+        self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
     }
 
@@ -258,7 +261,6 @@ impl Worker {
     async fn leave(self: Rc<Self>, socket: Box<Socket>) {
         linger(socket.write.as_ref().as_ref()).await;
         drop(socket);
-        self.gate.left();
         self.lingering.update(|count| count - 1);
         self.end_turn();
     }

@@ -10,16 +10,20 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{Authenticator, BanBook, Credentials, Directory, Flapping, FlappingLimits};
+use crate::auth::{Authenticator, BanBook, Credentials, Directory};
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Flapper, Metrics, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{Ban, BanReason, ClientId, Reason, SessionKey, Stamp, Uid};
+use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
 
+use super::admission::{Admission, Seat, source_of};
 use super::worker::{Mail, Worker};
+
+/// A refusal that the client does not take in this time is not heard.
+const TELL_WAIT: Duration = Duration::from_secs(5);
 
 /// What stands before the workers, shared by all of them.
 pub struct Gate {
@@ -28,51 +32,45 @@ pub struct Gate {
     /// The same that the shards have; a change reaches both.
     pub live: ArcSwap<Live>,
     pub bans: Arc<BanBook>,
-    pub flapping: Flapping,
-    pub flapping_limits: ArcSwap<FlappingLimits>,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
-    pub connect_wait: Duration,
-    pub connections_max: usize,
+    pub admission: Arc<Admission>,
     /// Number for the client ids that the server assigns, behind a random start.
     pub assigned: AtomicU64,
-    pub connections: AtomicUsize,
     pub draining: AtomicBool,
     /// Workers that have let go of their last connection.
     pub drained: AtomicUsize,
 }
 
 impl Gate {
-    pub(super) fn enter(&self) -> bool {
-        let before = self.connections.fetch_add(1, Ordering::Relaxed);
-        let room = before < self.connections_max && !self.draining.load(Ordering::Relaxed);
-        match room {
-            true => _ = self.metrics.connections_opened.inc(),
-            false => self.left(),
+    /// A place for a connection, if there is one.
+    pub(super) fn enter(&self, peer: SocketAddr) -> Option<Seat> {
+        if self.draining.load(Ordering::Relaxed) {
+            return None;
         }
-        room
+        let seat = Seat::take(&self.admission);
+        let seat = seat.map_err(|why| self.admission.count_refused(peer, why)).ok()?;
+        self.metrics.connections_opened.inc();
+        Some(seat)
     }
 
-    pub(super) fn left(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// In words why this login is kept out.
-    fn ban_of(&self, uid: &Uid, client_id: &ClientId) -> Option<String> {
-        let now = self.clock.stamp();
-        self.bans.now().of_login(uid, client_id, now).map(|ban| told(ban, now))
-    }
-
-    /// Bans who logs in too often.
-    async fn count_login(&self, key: &SessionKey, ip: IpAddr) {
-        let limits = **self.flapping_limits.load();
-        let Some(target) = self.flapping.login(key, ip, self.clock.moment(), &limits) else {
-            return;
+    /// Keeps out who connects too often; its connections end when the ban is stored.
+    fn ban_flapper(&self, flapping: Option<(BanTarget, Duration)>) {
+        let Some((target, length)) = flapping else { return };
+        let who = match &target {
+            BanTarget::User(_) => Flapper::User,
+            BanTarget::Net(_) => Flapper::Address,
+            BanTarget::Client(_) | BanTarget::Device(..) => Flapper::Client,
         };
-        let reason = BanReason::parse("flapping").unwrap_or_default();
-        if let Err(error) = self.bans.add(target, limits.ban, reason).await {
-            tracing::error!(%key, "a client that connects too often could not be banned: {error}");
-        }
+        self.metrics.flapping_bans(who).inc();
+        let bans = self.bans.clone();
+        tokio::task::spawn_local(async move {
+            let reason = BanReason::parse("connects too often (limits.flapping)");
+            let banned = bans.add(target.clone(), length, reason.unwrap_or_default()).await;
+            if let Err(error) = banned {
+                tracing::error!("{target} connects too often, but could not be banned: {error}");
+            }
+        });
     }
 
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
@@ -96,10 +94,6 @@ impl Gate {
     }
 }
 
-fn told(ban: &Ban, now: Stamp) -> String {
-    format!("banned: try again in {} s", now.secs_until(ban.until))
-}
-
 /// A greeted connection on its way to its worker.
 pub struct Arrival {
     pub stream: std::net::TcpStream,
@@ -107,6 +101,7 @@ pub struct Arrival {
     pub peer: SocketAddr,
     /// Bytes that came behind the CONNECT.
     pub rest: Vec<u8>,
+    pub seat: Seat,
 }
 
 /// Why nobody comes in: what the client hears, if it speaks MQTT, and the log.
@@ -119,46 +114,54 @@ struct Refusal {
     client_id: String,
 }
 
-/// False if the connection was refused and is over.
-pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr) -> bool {
+/// To the worker of its user, or to its end.
+pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr, mut seat: Seat) {
     let gate = &worker.gate;
     if gate.is_address_banned(peer.ip()) {
-        return false;
+        return;
+    }
+    if let Err(why) = seat.comes_from(peer.ip()) {
+        return gate.admission.count_refused(peer, why);
     }
     // One small packet should leave at once; the workers batch by themselves.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, "no TCP_NODELAY: {error}");
     }
-    match introduce(gate, &mut stream, peer).await {
-        Ok(None) => false,
+    match introduce(gate, &mut stream, peer, &mut seat).await {
+        Ok(None) => {}
         Ok(Some((hello, rest))) => match stream.into_std() {
             Ok(stream) => {
                 let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
-                let arrival = Arrival { stream, hello, peer, rest };
+                let arrival = Arrival { stream, hello, peer, rest, seat };
                 worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
-                true
             }
             Err(error) => {
                 tracing::error!(%peer, "a connection could not be handed over: {error}");
-                false
             }
         },
-        Err(refusal) => {
-            refuse(gate, stream, peer, refusal).await;
-            false
-        }
+        Err(refusal) => refuse(gate, stream, peer, refusal).await,
     }
 }
 
-/// `None` if the peer went away before it said anything whole.
+/// `None` if the peer went away, or was sent away, before it said anything whole.
 async fn introduce(
     gate: &Gate,
     stream: &mut TcpStream,
     peer: SocketAddr,
+    seat: &mut Seat,
 ) -> Result<Option<(Hello, Vec<u8>)>, Refusal> {
     let mut buffer = Vec::new();
-    let reading = read_connect(stream, &mut buffer);
-    let length = match tokio::time::timeout(gate.connect_wait, reading).await {
+    let connect_wait = gate.admission.limits.load().connect_wait;
+    let reading = tokio::time::timeout(connect_wait, read_connect(stream, &mut buffer));
+    let read = tokio::select! {
+        read = reading => read,
+        () = seat.told_to_go() => {
+            gate.admission.count_refused(peer, Refused::Unauthenticated);
+            return Ok(None);
+        }
+    };
+    seat.introduced();
+    let length = match read {
         Ok(Ok(Some(length))) => length,
         Ok(Ok(None)) => return Ok(None),
         Ok(Err(refusal)) => return Err(refusal),
@@ -217,12 +220,6 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         let words = "no extended authentication is served".to_string();
         return Err(refusal(Reason::BadAuthenticationMethod, words));
     }
-    let banned = |uid: &Uid| {
-        let banned = gate.ban_of(uid, &client_id);
-        banned.map_or(Ok(()), |words| Err(refusal(Reason::Banned, words)))
-    };
-    // Before anybody is asked about the password of a banned user.
-    connect.username.and_then(|text| Uid::parse(text).ok()).map_or(Ok(()), |uid| banned(&uid))?;
     let credentials = Credentials {
         uid: connect.username,
         client_id: &client_id,
@@ -231,14 +228,21 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         listener: "mqtt",
         certificate: None,
     };
-    let identity = gate.authenticator.authenticate(credentials).await;
-    let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
-    let uid = identity.uid.clone();
-    let key = SessionKey { uid: uid.clone(), client_id: client_id.clone() };
-    gate.count_login(&key, peer.ip()).await;
-    banned(&uid)?;
-    Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
-        .map_err(|(reason, words)| refusal(reason, words))
+    let identity = check(gate, credentials).await;
+    let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
+    let hello =
+        Hello::new(connect, identity, &gate.live.load().settings, || gate.assign_client_id())
+            .map_err(|(reason, words)| refusal(reason, words))?;
+    gate.ban_flapper(gate.admission.device_connects(&hello.key));
+    Ok(hello)
+}
+
+/// Asks the authenticator when it is this login's turn.
+async fn check(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, (Reason, String)> {
+    let turn = gate.admission.turn(source_of(credentials.peer.ip())).await;
+    let _turn = turn.map_err(|busy| (Reason::Busy, busy.words()))?;
+    let answer = gate.authenticator.authenticate(credentials).await;
+    answer.map_err(|error| (error.reason(), error.to_string()))
 }
 
 impl Refusal {
@@ -251,13 +255,16 @@ impl Refusal {
 async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: Refusal) {
     let Refusal { version, reason, words, uid, client_id } = refusal;
     let name = reason.name();
-    tracing::warn!(uid, client = client_id, %peer, reason = name, "connection refused: {words}");
+    if let Some(left_out) = gate.admission.tells(reason) {
+        let client = client_id;
+        tracing::warn!(uid, client, %peer, reason = name, left_out, "connection refused: {words}");
+    }
     gate.metrics.logins_refused(reason).inc();
     if let Some(version) = version {
         let mut out = Vec::new();
         refusing_connack(version, reason, &words, &mut out);
         // The peer may be gone already; then there is nobody to tell.
-        let told = tokio::time::timeout(gate.connect_wait, stream.write_all(&out)).await;
+        let told = tokio::time::timeout(TELL_WAIT, stream.write_all(&out)).await;
         if matches!(told, Ok(Ok(()))) {
             super::conn::linger(&stream).await;
         }

@@ -1,4 +1,4 @@
-//! Accepting: each connection is greeted on its own, within the budget of `limits.connections`.
+//! Accepting: each connection is greeted on its own, if there is a place for it.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,16 +17,10 @@ pub async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if !worker.gate.enter() {
-                    tracing::warn!(%peer, "refused: limits.connections are in use");
-                    continue;
+                if let Some(seat) = worker.gate.enter(peer) {
+                    let worker = worker.clone();
+                    spawn_local(async move { greet::greet(&worker, stream, peer, seat).await });
                 }
-                let worker = worker.clone();
-                spawn_local(async move {
-                    if !greet::greet(&worker, stream, peer).await {
-                        worker.gate.left();
-                    }
-                });
             }
             Err(error) => {
                 tracing::error!("a connection could not be accepted: {error}");

@@ -1,9 +1,11 @@
 //! Sockets, threads and tasks around the pure shards. Each worker is one thread with a
 //! current-thread runtime; it owns its connections. Work crosses threads in batches.
 //!
-//! `listen` accepts, `greet` takes a CONNECT and asks who it is, `worker` drives one shard, `conn`
-//! moves one connection's bytes, `route` brings commits back to the workers.
+//! `admission` says who may come in, `listen` accepts, `greet` takes a CONNECT and asks who it is,
+//! `worker` drives one shard, `conn` moves one connection's bytes, `route` brings commits back to
+//! the workers.
 
+mod admission;
 mod conn;
 mod greet;
 mod listen;
@@ -11,6 +13,7 @@ mod mailbox;
 mod route;
 mod worker;
 
+pub use admission::{Admission, AdmissionLimits, FlappingLimits};
 pub use greet::Gate;
 pub use mailbox::Mailbox;
 pub use route::on_commit;

@@ -11,24 +11,24 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, Flapping, FlappingLimits, Guard, GuardLimits,
-    Hasher, Password,
+    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Access, Config, Provider};
-use crate::control::{self, Audit, ControlSocket, Desk};
+use crate::config::{Access, Config, Limits, WrongPasswords};
+use crate::control::{Audit, ControlSocket, Desk};
 use crate::health::Health;
-use crate::http::{self, HttpState};
+use crate::http;
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
-use crate::net::{self, Gate, Mail, Mailbox, Stores};
+use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
+use super::auth::authentication;
 use super::reload::{self, Reloader};
 use super::sweep::Sweeper;
 use super::{Serving, Start};
@@ -51,25 +51,25 @@ pub struct Node {
     pub gate: Arc<Gate>,
     pub health: Arc<Health>,
     pub stop: Arc<Notify>,
-    pub reloader: Arc<Reloader>,
-    pub audit: Arc<Audit>,
     /// Comes when the store can't go on, with the words why.
     pub store_failed: oneshot::Receiver<String>,
+    pub reloader: Arc<Reloader>,
+    pub audit: Arc<Audit>,
     _lock: DataLock,
 }
 
 /// What everything stands on.
-struct Base {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    mailboxes: Arc<[Mailbox<Mail>]>,
+pub(super) struct Base {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
-    hasher: Arc<Hasher>,
+    pub hasher: Arc<Hasher>,
     /// The settings as reloads leave them.
-    live_config: Arc<ArcSwap<Config>>,
+    pub live_config: Arc<ArcSwap<Config>>,
 }
 
 pub async fn build(start: Start) -> Result<Node, String> {
@@ -80,42 +80,29 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
     let http = listen(&config.listen.http, "listen.http", "--http")?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base);
+    let (mut auth, providers) = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    let guard = guarded(&base, &auth);
-    let gate = gate(&base, &auth, (&guard, &bans))?;
+    let guard = guard(&base, &mut auth, &bans);
+    let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     let audit = Arc::new(Audit::open(&data, base.clock.clone())?);
-    let reloader = Arc::new(Reloader::new(
-        load,
-        loaded,
-        reload::Parts {
-            gate: gate.clone(),
-            mailboxes: base.mailboxes.clone(),
-            guard,
-            hasher: base.hasher.clone(),
-            config: base.live_config.clone(),
-            audit: audit.clone(),
-            log,
-            metrics: base.metrics.clone(),
-            clock: base.clock.clone(),
-        },
-    ));
+    let parts = reload::Parts::of(&base, (providers, guard), &gate, (&audit, log));
+    let reloader = Arc::new(Reloader::new(load, loaded, parts));
     let desk = Desk {
         book: auth.book.clone(),
         bans,
         health: base.health.clone(),
         audit: audit.clone(),
-        reload: Some(reload_hook(&reloader)),
+        reload: Some(reloader.hook()),
     };
     serve_control(&data, desk, &stop)?;
     let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &stop);
+    serve_http(http, &base, &auth, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
@@ -129,15 +116,6 @@ pub async fn build(start: Start) -> Result<Node, String> {
         audit,
         store_failed,
         _lock: data_lock,
-    })
-}
-
-/// The command's way to a reload.
-fn reload_hook(reloader: &Arc<Reloader>) -> control::Reload {
-    let reloader = reloader.clone();
-    Arc::new(move || {
-        let reloader = reloader.clone();
-        Box::pin(async move { reloader.reload().await })
     })
 }
 
@@ -228,9 +206,10 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
-fn authentication(base: &Base) -> Auth {
+/// What accounts stand on.
+fn account_parts(base: &Base) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
-    let parts = auth::Parts {
+    auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
@@ -239,10 +218,6 @@ fn authentication(base: &Base) -> Auth {
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
-    };
-    match base.config.auth.provider.has(Provider::Open) {
-        true => Auth::open(parts),
-        false => Auth::accounts(parts),
     }
 }
 
@@ -276,29 +251,18 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
-/// Providers are asked through the guard.
-fn guarded(base: &Base, auth: &Auth) -> Arc<Guard> {
-    let limits = guard_limits(&base.config.guard);
+/// Bans and patience with wrong passwords stand before the providers, for every kind of login.
+fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) -> Arc<Guard> {
+    let limits = guard_limits(&base.config.limits.wrong_passwords);
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    Arc::new(Guard::new(inner, clock, limits, rand::random()))
+    let guard = Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()));
+    auth.authenticator = guard.clone();
+    guard
 }
 
-pub(super) fn guard_limits(guard: &config::Guard) -> GuardLimits {
-    GuardLimits {
-        per_login: guard.wrong_passwords,
-        per_address: guard.wrong_passwords_per_ip,
-        window: guard.wrong_passwords_window.0,
-    }
-}
-
-pub(super) fn flapping_limits(guard: &config::Guard) -> FlappingLimits {
-    FlappingLimits {
-        per_client: guard.flapping_per_client,
-        per_user: guard.flapping_per_user,
-        per_address: guard.flapping_per_ip,
-        window: guard.flapping_window.0,
-        ban: guard.flapping_ban.0,
-    }
+pub(super) fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
+    let WrongPasswords { per_user, per_ip, window } = limits;
+    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
 /// What a reload can change.
@@ -313,24 +277,45 @@ pub(super) fn live(config: &Config) -> Result<Live, String> {
     })
 }
 
-fn gate(
-    base: &Base,
-    auth: &Auth,
-    (guard, bans): (&Arc<Guard>, &Arc<BanBook>),
-) -> Result<Arc<Gate>, String> {
+/// Who may come in; a reload can change it, too.
+pub(super) fn admission(limits: &Limits) -> AdmissionLimits {
+    let flapping = &limits.flapping;
+    AdmissionLimits {
+        connections_max: limits.connections,
+        connections_per_ip_max: nonzero(limits.connections_per_ip),
+        unauthenticated_max: limits.unauthenticated,
+        connect_wait: limits.connect_wait.0,
+        connect_rate: limits.connect_rate.0,
+        connect_rate_per_ip: limits.connect_rate_per_ip.0,
+        connect_queue_max: limits.connect_queue,
+        flapping: FlappingLimits {
+            window: flapping.window.0,
+            per_client_max: nonzero(flapping.per_client),
+            per_user_max: nonzero(flapping.per_user),
+            per_ip_max: nonzero(flapping.per_ip),
+            ban: flapping.ban.0,
+        },
+    }
+}
+
+/// In settings 0 is no limit.
+fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
+    (number != N::default()).then_some(number)
+}
+
+fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+    let limits = &base.config.limits;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guard.clone(),
+        authenticator: auth.authenticator.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
-        flapping: Flapping::default(),
-        flapping_limits: ArcSwap::from_pointee(flapping_limits(&base.config.guard)),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
-        connect_wait: base.config.limits.connect_wait.0,
-        connections_max: base.config.limits.connections,
+        admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
-        connections: AtomicUsize::new(0),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -347,9 +332,10 @@ fn serve_control(data: &Path, desk: Desk, stop: &Arc<Notify>) -> Result<(), Stri
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, stop: &Arc<Notify>) {
+fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
+    let state = super::pages::state(base, auth);
     for listener in listeners {
-        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+        let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
             if let Err(error) = http::serve(listener, state, stop.notified()).await {

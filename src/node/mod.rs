@@ -1,7 +1,9 @@
 //! Life and death of a broker process: builds all parts from the configuration, starts them in
 //! order, waits for the signal, drains, stops them in order.
 
+mod auth;
 mod build;
+mod pages;
 mod reload;
 mod sweep;
 

@@ -8,34 +8,58 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 
-use crate::auth::{FlappingLimits, Guard, GuardLimits, Hasher};
+use crate::auth::{Authenticator, Guard, GuardLimits, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::load::Loaded;
 use crate::config::reload::{Change, change};
-use crate::control::{Audit, Reloaded};
+use crate::control::{self, Audit, Reloaded};
 use crate::log;
 use crate::metrics::Metrics;
-use crate::net::{Gate, Mail, Mailbox};
+use crate::net::{AdmissionLimits, Gate, Mail, Mailbox};
 use crate::shard::Live;
 
-use super::build::{flapping_limits, guard_limits, live};
+use super::auth::Providers;
+use super::build::{Base, admission, guard_limits, live};
 
 /// Loads the settings from where the start had them, checked as at the start.
 pub type Load = Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync>;
 
 /// The parts that can be told anew.
 pub struct Parts {
-    pub gate: Arc<Gate>,
-    pub mailboxes: Arc<[Mailbox<Mail>]>,
-    pub guard: Arc<Guard>,
-    pub hasher: Arc<Hasher>,
+    gate: Arc<Gate>,
+    mailboxes: Arc<[Mailbox<Mail>]>,
+    providers: Providers,
+    guard: Arc<Guard>,
+    hasher: Arc<Hasher>,
     /// Read by those who ask again each time, as the sweeper.
-    pub config: Arc<ArcSwap<Config>>,
-    pub audit: Arc<Audit>,
-    pub log: log::Running,
-    pub metrics: Arc<Metrics>,
-    pub clock: Arc<dyn Clock>,
+    config: Arc<ArcSwap<Config>>,
+    audit: Arc<Audit>,
+    log: log::Running,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Parts {
+    pub fn of(
+        base: &Base,
+        (providers, guard): (Providers, Arc<Guard>),
+        gate: &Arc<Gate>,
+        (audit, log): (&Arc<Audit>, log::Running),
+    ) -> Parts {
+        Parts {
+            gate: gate.clone(),
+            mailboxes: base.mailboxes.clone(),
+            providers,
+            guard,
+            hasher: base.hasher.clone(),
+            config: base.live_config.clone(),
+            audit: audit.clone(),
+            log,
+            metrics: base.metrics.clone(),
+            clock: base.clock.clone(),
+        }
+    }
 }
 
 pub struct Reloader {
@@ -49,8 +73,10 @@ pub struct Reloader {
 struct Prepared {
     change: Change,
     live: Live,
+    /// Where their settings changed: others keep what they remember.
+    providers: Option<Arc<dyn Authenticator>>,
     guard: GuardLimits,
-    flapping: FlappingLimits,
+    admission: AdmissionLimits,
     filter: EnvFilter,
     audit: File,
 }
@@ -67,7 +93,7 @@ impl Reloader {
     /// In words, with everything as it was.
     pub async fn reload(&self) -> Result<Reloaded, String> {
         let mut holding = self.holding.lock().await;
-        let prepared = self.prepare(&holding);
+        let prepared = self.prepare(&holding).await;
         self.parts.metrics.reloaded(prepared.is_ok(), self.parts.clock.stamp());
         let prepared = prepared
             .inspect_err(|words| tracing::error!("not reloaded, nothing has changed: {words}"))?;
@@ -78,14 +104,28 @@ impl Reloader {
         Ok(reloaded)
     }
 
+    /// The command's way here.
+    pub fn hook(self: &Arc<Self>) -> control::Reload {
+        let reloader = self.clone();
+        Arc::new(move || {
+            let reloader = reloader.clone();
+            Box::pin(async move { reloader.reload().await })
+        })
+    }
+
     /// Everything that can fail.
-    fn prepare(&self, holding: &Loaded) -> Result<Prepared, String> {
+    async fn prepare(&self, holding: &Loaded) -> Result<Prepared, String> {
         let change = change(holding, (self.load)()?)?;
         let config = &change.loaded.config;
+        let providers = match change.live.iter().any(|key| of_providers(key)) {
+            true => Some(self.parts.providers.build(config).await?),
+            false => None,
+        };
         Ok(Prepared {
             live: live(config)?,
-            guard: guard_limits(&config.guard),
-            flapping: flapping_limits(&config.guard),
+            providers,
+            guard: guard_limits(&config.limits.wrong_passwords),
+            admission: admission(&config.limits),
             filter: log::filter(&config.log.level).map_err(|error| error.to_string())?,
             audit: self.parts.audit.reopen()?,
             change,
@@ -94,14 +134,17 @@ impl Reloader {
 
     /// Nothing here can fail.
     fn apply(&self, prepared: Prepared) -> (Loaded, Reloaded) {
-        let Prepared { change, live, guard, flapping, filter, audit } = prepared;
+        let Prepared { change, live, providers, guard, admission, filter, audit } = prepared;
         let parts = &self.parts;
         let Change { loaded, live: keys, restart } = change;
         let live = Arc::new(live);
         parts.gate.live.store(live.clone());
         parts.mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Live(live.clone())]));
         parts.guard.set_limits(guard);
-        parts.gate.flapping_limits.store(Arc::new(flapping));
+        parts.gate.admission.limits.store(Arc::new(admission));
+        if let Some(providers) = providers {
+            parts.providers.change(providers);
+        }
         if keys.iter().any(|key| key == "auth.hashes_at_once") {
             parts.hasher.set_at_once(loaded.config.auth.hashes_at_once);
         }
@@ -110,4 +153,8 @@ impl Reloader {
         parts.audit.change(audit);
         (loaded, Reloaded { live: keys, restart })
     }
+}
+
+fn of_providers(key: &str) -> bool {
+    ["auth.http.", "auth.jwt.", "auth.redis."].iter().any(|section| key.starts_with(section))
 }

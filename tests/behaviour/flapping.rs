@@ -7,17 +7,23 @@ const BANNED: u8 = 0x8A;
 #[test]
 fn a_device_that_connects_too_often_is_banned_and_its_user_is_not() {
     let broker = Broker::with(&[
-        ("HOMING__GUARD__FLAPPING_PER_CLIENT", "5"),
-        ("HOMING__GUARD__FLAPPING_BAN", "2s"),
+        ("HOMING__LIMITS__FLAPPING__PER_CLIENT", "5"),
+        ("HOMING__LIMITS__FLAPPING__BAN", "2s"),
     ]);
     let loops = Connect::v5("alice", "loop");
     for _ in 0..5 {
         loops.open(broker.mqtt).disconnect();
     }
+    // The ban comes while this one is let in: before its CONNACK or behind it.
+    let (mut last, ack) = loops.try_open(broker.mqtt).expect("an answer");
+    assert!(ack.code == BANNED || last.expect_disconnect() == 0x98);
     assert_eq!(loops.refused(broker.mqtt), BANNED);
     broker.device("alice", "phone").disconnect();
     let list = broker.command(&["ban", "list"]).ok();
-    assert!(list.contains("user alice, client loop") && list.contains("flapping"), "{list}");
+    assert!(
+        list.contains("user alice, client loop") && list.contains("connects too often"),
+        "{list}"
+    );
     wait_until("the ban is over", || {
         loops.try_open(broker.mqtt).ok().filter(|(_, ack)| ack.code == 0)
     });
@@ -25,7 +31,7 @@ fn a_device_that_connects_too_often_is_banned_and_its_user_is_not() {
 
 #[test]
 fn wrong_passwords_ban_nobody() {
-    let broker = Broker::with(&[("HOMING__GUARD__FLAPPING_PER_CLIENT", "3")]);
+    let broker = Broker::with(&[("HOMING__LIMITS__FLAPPING__PER_CLIENT", "3")]);
     for _ in 0..6 {
         let stranger = Connect::v5("alice", "phone").password("guess");
         assert_eq!(stranger.refused(broker.mqtt), 0x86);
@@ -35,7 +41,7 @@ fn wrong_passwords_ban_nobody() {
 
 #[test]
 fn two_devices_that_fight_for_one_client_id_are_stopped() {
-    let broker = Broker::with(&[("HOMING__GUARD__FLAPPING_PER_CLIENT", "20")]);
+    let broker = Broker::with(&[("HOMING__LIMITS__FLAPPING__PER_CLIENT", "20")]);
     let connect = Connect::v5("alice", "same");
     let mut there = connect.open(broker.mqtt);
     let mut fights = 0;
@@ -48,5 +54,6 @@ fn two_devices_that_fight_for_one_client_id_are_stopped() {
         (there, fights) = (client, fights + 1);
         assert!(fights < 100, "nobody stops them");
     }
-    assert_eq!(there.expect_disconnect(), 0x98, "whoever holds it is banned, too");
+    // Taken over by the one that was too much, or banned before.
+    assert!([0x8E, 0x98].contains(&there.expect_disconnect()));
 }

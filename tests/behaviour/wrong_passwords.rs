@@ -24,7 +24,7 @@ fn guess_until_paused(broker: &Broker, uid: &str) {
 }
 
 fn broker() -> Broker {
-    Broker::with(&[("HOMING__GUARD__WRONG_PASSWORDS", "3")])
+    Broker::with(&[("HOMING__LIMITS__WRONG_PASSWORDS__PER_USER", "3")])
 }
 
 /// Threat I13.

@@ -12,10 +12,13 @@ pub mod connect;
 pub mod history;
 pub mod log;
 pub mod metrics;
+pub mod page;
 pub mod postgres;
 pub mod python;
 pub mod random;
+pub mod redis;
 pub mod strace;
+pub mod tokens;
 pub mod wire;
 pub mod words;
 

@@ -1,0 +1,168 @@
+//! A place for one connection, from its accept to the close of its socket. When all are taken, and
+//! when too many have not said who they are, the oldest of those who have not is sent away
+//! (threats M7, W12).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ipnet::IpNet;
+use tokio::sync::Notify;
+
+use super::{Admission, locked, source_of};
+use crate::metrics::Refused;
+
+/// Sockets beyond the maximum that may be open while those that are sent away are closed.
+pub const LEAVING_COUNT_MAX: usize = 64;
+
+/// For people, in the log.
+pub fn words(why: Refused) -> &'static str {
+    match why {
+        Refused::Full => "limits.connections are in use",
+        Refused::Address => "limits.connections_per_ip are in use",
+        Refused::Unauthenticated => {
+            "it had not said its CONNECT when others needed the place (limits.unauthenticated)"
+        }
+    }
+}
+
+/// The place is free again when this is dropped.
+pub struct Seat {
+    admission: Arc<Admission>,
+    source: Option<IpNet>,
+    lobby: Option<(u64, Arc<Notify>)>,
+}
+
+impl Seat {
+    /// # Errors
+    /// [`Refused::Full`]
+    pub fn take(admission: &Arc<Admission>) -> Result<Seat, Refused> {
+        let limits = admission.limits.load();
+        let before = admission.connections.fetch_add(1, Ordering::Relaxed);
+        let mut seat = Seat { admission: admission.clone(), source: None, lobby: None };
+        let mut lobby = locked(&admission.lobby);
+        let excess = (before + 1).saturating_sub(limits.connections_max);
+        let room = excess == 0 || (excess <= LEAVING_COUNT_MAX && lobby.send_oldest_away());
+        if !room {
+            drop(lobby);
+            return Err(Refused::Full);
+        }
+        seat.lobby = Some(lobby.enter());
+        if lobby.len() > limits.unauthenticated_max {
+            lobby.send_oldest_away();
+        }
+        Ok(seat)
+    }
+
+    /// Says where it comes from, once that is known.
+    ///
+    /// # Errors
+    /// [`Refused::Address`]
+    pub fn comes_from(&mut self, ip: IpAddr) -> Result<(), Refused> {
+        let source = source_of(ip);
+        let max = self.admission.limits.load().connections_per_ip_max;
+        if !locked(&self.admission.sources).enter(source, max) {
+            return Err(Refused::Address);
+        }
+        self.source = Some(source);
+        Ok(())
+    }
+
+    /// Ends when others need the place; never for those that have said who they are.
+    pub fn told_to_go(&self) -> impl Future<Output = ()> + use<> {
+        let go = self.lobby.as_ref().map(|(_, go)| go.clone());
+        async move {
+            match go {
+                Some(go) => go.notified().await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Its CONNECT is whole: nobody sends it away any more.
+    pub fn introduced(&mut self) {
+        if let Some((number, _)) = self.lobby.take() {
+            locked(&self.admission.lobby).leave(number);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.introduced();
+        if let Some(source) = self.source {
+            locked(&self.admission.sources).leave(source);
+        }
+        self.admission.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::AdmissionLimits;
+    use super::super::testing::{NO_LIMITS, admission};
+    use super::*;
+
+    async fn is_told(seat: &Seat) -> bool {
+        let told = tokio::time::timeout(std::time::Duration::ZERO, seat.told_to_go());
+        told.await.is_ok()
+    }
+
+    /// Threat M7.
+    #[tokio::test]
+    async fn when_all_places_are_taken_the_oldest_without_a_name_goes() {
+        let (admission, _) = admission(AdmissionLimits { connections_max: 3, ..NO_LIMITS });
+        let mut known = Seat::take(&admission).unwrap();
+        known.introduced();
+        let older = Seat::take(&admission).unwrap();
+        let younger = Seat::take(&admission).unwrap();
+        let next = Seat::take(&admission).unwrap();
+        assert!(is_told(&older).await && !is_told(&younger).await && !is_told(&next).await);
+        drop(older);
+        assert_eq!(admission.connections(), 3);
+    }
+
+    #[tokio::test]
+    async fn when_all_have_said_who_they_are_one_more_is_refused() {
+        let (admission, _) = admission(AdmissionLimits { connections_max: 2, ..NO_LIMITS });
+        let mut seats: Vec<Seat> = (0..2).map(|_| Seat::take(&admission).unwrap()).collect();
+        seats.iter_mut().for_each(Seat::introduced);
+        assert_eq!(Seat::take(&admission).err(), Some(Refused::Full));
+        seats.pop();
+        assert!(Seat::take(&admission).is_ok());
+    }
+
+    /// Threat M7. However slowly they leave: no more than so many beyond the maximum.
+    #[tokio::test]
+    async fn those_who_are_sent_away_are_bounded_too() {
+        let (admission, _) = admission(AdmissionLimits { connections_max: 100, ..NO_LIMITS });
+        let seats: Vec<_> = (0..1000).map(|_| Seat::take(&admission)).collect();
+        assert_eq!(seats.iter().flatten().count(), 100 + LEAVING_COUNT_MAX);
+        assert_eq!(admission.connections(), 100 + LEAVING_COUNT_MAX);
+        drop(seats);
+        assert_eq!((admission.connections(), locked(&admission.lobby).len()), (0, 0));
+    }
+
+    /// Threat W12.
+    #[tokio::test]
+    async fn those_without_a_name_are_bounded_by_themselves() {
+        let (admission, _) = admission(AdmissionLimits { unauthenticated_max: 2, ..NO_LIMITS });
+        let seats: Vec<Seat> = (0..3).map(|_| Seat::take(&admission).unwrap()).collect();
+        assert!(is_told(&seats[0]).await && !is_told(&seats[1]).await && !is_told(&seats[2]).await);
+    }
+
+    #[tokio::test]
+    async fn an_address_has_so_many_places() {
+        let limits = AdmissionLimits { connections_per_ip_max: Some(1), ..NO_LIMITS };
+        let (admission, _) = admission(limits);
+        let take = |ip: &str| {
+            let mut seat = Seat::take(&admission).unwrap();
+            seat.comes_from(ip.parse().unwrap()).map(|()| seat)
+        };
+        let first = take("10.0.0.1").unwrap();
+        assert_eq!(take("10.0.0.1").err(), Some(Refused::Address));
+        assert!(take("10.0.0.2").is_ok());
+        drop(first);
+        assert!(take("10.0.0.1").is_ok());
+    }
+}

@@ -2,7 +2,8 @@
 //! action, on disk before the action is answered.
 //!
 //! ```text
-//! {"time":"2026-11-21T10:30:00.123Z","action":"user_add","target":"alice","by":{"uid":1000,"pid":4711},"result":"done"}
+//! {"time":"2026-11-21T10:30:00.123Z","action":"user_add","target":"alice",
+//!  "by":{"uid":1000,"pid":4711},"result":"done"}
 //! ```
 
 use std::fs::{File, OpenOptions};

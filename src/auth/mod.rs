@@ -2,6 +2,7 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`certificate`]: the client certificate of the TLS connection
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
@@ -15,6 +16,7 @@ pub mod accounts;
 pub mod bans;
 pub mod book;
 mod cache;
+pub mod certificate;
 pub mod chain;
 pub mod directory;
 pub mod guard;
@@ -38,6 +40,7 @@ use std::time::Duration;
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
@@ -49,7 +52,7 @@ pub use redis::Redis;
 pub use swap::Swap;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason};
+use crate::model::{ClientId, Identity, Reason, Stamp};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -75,6 +78,8 @@ pub struct Certificate {
     pub dns: Vec<String>,
     pub email: Vec<String>,
     pub uri: Vec<String>,
+    /// The end of its validity.
+    pub expires_at: Option<Stamp>,
 }
 
 /// Shows that there is a password, never which.
@@ -124,10 +129,21 @@ impl AuthError {
         AuthError::Unavailable { retry_after: Duration::from_secs(5) };
     pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
 
+    /// When the same login may succeed; `None`: never.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            AuthError::NotMine | AuthError::BadLogin | AuthError::Expired => None,
+            AuthError::Unavailable { retry_after }
+            | AuthError::Busy { retry_after }
+            | AuthError::Banned { retry_after }
+            | AuthError::TooMany { retry_after } => Some(retry_after),
+        }
+    }
+
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
-            AuthError::Expired => Reason::NotAuthorized,
+            AuthError::Expired => Reason::LoginExpired,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
             AuthError::Banned { .. } => Reason::Banned,

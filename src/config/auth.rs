@@ -11,6 +11,8 @@ use super::{Secret, Span};
 pub enum Provider {
     /// Users made by `homing user add`.
     Accounts,
+    /// The client certificate of the TLS connection.
+    Certificate,
     /// Signed tokens (JWT).
     Jwt,
     /// Tokens that another program wrote into Redis.
@@ -163,7 +165,7 @@ impl Default for RedisAuth {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "a provider (`accounts`, `jwt`, `redis` or `open`) or a list of them"
+    expecting = "a provider (`accounts`, `certificate`, `jwt`, `redis` or `open`) or a list of them"
 )]
 enum OneOrMore {
     One(Provider),

@@ -29,7 +29,6 @@ impl Takes {
 const KEYS: &[(&str, Takes)] = &[
     // Sockets and threads are made once.
     ("listen",                           Restart),
-    ("tls",                              Restart),
     ("proxy",                            Restart),
     ("advertise",                        Restart),
     ("http",                             Restart),
@@ -40,6 +39,7 @@ const KEYS: &[(&str, Takes)] = &[
     ("auth.http",                        Reload),
     ("auth.jwt",                         Reload),
     ("auth.redis",                       Reload),
+    ("tls",                              Reload),
     ("acl",                              Reload),
     // Stored names depend on it.
     ("topics.inbox",                     Restart),

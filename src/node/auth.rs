@@ -7,9 +7,10 @@ use tokio::runtime::Handle;
 
 use crate::auth::jwt::{self, Algorithm, Claim, ClaimRules, Jwt, KeyRing, Keys, Source};
 use crate::auth::redis::{Layout, Redis, Server, Template};
-use crate::auth::{Auth, Authenticator, Chain, Directory, Open, Parts, Swap};
+use crate::auth::{Auth, Authenticator, ByCertificate, Chain, Directory, Open, Parts, Swap};
 use crate::clock::Clock;
 use crate::config::{Config, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::model::certificate::IdentityTemplate;
 
 /// The login service of Startalk keeps its tokens here.
 const STARTALK_DATABASE: i64 = 2;
@@ -67,10 +68,16 @@ async fn chain(
             Provider::Accounts => accounts.clone(),
             Provider::Open => Arc::new(Open),
             Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
+            Provider::Certificate => Arc::new(certificate(config)?),
             Provider::Redis => Arc::new(redis(config, clock.clone())?),
         });
     }
     Ok(Arc::new(Chain(chain)))
+}
+
+fn certificate(config: &Config) -> Result<ByCertificate, String> {
+    let template = IdentityTemplate::parse(&config.tls.identity);
+    template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
 }
 
 async fn jwt(config: &JwtAuth, clock: Arc<dyn Clock>) -> Result<Jwt, String> {

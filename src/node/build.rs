@@ -1,13 +1,11 @@
 //! Builds a broker's parts in the order in which each can fail best: what the user can mend first
 //! (configuration, directory, ports), then the store, then the threads.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
@@ -15,12 +13,13 @@ use crate::auth::{
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Limits, WrongPasswords};
+use crate::config::{Config, Limits};
 use crate::control::{Audit, ControlSocket, Desk};
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
+use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
@@ -29,12 +28,12 @@ use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::auth::authentication;
+use super::doors::{Doors, Entrance};
+use super::pages;
 use super::reload::{self, Reloader};
 use super::sweep::Sweeper;
 use super::{Serving, Start};
 
-/// Connections that the kernel completes before they are accepted (it may allow fewer).
-const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -77,19 +76,33 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let config = loaded.config.clone();
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
-    let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
-    let http = listen(&config.listen.http, "listen.http", "--http")?;
+    let doors = Doors::bind(&config.listen)?;
+    let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let (mut auth, providers) = authentication(&base.config, account_parts(&base)).await?;
+    let (auth, providers) = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    let guard = guard(&base, &mut auth, &bans);
-    let gate = gate(&base, &auth, &bans)?;
+    let guards = Guards::new(&base, &auth, &bans);
+    let gate = gate(&base, &auth, (&guards, &bans))?;
     let stop = Arc::new(Notify::new());
+    let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
     let audit = Arc::new(Audit::open(&data, base.clock.clone())?);
-    let parts = reload::Parts::of(&base, (providers, guard), &gate, (&audit, log));
+    let state = pages::state(&base, &gate, guards.router.clone());
+    let parts = reload::Parts {
+        gate: gate.clone(),
+        mailboxes: base.mailboxes.clone(),
+        providers,
+        guards,
+        tls: tls.clone(),
+        hasher: base.hasher.clone(),
+        config: base.live_config.clone(),
+        audit: audit.clone(),
+        log,
+        metrics: base.metrics.clone(),
+        clock: base.clock.clone(),
+    };
     let reloader = Arc::new(Reloader::new(load, loaded, parts));
     let desk = Desk {
         book: auth.book.clone(),
@@ -99,10 +112,11 @@ pub async fn build(start: Start) -> Result<Node, String> {
         reload: Some(reloader.hook()),
     };
     serve_control(&data, desk, &stop)?;
-    let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
+    let serving = doors.serving(data)?;
+    let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &auth, &stop);
+    serve_http(http, &state, &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
@@ -117,35 +131,6 @@ pub async fn build(start: Start) -> Result<Node, String> {
         store_failed,
         _lock: data_lock,
     })
-}
-
-/// Binds every address of one key. Port 0 takes a free one.
-fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener>, String> {
-    let bind = |text: &String| -> Result<TcpListener, String> {
-        let problem = |error| {
-            format!("cannot listen on {text}: {error}; change `{key}` or give {flag} ADDR:PORT")
-        };
-        let address = text.to_socket_addrs().map_err(problem)?.next();
-        let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        open(address).map_err(problem)
-    };
-    addresses.iter().map(bind).collect()
-}
-
-/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
-/// make clients wait for whole seconds.
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
-}
-
-fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
-    let local = |listener: &TcpListener| listener.local_addr().map_err(|e| e.to_string());
-    listeners.iter().map(local).collect()
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
@@ -252,24 +237,48 @@ fn settings(config: &Config) -> Result<Settings, String> {
 }
 
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
-fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) -> Arc<Guard> {
-    let limits = guard_limits(&base.config.limits.wrong_passwords);
-    let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    let guard = Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()));
-    auth.authenticator = guard.clone();
-    guard
+pub(super) struct Guards {
+    clients: Arc<Guard>,
+    /// For the legacy router: all its users come from one address, which must not pause for one.
+    router: Arc<Guard>,
 }
 
-pub(super) fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
-    let WrongPasswords { per_user, per_ip, window } = limits;
-    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
+impl Guards {
+    fn new(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Guards {
+        let guard = |limits| {
+            let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
+            Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
+        };
+        let limits = guard_limits(&base.config);
+        Guards { clients: guard(limits), router: guard(of_router(limits)) }
+    }
+
+    pub fn set_limits(&self, limits: GuardLimits) {
+        self.clients.set_limits(limits);
+        self.router.set_limits(of_router(limits));
+    }
+}
+
+fn of_router(limits: GuardLimits) -> GuardLimits {
+    GuardLimits { per_address: 0, ..limits }
+}
+
+pub(super) fn guard_limits(config: &Config) -> GuardLimits {
+    let limits = &config.limits.wrong_passwords;
+    let (per_login, per_address) = (limits.per_user, limits.per_ip);
+    GuardLimits { per_login, per_address, window: limits.window.0 }
+}
+
+fn policy(config: &Config) -> Result<Policy, String> {
+    let acl = &config.acl;
+    Policy::new(acl.default, acl.inbox, &acl.rules).map_err(|error| error.to_string())
 }
 
 /// What a reload can change.
 pub(super) fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
         settings: settings(config)?,
-        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        policy: policy(config)?,
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
         outbox_wait: config.limits.outbox_wait.0,
@@ -303,12 +312,16 @@ fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
     (number != N::default()).then_some(number)
 }
 
-fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+fn gate(
+    base: &Base,
+    auth: &Auth,
+    (guards, bans): (&Guards, &Arc<BanBook>),
+) -> Result<Arc<Gate>, String> {
     let limits = &base.config.limits;
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guards.clients.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -332,13 +345,12 @@ fn serve_control(data: &Path, desk: Desk, stop: &Arc<Notify>) -> Result<(), Stri
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
-    let state = super::pages::state(base, auth);
-    for listener in listeners {
+fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
+    for (listener, door) in listeners {
         let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, state, stop.notified()).await {
+            if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
                 tracing::error!("HTTP is not served: {error}");
             }
         });
@@ -350,7 +362,7 @@ fn start_workers(
     base: &Base,
     auth: &Auth,
     gate: &Arc<Gate>,
-    mqtt: Vec<TcpListener>,
+    mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
@@ -365,7 +377,8 @@ fn start_workers(
         reads_at_once: Arc::new(Semaphore::new(READS_AT_ONCE)),
     };
     for index in 0..shared.workers {
-        let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
+        let clone = |(socket, door): &Entrance| Ok((socket.try_clone()?, door.clone()));
+        let clones: std::io::Result<Vec<_>> = mqtt.iter().map(clone).collect();
         let start = net::Start {
             index,
             shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 
-use crate::auth::{Authenticator, Guard, GuardLimits, Hasher};
+use crate::auth::{Authenticator, GuardLimits, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::load::Loaded;
@@ -16,50 +16,30 @@ use crate::config::reload::{Change, change};
 use crate::control::{self, Audit, Reloaded};
 use crate::log;
 use crate::metrics::Metrics;
+use crate::net::tls::{self, Tls};
 use crate::net::{AdmissionLimits, Gate, Mail, Mailbox};
 use crate::shard::Live;
 
 use super::auth::Providers;
-use super::build::{Base, admission, guard_limits, live};
+use super::build::{Guards, admission, guard_limits, live};
 
 /// Loads the settings from where the start had them, checked as at the start.
 pub type Load = Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync>;
 
 /// The parts that can be told anew.
 pub struct Parts {
-    gate: Arc<Gate>,
-    mailboxes: Arc<[Mailbox<Mail>]>,
-    providers: Providers,
-    guard: Arc<Guard>,
-    hasher: Arc<Hasher>,
+    pub gate: Arc<Gate>,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
+    pub providers: Providers,
+    pub guards: Guards,
+    pub tls: Arc<Tls>,
+    pub hasher: Arc<Hasher>,
     /// Read by those who ask again each time, as the sweeper.
-    config: Arc<ArcSwap<Config>>,
-    audit: Arc<Audit>,
-    log: log::Running,
-    metrics: Arc<Metrics>,
-    clock: Arc<dyn Clock>,
-}
-
-impl Parts {
-    pub fn of(
-        base: &Base,
-        (providers, guard): (Providers, Arc<Guard>),
-        gate: &Arc<Gate>,
-        (audit, log): (&Arc<Audit>, log::Running),
-    ) -> Parts {
-        Parts {
-            gate: gate.clone(),
-            mailboxes: base.mailboxes.clone(),
-            providers,
-            guard,
-            hasher: base.hasher.clone(),
-            config: base.live_config.clone(),
-            audit: audit.clone(),
-            log,
-            metrics: base.metrics.clone(),
-            clock: base.clock.clone(),
-        }
-    }
+    pub config: Arc<ArcSwap<Config>>,
+    pub audit: Arc<Audit>,
+    pub log: log::Running,
+    pub metrics: Arc<Metrics>,
+    pub clock: Arc<dyn Clock>,
 }
 
 pub struct Reloader {
@@ -76,6 +56,7 @@ struct Prepared {
     /// Where their settings changed: others keep what they remember.
     providers: Option<Arc<dyn Authenticator>>,
     guard: GuardLimits,
+    tls: tls::Loaded,
     admission: AdmissionLimits,
     filter: EnvFilter,
     audit: File,
@@ -124,7 +105,8 @@ impl Reloader {
         Ok(Prepared {
             live: live(config)?,
             providers,
-            guard: guard_limits(&config.limits.wrong_passwords),
+            guard: guard_limits(config),
+            tls: Tls::load(&config.tls, self.parts.clock.stamp())?,
             admission: admission(&config.limits),
             filter: log::filter(&config.log.level).map_err(|error| error.to_string())?,
             audit: self.parts.audit.reopen()?,
@@ -134,13 +116,14 @@ impl Reloader {
 
     /// Nothing here can fail.
     fn apply(&self, prepared: Prepared) -> (Loaded, Reloaded) {
-        let Prepared { change, live, providers, guard, admission, filter, audit } = prepared;
+        let Prepared { change, live, providers, guard, tls, admission, filter, audit } = prepared;
         let parts = &self.parts;
         let Change { loaded, live: keys, restart } = change;
         let live = Arc::new(live);
         parts.gate.live.store(live.clone());
         parts.mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Live(live.clone())]));
-        parts.guard.set_limits(guard);
+        parts.guards.set_limits(guard);
+        parts.tls.swap(tls);
         parts.gate.admission.limits.store(Arc::new(admission));
         if let Some(providers) = providers {
             parts.providers.change(providers);
@@ -156,5 +139,7 @@ impl Reloader {
 }
 
 fn of_providers(key: &str) -> bool {
-    ["auth.http.", "auth.jwt.", "auth.redis."].iter().any(|section| key.starts_with(section))
+    ["auth.http.", "auth.jwt.", "auth.redis.", "tls.identity"]
+        .iter()
+        .any(|section| key.starts_with(section))
 }

@@ -8,6 +8,7 @@ mod auth;
 mod bad_input;
 mod bans;
 mod checktoken;
+mod client_certificate;
 mod command;
 mod devices;
 mod disconnect_reasons;
@@ -41,6 +42,7 @@ mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
 mod takeover;
+mod tls;
 mod wal_prefix;
 mod will;
 mod wrong_passwords;

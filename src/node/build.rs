@@ -114,9 +114,10 @@ pub async fn build(start: Start) -> Result<Node, String> {
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
     let (mqtt, http) = doors.open(&tls, &base.config);
+    serve_http(http, &state, &stop);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &state, &stop);
+    base.health.serve();
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {

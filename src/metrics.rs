@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
-use crate::model::{QoS, Reason};
+use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
 
 /// A figure that only grows; cheap from any thread.
@@ -123,6 +123,8 @@ pub struct Metrics {
     pub store_queue_bytes: Gauge,
     pub panics: Count,
     pub logins: LoginMetrics,
+    last_reload_success: Gauge,
+    last_reload_secs: Gauge,
 }
 
 impl Default for Metrics {
@@ -170,6 +172,8 @@ impl Default for Metrics {
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
             logins: LoginMetrics::new(r),
+            last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
+            last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             registry: all,
         }
     }
@@ -178,6 +182,8 @@ impl Default for Metrics {
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
+const RELOADED: &str = "1 if the settings were taken at the last reload or the start, else 0";
+const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
 const THROTTLED: &str = "Connections that are read no further now for their publish rate";
 const EXPIRY: &str = "Unix time at which a server certificate expires";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
@@ -294,6 +300,14 @@ impl Metrics {
 
     pub fn logins_refused(&self, reason: Reason) -> &Count {
         &self.logins_refused[reason as usize]
+    }
+
+    /// The settings were loaded again, or could not be.
+    pub fn reloaded(&self, success: bool, now: Stamp) {
+        self.last_reload_success.set(success.into());
+        if success {
+            self.last_reload_secs.set(now.0.div_euclid(1000));
+        }
     }
 
     pub fn tls_handshakes(&self, result: Handshake) -> &Count {

@@ -27,6 +27,7 @@ pub mod open;
 pub mod password;
 pub mod recall;
 pub mod redis;
+mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
 mod window;
@@ -51,6 +52,7 @@ pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
 pub use redis::Redis;
+pub use swap::Swap;
 
 use crate::clock::Clock;
 use crate::model::{ClientId, Identity, Reason, Stamp, Uid};

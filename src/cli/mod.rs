@@ -13,6 +13,7 @@ mod exit;
 mod format;
 mod place;
 mod publish;
+mod reload;
 mod serve;
 mod subscribe;
 pub mod user;
@@ -55,6 +56,8 @@ enum Verb {
     Ban(ban::BanArgs),
     /// Try a login at the member API
     Auth(auth::AuthArgs),
+    /// Have the running broker load its settings again
+    Reload(reload::ReloadArgs),
     /// Check settings and show them
     Config(config::ConfigArgs),
     /// Measure a broker: any MQTT broker
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Verb::User { user, place } => place::user(user, place),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
         Verb::Auth(args) => finish("auth", block_on(auth::run(args))),
+        Verb::Reload(args) => finish("reload", block_on(reload::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),
     }

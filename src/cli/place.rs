@@ -41,6 +41,18 @@ impl DataPlace {
     pub fn load(self) -> Result<Loaded, Failure> {
         Place { data: self, mqtt: Vec::new(), http: Vec::new() }.load(Config::default())
     }
+
+    /// The data directory: by its flag, else by the settings.
+    ///
+    /// # Errors
+    /// Settings that cannot be read, or no data directory among them.
+    pub fn data(self) -> Result<PathBuf, Failure> {
+        let no_data = || Failure::usage("of which broker? Give its data directory with --data DIR");
+        match self.data {
+            Some(data) => Ok(data),
+            None => self.load()?.config.store.data.ok_or_else(no_data),
+        }
+    }
 }
 
 impl Place {

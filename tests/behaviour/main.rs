@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod accounts_cli;
+mod audit_log;
 mod auth;
 mod auth_test_command;
 mod bad_input;
@@ -22,6 +23,7 @@ mod envelope;
 mod flapping;
 mod jwt_login;
 mod keepalive;
+mod log_format;
 mod member_api;
 mod member_api_outage;
 mod modes;
@@ -39,9 +41,12 @@ mod qos2_crash;
 mod readme;
 mod reconnect_storm;
 mod redis_login;
+mod reload;
+mod reload_under_load;
 mod resend;
 mod retention;
 mod route;
+mod secrets;
 mod settle;
 mod shutdown;
 mod slow_reader;

@@ -128,5 +128,5 @@ fn declared_lengths_are_bounded() {
         let _ = tcp.write_all(&[0; 0x4000]);
         closed(tcp);
     }
-    assert_eq!(handshakes(&broker, "refused"), 2.0);
+    wait_until("the count", || (handshakes(&broker, "refused") == 2.0).then_some(()));
 }

@@ -1,6 +1,6 @@
-//! Guessing passwords is slowed down (threat I13): after some wrong ones, a user's logins from that
-//! address pause, longer and longer. Logins of the same user from elsewhere do not, so that nobody
-//! can lock another one out.
+//! What stands before the providers, for every kind of login: bans, and patience with wrong
+//! passwords (threat I13). After some wrong ones, a user's logins from that address pause, longer
+//! and longer. Logins of the same user from elsewhere do not, so that nobody can lock another out.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +10,9 @@ use arc_swap::ArcSwap;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::window::Windows;
-use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use super::{AuthError, AuthFuture, Authenticator, BanBook, Credentials};
 use crate::clock::Clock;
-use crate::model::{Moment, Uid};
+use crate::model::{ClientId, Moment, Uid};
 
 /// Pairs of user and address, and addresses, that are remembered; about 100 bytes each.
 const LOGINS_COUNT_MAX: usize = 64 * 1024;
@@ -34,6 +34,7 @@ pub struct GuardLimits {
 /// An authenticator that is asked no more than the limits allow.
 pub struct Guard {
     inner: Arc<dyn Authenticator>,
+    bans: Arc<BanBook>,
     clock: Arc<dyn Clock>,
     limits: ArcSwap<GuardLimits>,
     tried: Mutex<Tried>,
@@ -49,6 +50,7 @@ struct Tried {
 impl Guard {
     pub fn new(
         inner: Arc<dyn Authenticator>,
+        bans: Arc<BanBook>,
         clock: Arc<dyn Clock>,
         limits: GuardLimits,
         seed: u64,
@@ -58,7 +60,7 @@ impl Guard {
             addresses: Windows::new(ADDRESSES_COUNT_MAX),
         };
         let (limits, tried) = (ArcSwap::from_pointee(limits), Mutex::new(tried));
-        Guard { inner, clock, limits, tried, seed }
+        Guard { inner, bans, clock, limits, tried, seed }
     }
 
     pub fn set_limits(&self, limits: GuardLimits) {
@@ -67,12 +69,17 @@ impl Guard {
 
     async fn login(&self, credentials: Credentials<'_>) -> super::Login {
         let name = credentials.uid.unwrap_or_default();
+        // Before anybody is asked about the password of a banned user.
+        Uid::parse(name).ok().map_or(Ok(()), |uid| self.not_banned(&uid, credentials.client_id))?;
         let tag = xxh3_128_with_seed(name.as_bytes(), self.seed);
         let login = (tag, block(credentials.peer.ip()));
         self.with(|tried| tried.may_try(&login, self.clock.moment()))?;
         let answer = self.inner.authenticate(credentials).await;
         match &answer {
-            Ok(_) => self.with(|tried| tried.logins.forget(&login)),
+            Ok(identity) => {
+                self.not_banned(&identity.uid, credentials.client_id)?;
+                self.with(|tried| tried.logins.forget(&login));
+            }
             Err(AuthError::BadLogin | AuthError::NotMine) => {
                 let (now, limits) = (self.clock.moment(), **self.limits.load());
                 self.with(|tried| tried.wrong(login, now, limits));
@@ -80,6 +87,14 @@ impl Guard {
             Err(_) => {}
         }
         answer
+    }
+
+    fn not_banned(&self, uid: &Uid, client_id: &ClientId) -> Result<(), AuthError> {
+        let now = self.clock.stamp();
+        match self.bans.now().of_login(uid, client_id, now) {
+            Some(ban) => Err(AuthError::Banned { retry_after: now.until(ban.until) }),
+            None => Ok(()),
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Tried) -> T) -> T {
@@ -138,9 +153,9 @@ pub fn block(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::testing::uid;
+    use crate::auth::testing::{self, uid};
     use crate::clock::ManualClock;
-    use crate::model::{ClientId, Identity};
+    use crate::model::{BanTarget, Identity};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Lets in whoever has the password `right`, and counts the questions.
@@ -165,10 +180,12 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(300);
 
-    fn bench() -> Bench {
+    async fn bench() -> Bench {
         let (asked, clock) = (Arc::new(Asked::default()), Arc::new(ManualClock::default()));
         let limits = GuardLimits { per_login: 3, per_address: 10, window: WINDOW };
-        Bench { guard: Guard::new(asked.clone(), clock.clone(), limits, 1), asked, clock }
+        let bans = testing::Bench::new().bans().await;
+        let guard = Guard::new(asked.clone(), bans, clock.clone(), limits, 1);
+        Bench { guard, asked, clock }
     }
 
     impl Bench {
@@ -189,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_passwords_pause_the_user_from_that_address_longer_and_longer() {
-        let bench = bench();
+        let bench = bench().await;
         for _ in 0..3 {
             assert_eq!(bench.login("10.0.0.1", "bob", "wrong").await, Some(AuthError::BadLogin));
         }
@@ -207,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_password_clears_the_count() {
-        let bench = bench();
+        let bench = bench().await;
         for _ in 0..5 {
             assert_eq!(bench.login("10.0.0.1", "bob", "wrong").await, Some(AuthError::BadLogin));
             assert_eq!(bench.login("10.0.0.1", "bob", "wrong").await, Some(AuthError::BadLogin));
@@ -218,13 +235,26 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_tries_many_users_pauses() {
-        let bench = bench();
+        let bench = bench().await;
         for number in 0..10 {
             let answer = bench.login("2001:db8::1", &format!("u{number}"), "wrong").await;
             assert_eq!(answer, Some(AuthError::BadLogin));
         }
         assert_eq!(bench.paused("2001:db8::ffff", "u10").await, Some(1), "the same /64");
         assert_eq!(bench.paused("2001:db8:0:1::1", "u10").await, None);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_about_a_banned_user() {
+        let bench = bench().await;
+        let hour = Duration::from_secs(3600);
+        let (target, reason) = (BanTarget::User(uid("bob")), Default::default());
+        bench.guard.bans.add(target, hour, reason).await.unwrap();
+        let refused = bench.login("10.0.0.1", "bob", "right").await;
+        assert_eq!(refused, Some(AuthError::Banned { retry_after: hour }));
+        assert_eq!(bench.asked.0.load(Ordering::Relaxed), 0);
+        let refused = bench.login("10.0.0.1", "alias", "right").await;
+        assert_eq!(refused, Some(AuthError::Banned { retry_after: hour }), "who it really is");
     }
 
     #[test]

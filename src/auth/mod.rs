@@ -2,11 +2,13 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`certificate`]: the client certificate of the TLS connection
 //! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
 //! - [`jwt`]: signed tokens
+//! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -15,6 +17,7 @@ pub mod accounts;
 pub mod bans;
 pub mod book;
 mod cache;
+pub mod certificate;
 pub mod chain;
 pub mod directory;
 pub mod guard;
@@ -23,6 +26,7 @@ pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
+pub mod redis;
 #[cfg(test)]
 pub(crate) mod testing;
 mod window;
@@ -37,6 +41,7 @@ use std::time::Duration;
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
@@ -45,9 +50,10 @@ pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
+pub use redis::Redis;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason, Uid};
+use crate::model::{ClientId, Identity, Reason, Stamp, Uid};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -73,6 +79,8 @@ pub struct Certificate {
     pub dns: Vec<String>,
     pub email: Vec<String>,
     pub uri: Vec<String>,
+    /// The end of its validity.
+    pub expires_at: Option<Stamp>,
 }
 
 /// Shows that there is a password, never which.
@@ -108,6 +116,9 @@ pub enum AuthError {
     /// More logins wait to be checked than the settings allow for.
     #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// Kept out for a while: see [`bans`].
+    #[error("banned: try again in {} s", retry_after.as_secs() + 1)]
+    Banned { retry_after: Duration },
     /// This user, or this address, has tried too many wrong passwords.
     #[error("too many wrong passwords: try again in {} s", retry_after.as_secs() + 1)]
     TooMany { retry_after: Duration },
@@ -119,12 +130,24 @@ impl AuthError {
         AuthError::Unavailable { retry_after: Duration::from_secs(5) };
     pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
 
+    /// When the same login may succeed; `None`: never.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            AuthError::NotMine | AuthError::BadLogin | AuthError::Expired => None,
+            AuthError::Unavailable { retry_after }
+            | AuthError::Busy { retry_after }
+            | AuthError::Banned { retry_after }
+            | AuthError::TooMany { retry_after } => Some(retry_after),
+        }
+    }
+
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
-            AuthError::Expired => Reason::NotAuthorized,
+            AuthError::Expired => Reason::LoginExpired,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
+            AuthError::Banned { .. } => Reason::Banned,
             AuthError::TooMany { .. } => Reason::TooManyAttempts,
         }
     }
@@ -173,22 +196,6 @@ impl Auth {
         Auth {
             authenticator: Arc::new(authenticator),
             directory: Arc::new(directory),
-            book: Arc::new(AccountBook::new(parts, recall)),
-        }
-    }
-
-    /// Provider `http`: whether a user exists is the API's affair, so everyone may be sent to
-    /// (ruling 17).
-    pub fn member_api(parts: Parts, api: Arc<MemberApi>) -> Auth {
-        Auth { authenticator: api, ..Auth::open(parts) }
-    }
-
-    /// Provider `open`: accounts can be made all the same, for the day it is closed.
-    pub fn open(parts: Parts) -> Auth {
-        let recall = Arc::new(Recall::new(parts.clock.clone()));
-        Auth {
-            authenticator: Arc::new(Open),
-            directory: Arc::new(Directory::everyone()),
             book: Arc::new(AccountBook::new(parts, recall)),
         }
     }

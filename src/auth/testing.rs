@@ -10,8 +10,8 @@ use super::{Auth, BanBook, BanParts, Credentials, Hasher, Kick, Parts, Password,
 use crate::clock::{Clock, ManualClock};
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
-    Account, Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, Subscription, Write,
-    Written,
+    Account, Commit, Cursor, MemoryStore, Store, StoreError, StoreFuture, StoreIdentity,
+    StoreLimits, Subscription, Write, Written,
 };
 
 pub fn uid(text: &str) -> Uid {
@@ -164,7 +164,9 @@ impl Bench {
     }
 
     pub async fn bans(&self) -> Arc<BanBook> {
-        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let hour = std::time::Duration::from_secs(3600);
+        let limits = StoreLimits { messages_max: 1, session_expiry_max: hour };
+        let (store, clock) = (Arc::new(MemoryStore::new(limits)), self.clock.clone());
         let writer = direct_writer(store.clone(), clock.clone());
         let parts = BanParts { store, writer, clock, changed: Arc::new(|_| {}) };
         Arc::new(BanBook::open(parts).await.unwrap())

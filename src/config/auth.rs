@@ -13,6 +13,8 @@ pub enum Provider {
     Accounts,
     /// The member API.
     Http,
+    /// The client certificate of the TLS connection.
+    Certificate,
     /// Signed tokens (JWT).
     Jwt,
     /// Tokens that another program wrote into Redis.
@@ -160,7 +162,7 @@ impl Default for RedisAuth {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "a provider (`accounts`, `http`, `jwt`, `redis` or `open`) or a list of them"
+    expecting = "a provider (accounts, http, certificate, jwt, redis or open) or a list of them"
 )]
 enum OneOrMore {
     One(Provider),

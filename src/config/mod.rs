@@ -4,6 +4,7 @@
 mod auth;
 mod auth_http;
 mod check;
+mod check_listen;
 mod env;
 mod file;
 mod http;
@@ -16,6 +17,7 @@ mod rate;
 pub mod reload;
 pub mod secret;
 pub mod show;
+mod tls;
 mod value;
 
 use std::path::PathBuf;
@@ -27,9 +29,10 @@ pub use auth::{Auth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, Redi
 pub use auth_http::{BodyType, HttpAuth, Preset, TimeFormat};
 pub use http::{Http, Startalk};
 pub use limits::{Flapping, Limits, WrongPasswords};
-pub use listen::{Advertise, Listen, Proxy, Tls};
+pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
 pub use rate::{BytesRate, CountRate};
+pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.

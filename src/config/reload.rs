@@ -33,6 +33,7 @@ const KEYS: &[(&str, Takes)] = &[
     ("proxy",                            Restart),
     ("advertise",                        Restart),
     ("http",                             Restart),
+    ("startalk",                         Restart),
     // Who knows the users is built into every worker.
     ("auth.provider",                    Restart),
     ("auth.hashes_at_once",              Reload),

@@ -32,6 +32,11 @@ impl Stamp {
         Stamp(self.0.saturating_sub(wait.as_millis() as i64))
     }
 
+    /// From here to `later`; zero if it has passed.
+    pub fn until(self, later: Stamp) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0).max(0) as u64)
+    }
+
     /// Whole seconds from here until `later`; zero if it has passed.
     pub fn secs_until(self, later: Stamp) -> u64 {
         (later.0.saturating_sub(self.0).max(0) as u64).div_ceil(1000)

@@ -1,13 +1,11 @@
 //! Builds a broker's parts in the order in which each can fail best: what the user can mend first
 //! (configuration, directory, ports), then the store, then the threads.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
@@ -16,12 +14,13 @@ use crate::auth::{
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Limits, Provider, WrongPasswords};
+use crate::config::{Config, Limits, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
+use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
@@ -30,10 +29,11 @@ use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
+use super::auth::{authentication, member_api};
+use super::doors::{Doors, Entrance};
+use super::pages;
 use super::sweep::Sweeper;
 
-/// Connections that the kernel completes before they are accepted (it may allow fewer).
-const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -56,11 +56,11 @@ pub struct Node {
 }
 
 /// What everything stands on.
-struct Base {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+pub(super) struct Base {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
@@ -69,11 +69,12 @@ struct Base {
 pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
-    let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
-    let http = listen(&config.listen.http, "listen.http", "--http")?;
+    let doors = Doors::bind(&config.listen)?;
+    let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let member_api = member_api(&base)?;
-    let auth = authentication(&base, member_api.clone());
+    let member_api = member_api(&base.config, base.clock.clone(), base.metrics.clone())?;
+    let parts = account_parts(&base, member_api.clone());
+    let auth = authentication(&base.config, parts, member_api.clone()).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
@@ -81,42 +82,15 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, (&auth, &bans, member_api), &stop)?;
-    let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
+    let serving = doors.serving(data)?;
+    let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
+    let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &stop);
+    serve_http(http, &pages::state(&base, &gate, guard(&base, &auth, &bans, Peers::Router)), &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
-}
-
-/// Binds every address of one key. Port 0 takes a free one.
-fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener>, String> {
-    let bind = |text: &String| -> Result<TcpListener, String> {
-        let problem = |error| {
-            format!("cannot listen on {text}: {error}; change `{key}` or give {flag} ADDR:PORT")
-        };
-        let address = text.to_socket_addrs().map_err(problem)?.next();
-        let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        open(address).map_err(problem)
-    };
-    addresses.iter().map(bind).collect()
-}
-
-/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
-/// make clients wait for whole seconds.
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
-}
-
-fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
-    let local = |listener: &TcpListener| listener.local_addr().map_err(|e| e.to_string());
-    listeners.iter().map(local).collect()
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
@@ -174,34 +148,21 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
-/// The member API, if logins are checked there.
-fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
-    let Config { auth, .. } = &base.config;
-    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
-    let make = || MemberApi::new(&auth.http, clock, metrics, tokio::runtime::Handle::current());
-    auth.provider.has(Provider::Http).then(make).transpose().map(|api| api.map(Arc::new))
-}
-
-fn authentication(base: &Base, member_api: Option<Arc<MemberApi>>) -> Auth {
-    let forgetting = member_api.clone();
+/// What accounts stand on.
+fn account_parts(base: &Base, member_api: Option<Arc<MemberApi>>) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
-    let parts = auth::Parts {
+    auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
         kick: Arc::new(move |uid| {
-            if let Some(api) = &forgetting {
+            if let Some(api) = &member_api {
                 api.forget(&uid);
             }
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
-    };
-    match member_api {
-        Some(api) => Auth::member_api(parts, api),
-        None if base.config.auth.provider.has(Provider::Open) => Auth::open(parts),
-        None => Auth::accounts(parts),
     }
 }
 
@@ -235,11 +196,22 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
-/// Providers are asked through the guard.
-fn guarded(base: &Base, auth: &Auth) -> Arc<dyn Authenticator> {
+/// Who is at the other end of the connections whose logins are checked.
+enum Peers {
+    Clients,
+    /// The legacy router: all its users come from one address, which must not pause for one.
+    Router,
+}
+
+/// Bans and patience with wrong passwords stand before the providers, for every kind of login.
+fn guard(base: &Base, auth: &Auth, bans: &Arc<BanBook>, peers: Peers) -> Arc<Guard> {
     let limits = guard_limits(&base.config.limits.wrong_passwords);
+    let limits = match peers {
+        Peers::Clients => limits,
+        Peers::Router => GuardLimits { per_address: 0, ..limits },
+    };
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    Arc::new(Guard::new(inner, clock, limits, rand::random()))
+    Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
 }
 
 fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
@@ -247,11 +219,16 @@ fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
     GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
 }
 
+fn policy(config: &Config) -> Result<Policy, String> {
+    let acl = &config.acl;
+    Policy::new(acl.default, acl.inbox, &acl.rules).map_err(|error| error.to_string())
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     Ok(Live {
         settings: settings(config)?,
-        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        policy: policy(config)?,
         devices_max: config.limits.devices_per_user,
         outbox_bytes_max: config.limits.outbox.0 as usize,
         outbox_wait: config.limits.outbox_wait.0,
@@ -290,7 +267,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guarded(base, auth),
+        authenticator: guard(base, auth, bans, Peers::Clients),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -321,12 +298,12 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, stop: &Arc<Notify>) {
-    for listener in listeners {
-        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
+    for (listener, door) in listeners {
+        let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, state, stop.notified()).await {
+            if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
                 tracing::error!("HTTP is not served: {error}");
             }
         });
@@ -338,7 +315,7 @@ fn start_workers(
     base: &Base,
     auth: &Auth,
     gate: &Arc<Gate>,
-    mqtt: Vec<TcpListener>,
+    mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
@@ -353,7 +330,8 @@ fn start_workers(
         reads_at_once: Arc::new(Semaphore::new(READS_AT_ONCE)),
     };
     for index in 0..shared.workers {
-        let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
+        let clone = |(socket, door): &Entrance| Ok((socket.try_clone()?, door.clone()));
+        let clones: std::io::Result<Vec<_>> = mqtt.iter().map(clone).collect();
         let start = net::Start {
             index,
             shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),

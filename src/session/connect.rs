@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    ClientId, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey, Target,
+    ClientId, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey, Stamp,
+    Target,
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
 
@@ -119,7 +120,10 @@ fn peer(connect: &Connect<'_>) -> Peer {
 }
 
 impl Session {
-    pub fn new(hello: Hello, settings: &Settings, now: Moment) -> Session {
+    /// From here on the login's expiry is a moment: setting the wall clock does not change it
+    /// (threat N1).
+    pub fn new(hello: Hello, settings: &Settings, now: Moment, stamp: Stamp) -> Session {
+        let expires_at = hello.identity.expires_at;
         let max = settings.keep_alive_max;
         let keep_alive = KeepAlive::new(hello.keep_alive_secs, hello.version, max, now);
         let promised = Promised {
@@ -129,6 +133,7 @@ impl Session {
         };
         Session {
             key: hello.key,
+            login_expires: expires_at.map(|at| now.after(stamp.until(at))),
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,
@@ -152,6 +157,9 @@ impl Session {
 
     /// The store's answer: CONNACK, then what waits.
     pub(super) fn opened(&mut self, opened: OpenedSession, ctx: &mut Ctx<'_>) {
+        if self.login_is_over(ctx.now) {
+            return self.end_login(ctx);
+        }
         self.phase = Phase::Active;
         self.keep_alive.heard(ctx.now);
         self.write_connack(opened.session_present && !self.clean_start, ctx);

@@ -32,7 +32,7 @@ use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, Sess
 use crate::mqtt::{Packet, Version};
 
 pub use connect::{Hello, OpenedSession, refusing_connack};
-pub use context::{Closing, Ctx, IdSource, LogName, Request, Tally, Ticket};
+pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};
@@ -116,6 +116,8 @@ pub struct Session {
     clean_start: bool,
     /// How long the MQTT session outlives the connection; zero for a clean session.
     expiry: Duration,
+    /// The login is good until then.
+    login_expires: Option<Moment>,
     keep_alive: KeepAlive,
     promised: Promised,
     settle: Settle,
@@ -204,6 +206,9 @@ impl Session {
         if self.keep_alive.is_over(ctx.now) {
             return self.end(Reason::KeepAlive, Reason::KeepAlive.words().into(), ctx);
         }
+        if self.login_is_over(ctx.now) {
+            return self.end_login(ctx);
+        }
         self.settle_tick(ctx);
         self.shrink();
     }
@@ -215,7 +220,8 @@ impl Session {
 
     /// When [`Input::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Moment> {
-        [self.keep_alive.deadline(), self.settle.deadline()].into_iter().flatten().min()
+        let all = [self.keep_alive.deadline(), self.settle.deadline(), self.login_expires];
+        all.into_iter().flatten().min()
     }
 
     /// False while too much of this client's requests is unanswered: the socket is not read then,
@@ -238,6 +244,11 @@ impl Session {
 
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// When the login ends, if it does.
+    pub fn login_expires(&self) -> Option<Moment> {
+        self.login_expires
     }
 
     pub fn version(&self) -> Version {

@@ -44,7 +44,7 @@ impl Shard {
         let metrics = &self.shared.metrics;
         metrics.connections.inc();
         self.generation = self.generation.wrapping_add(1);
-        let session = Session::new(hello, &self.live.settings, self.now);
+        let session = Session::new(hello, &self.live.settings, self.now, self.stamp);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {
@@ -60,6 +60,7 @@ impl Shard {
             asking: None,
             closing: None,
             committing: 0,
+            noise: Default::default(),
         });
         token
     }
@@ -99,6 +100,7 @@ impl Shard {
         if self.was_removed(token) {
             return self.give_up(token, Reason::Removed);
         }
+        self.review(token);
         self.handle(token, Input::Opened(Box::new(opened)));
         self.arm(token);
     }

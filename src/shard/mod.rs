@@ -4,13 +4,15 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `close` its end, `wills` those that wait for their delay.
+//! `close` its end, `wills` those that wait for their delay, `rights` what it may no longer.
 
 mod answer;
 mod close;
 mod connect;
 mod effects;
 mod filters;
+mod noise;
+mod rights;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -27,9 +29,9 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Policy, Subscriptions};
+use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
-use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
@@ -97,6 +99,7 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
+    noise: noise::Noise,
 }
 
 /// See the module's documentation.
@@ -158,9 +161,13 @@ impl Shard {
         self.stamp = stamp;
     }
 
-    /// New settings and rules, for everything that happens from now on.
+    /// New settings and rules, for everything that happens from now on; subscriptions that the new
+    /// rules forbid end.
     pub fn reload(&mut self, live: Arc<Live>) {
-        self.live = live;
+        let before = std::mem::replace(&mut self.live, live);
+        if before.policy != self.live.policy {
+            self.review_all();
+        }
     }
 
     /// What has to be done now; empty again afterwards.
@@ -191,10 +198,14 @@ impl Shard {
             conn.out = self.spare.pop().unwrap_or_default();
         }
         let mut requests = std::mem::take(&mut self.requests);
+        let policy = &self.live.policy;
+        let may_receive =
+            |who: &Identity, topic: &str| policy.may(who, Action::Receive(topic)).is_ok();
         let mut ctx = Ctx {
             now: self.now,
             stamp: self.stamp,
             settings: &self.live.settings,
+            may_receive: policy.withholds(conn.session.identity()).then_some(&may_receive),
             ids: &mut self.ids,
             properties: &mut self.properties,
             wire: &mut conn.out,

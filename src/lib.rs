@@ -9,7 +9,7 @@
 //! - [`store`]: what survives kill -9; group commit; SQLite, PostgreSQL, memory.
 //! - [`auth`]: who are you.
 //! - [`net`]: sockets, threads and tasks.
-//! - [`http`]: health and metrics.
+//! - [`http`]: health, metrics, where to connect, what Startalk asks for.
 //! - [`node`]: builds all of it, drains it, stops it.
 //! - [`cli`]: one file per verb of the command.
 

@@ -2,8 +2,9 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
@@ -23,20 +24,43 @@ pub enum LogError {
     Started(String),
 }
 
+/// The running log, whose filter can be replaced.
+#[derive(Clone, Debug)]
+pub struct Running(reload::Handle<EnvFilter, Registry>);
+
+impl Running {
+    /// What is logged from now on.
+    pub fn set(&self, filter: EnvFilter) {
+        if let Err(error) = self.0.reload(filter) {
+            // The log itself is gone: this is the last place to say so.
+            eprintln!("homing: log.level stays as it was: {error}");
+        }
+    }
+}
+
 /// Sends what happens to stderr, for the whole process.
 ///
 /// # Errors
 /// [`LogError`] for a filter that cannot be read, or if it was called before.
-pub fn start(settings: &Log) -> Result<(), LogError> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(&settings.level)?)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let started = match settings.format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
-    };
-    started.map_err(|error| LogError::Started(error.to_string()))
+pub fn start(settings: &Log) -> Result<Running, LogError> {
+    let (filter, handle) = reload::Layer::new(filter(&settings.level)?);
+    let terminal = std::io::stderr().is_terminal();
+    let started =
+        tracing_subscriber::registry().with(filter).with(lines(settings.format, terminal));
+    started.try_init().map_err(|error| LogError::Started(error.to_string()))?;
+    Ok(Running(handle))
+}
+
+type Filtered = tracing_subscriber::layer::Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+
+/// The form of the lines: for people on a terminal, else for machines.
+fn lines(format: LogFormat, terminal: bool) -> Box<dyn Layer<Filtered> + Send + Sync> {
+    let layer = fmt::layer().with_ansi(terminal).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Auto if terminal => layer.boxed(),
+        LogFormat::Text => layer.boxed(),
+        LogFormat::Auto | LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    }
 }
 
 /// A word without `=` has to be a level: the library would take a misspelled one for the name of a

@@ -17,7 +17,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("shard",   &["auth", "broker", "metrics", "model", "mqtt", "session", "store"]),
     // Edges.
     ("clock",   &["model"]),
-    ("config",  &["model"]),
+    // The rules of the policy are part of the settings, and are checked with them.
+    ("config",  &["broker", "model"]),
     ("log",     &["config"]),
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
@@ -25,9 +26,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("auth",    &["clock", "model", "store"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
-    ("net",     &["auth", "broker", "clock", "cluster", "health", "metrics", "model", "mqtt",
+    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",
                   "session", "shard", "store"]),
-    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "store"]),
+    // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
+    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store"]),
     // Whole programs.
     ("node",    &["*"]),
     ("legacy",  &["*"]),

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tracing::error;
 
 use super::password::{HashError, PASSWORD_BYTES_MAX};
-use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher, Recall};
+use super::recall::{Recall, Verdict};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher};
 use crate::model::{Identity, Uid};
-use crate::store::Store;
+use crate::store::{Account, Store};
 
 /// Provider `accounts`.
 ///
 /// A user that does not exist is answered in the same words and after the same argon2 as a wrong
-/// password.
+/// password; the next provider, if there is one, hears of it.
 pub struct Accounts {
     pub(super) store: Arc<dyn Store>,
     pub(super) hasher: Arc<Hasher>,
@@ -29,33 +30,43 @@ impl Accounts {
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
         let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
         let (Some(uid), Some(password)) = (uid, credentials.password) else {
-            return Err(AuthError::BadLogin);
+            return Err(AuthError::NotMine);
         };
-        if password.len() > PASSWORD_BYTES_MAX {
-            return Err(AuthError::BadLogin);
-        }
-        let right = match self.recall.password_right(&uid, password) {
-            Some(right) => right,
+        let verdict = match self.recall.verdict(&uid, password) {
+            Some(verdict) => verdict,
             None => self.check(&uid, password).await?,
         };
-        if right { Ok(Identity::user(uid)) } else { Err(AuthError::BadLogin) }
+        match verdict {
+            Verdict::Right(roles) => Ok(Identity { roles, ..Identity::user(uid) }),
+            Verdict::Wrong => Err(AuthError::BadLogin),
+            Verdict::Nobody => Err(AuthError::NotMine),
+        }
     }
 
     /// Asks the store and argon2. If an account changed meanwhile, the password was right only if
-    /// this user's hash is still the same.
-    async fn check(&self, uid: &Uid, password: &[u8]) -> Result<bool, AuthError> {
+    /// this user's account is still the same.
+    async fn check(&self, uid: &Uid, password: &[u8]) -> Result<Verdict, AuthError> {
         let as_of = self.recall.as_of();
-        let hash = self.stored_hash(uid).await?;
-        let checked = self.hasher.check(password, hash.clone()).await;
-        let right = checked.map_err(|error| refusal(uid, &error))?;
-        if right && self.recall.as_of() != as_of {
-            return Ok(self.stored_hash(uid).await? == hash);
+        let account = self.stored(uid).await?;
+        let refused = if account.is_some() { Verdict::Wrong } else { Verdict::Nobody };
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(refused);
         }
-        self.recall.remember_password(uid, password, right, as_of);
-        Ok(right)
+        let hash = account.as_ref().map(|account| account.password_hash.clone());
+        let checked = self.hasher.check(password, hash).await;
+        let right = checked.map_err(|error| refusal(uid, &error))?;
+        let verdict = match account.clone().filter(|_| right) {
+            Some(account) => Verdict::Right(account.roles),
+            None => refused,
+        };
+        if right && self.recall.as_of() != as_of {
+            return Ok(if self.stored(uid).await? == account { verdict } else { Verdict::Wrong });
+        }
+        self.recall.remember_verdict(uid, password, verdict.clone(), as_of);
+        Ok(verdict)
     }
 
-    async fn stored_hash(&self, uid: &Uid) -> Result<Option<String>, AuthError> {
+    async fn stored(&self, uid: &Uid) -> Result<Option<Account>, AuthError> {
         self.store.account(uid).await.map_err(|error| {
             error!(%uid, %error, "a login cannot be checked: the account cannot be read");
             AuthError::UNAVAILABLE
@@ -79,6 +90,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, is_pending, password, uid};
+    use crate::model::Roles;
     use crate::model::{ClientId, Reason};
 
     async fn login(bench: &Bench, uid: &str, password: &str) -> Result<Identity, AuthError> {
@@ -89,7 +101,7 @@ mod tests {
 
     async fn with_alice() -> Bench {
         let bench = Bench::new();
-        bench.auth.book.add(&uid("alice"), &password("dev")).await.unwrap();
+        bench.auth.book.add(&uid("alice"), &password("dev"), Roles::default()).await.unwrap();
         bench
     }
 
@@ -98,13 +110,22 @@ mod tests {
         let bench = with_alice().await;
         let alice = Identity::user(uid("alice"));
         assert_eq!(login(&bench, "alice", "dev").await, Ok(alice));
-        let refused = [("alice", "dav"), ("alice", ""), ("Alice", "dev"), ("bob", "dev")];
-        for (uid, password) in refused.into_iter().chain([("", "dev"), ("a/b", "dev")]) {
-            let answer = login(&bench, uid, password).await;
-            assert_eq!(answer, Err(AuthError::BadLogin), "{uid} {password}");
+        for password in ["dav", "", &"d".repeat(PASSWORD_BYTES_MAX + 1)] {
+            assert_eq!(login(&bench, "alice", password).await, Err(AuthError::BadLogin));
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_has_no_account_is_for_the_next_provider_each_time() {
+        let bench = with_alice().await;
         let long = "d".repeat(PASSWORD_BYTES_MAX + 1);
-        assert_eq!(login(&bench, "alice", &long).await, Err(AuthError::BadLogin));
+        for (uid, password) in [("Alice", "dev"), ("bob", "dev"), ("", "dev"), ("a/b", "dev")] {
+            for password in [password, password, &long] {
+                assert_eq!(login(&bench, uid, password).await, Err(AuthError::NotMine), "{uid}");
+            }
+        }
+        let words = |error: AuthError| (error.reason(), error.to_string());
+        assert_eq!(words(AuthError::NotMine), words(AuthError::BadLogin));
     }
 
     #[tokio::test]
@@ -115,7 +136,7 @@ mod tests {
             let credentials =
                 Credentials { uid, password, ..Credentials::test(&client_id, "", b"") };
             let answer = bench.auth.authenticator.authenticate(credentials).await;
-            assert_eq!(answer, Err(AuthError::BadLogin));
+            assert_eq!(answer, Err(AuthError::NotMine));
         }
     }
 
@@ -159,7 +180,8 @@ mod tests {
         let mut nobody = Box::pin(login(&bench, "nobody", "dev"));
         assert!(is_pending(&mut wrong).await && is_pending(&mut nobody).await);
         drop(held);
-        assert_eq!(wrong.await, nobody.await);
+        assert_eq!(wrong.await, Err(AuthError::BadLogin));
+        assert_eq!(nobody.await, Err(AuthError::NotMine));
     }
 
     #[tokio::test]
@@ -174,7 +196,12 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_hash_is_not_the_users_fault() {
         let bench = with_alice().await;
-        bench.store.accounts.lock().unwrap().insert(uid("alice"), "plain".into());
+        bench
+            .store
+            .accounts
+            .lock()
+            .unwrap()
+            .insert(uid("alice"), Account { password_hash: "plain".into(), ..Account::default() });
         assert_eq!(login(&bench, "alice", "dev").await, Err(AuthError::UNAVAILABLE));
     }
 

@@ -12,8 +12,8 @@ use tracing::info;
 use super::password::HashError;
 use super::{Hasher, Parts, Password, Recall};
 use crate::clock::Clock;
-use crate::model::{ClientId, SessionKey, Uid};
-use crate::store::{Log, Store, StoreError, Write};
+use crate::model::{ClientId, Roles, SessionKey, Uid};
+use crate::store::{Account, Log, Store, StoreError, Write};
 
 /// Accounts on one page of [`AccountBook::list`], at most.
 pub const LIST_COUNT_MAX: usize = 1000;
@@ -74,7 +74,12 @@ impl AccountBook {
     /// # Errors
     /// [`AccountError::Exists`], and [`AccountError::SameJid`] if another uid differs in the case
     /// of letters alone (ruling 18).
-    pub async fn add(&self, uid: &Uid, password: &Password) -> Result<(), AccountError> {
+    pub async fn add(
+        &self,
+        uid: &Uid,
+        password: &Password,
+        roles: Roles,
+    ) -> Result<(), AccountError> {
         let _one_at_a_time = self.changing.lock().await;
         if self.store.account(uid).await?.is_some() {
             return Err(AccountError::Exists(uid.clone()));
@@ -82,7 +87,7 @@ impl AccountBook {
         if let Some(existing) = self.same_jid(uid).await? {
             return Err(AccountError::SameJid { wanted: uid.clone(), existing });
         }
-        self.put(uid, password).await?;
+        self.put(uid, password, roles).await?;
         info!(%uid, "account added");
         Ok(())
     }
@@ -93,9 +98,22 @@ impl AccountBook {
     /// [`AccountError::Unknown`] for a user that does not exist.
     pub async fn passwd(&self, uid: &Uid, password: &Password) -> Result<(), AccountError> {
         let _one_at_a_time = self.changing.lock().await;
-        self.must_exist(uid).await?;
-        self.put(uid, password).await?;
+        let roles = self.existing(uid).await?.roles;
+        self.put(uid, password, roles).await?;
         info!(%uid, "password set");
+        Ok(())
+    }
+
+    /// Sets other roles and ends the user's sessions, so that no connection keeps the old ones.
+    ///
+    /// # Errors
+    /// [`AccountError::Unknown`] for a user that does not exist.
+    pub async fn set_roles(&self, uid: &Uid, roles: Roles) -> Result<(), AccountError> {
+        let _one_at_a_time = self.changing.lock().await;
+        let account = Account { roles, ..self.existing(uid).await? };
+        self.write(uid, true, Write::PutAccount { uid: uid.clone(), account }).await?;
+        (self.kick)(uid.clone());
+        info!(%uid, "roles set");
         Ok(())
     }
 
@@ -105,7 +123,7 @@ impl AccountBook {
     /// [`AccountError::Unknown`] for a user that does not exist.
     pub async fn remove(&self, uid: &Uid) -> Result<(), AccountError> {
         let _one_at_a_time = self.changing.lock().await;
-        self.must_exist(uid).await?;
+        self.existing(uid).await?;
         self.write(uid, false, Write::DeleteAccount { uid: uid.clone() }).await?;
         (self.kick)(uid.clone());
         self.close_mail(uid).await?;
@@ -153,18 +171,18 @@ impl AccountBook {
     ///
     /// # Errors
     /// [`AccountError::Store`].
-    pub async fn list(&self, after: Option<&Uid>) -> Result<Vec<Uid>, AccountError> {
+    pub async fn list(&self, after: Option<&Uid>) -> Result<Vec<(Uid, Roles)>, AccountError> {
         Ok(self.store.accounts(after, LIST_COUNT_MAX).await?)
     }
 
-    async fn must_exist(&self, uid: &Uid) -> Result<(), AccountError> {
+    async fn existing(&self, uid: &Uid) -> Result<Account, AccountError> {
         let found = self.store.account(uid).await?;
-        found.map(|_| ()).ok_or_else(|| AccountError::Unknown(uid.clone()))
+        found.ok_or_else(|| AccountError::Unknown(uid.clone()))
     }
 
-    async fn put(&self, uid: &Uid, password: &Password) -> Result<(), AccountError> {
-        let password_hash = self.hasher.hash(password).await?;
-        self.write(uid, true, Write::PutAccount { uid: uid.clone(), password_hash }).await
+    async fn put(&self, uid: &Uid, password: &Password, roles: Roles) -> Result<(), AccountError> {
+        let account = Account { password_hash: self.hasher.hash(password).await?, roles };
+        self.write(uid, true, Write::PutAccount { uid: uid.clone(), account }).await
     }
 
     /// Commits, then forgets; also after an error, since its outcome may be unknown.
@@ -183,11 +201,11 @@ impl AccountBook {
         let mut after: Option<Uid> = None;
         loop {
             let page = self.list(after.as_ref()).await?;
-            if let Some(same) = page.iter().find(|other| fold(other) == wanted) {
-                return Ok(Some(same.clone()));
+            if let Some(same) = page.iter().find(|(other, _)| fold(other) == wanted) {
+                return Ok(Some(same.0.clone()));
             }
             match page.last() {
-                Some(last) => after = Some(last.clone()),
+                Some((last, _)) => after = Some(last.clone()),
                 None => return Ok(None),
             }
         }
@@ -211,11 +229,11 @@ mod tests {
         let bench = Bench::new();
         let book = &bench.auth.book;
         for name in ["bob", "alice", "пользователь"] {
-            book.add(&uid(name), &password("dev")).await.unwrap();
+            book.add(&uid(name), &password("dev"), Roles::default()).await.unwrap();
         }
-        let again = book.add(&uid("bob"), &password("dev")).await;
+        let again = book.add(&uid("bob"), &password("dev"), Roles::default()).await;
         assert!(matches!(again, Err(AccountError::Exists(_))), "{again:?}");
-        let all = [uid("alice"), uid("bob"), uid("пользователь")];
+        let all = ["alice", "bob", "пользователь"].map(|name| (uid(name), Roles::default()));
         assert_eq!(book.list(None).await.unwrap(), all);
         assert_eq!(book.list(Some(&uid("alice"))).await.unwrap(), all[1..]);
         book.remove(&uid("bob")).await.unwrap();
@@ -232,21 +250,23 @@ mod tests {
         let bench = Bench::new();
         {
             let mut accounts = bench.store.accounts.lock().unwrap();
-            accounts.extend((0..2 * LIST_COUNT_MAX).map(|i| (uid(&format!("u{i}")), "".into())));
-            accounts.insert(uid("Zoë"), String::new());
+            accounts.extend(
+                (0..2 * LIST_COUNT_MAX).map(|i| (uid(&format!("u{i}")), Account::default())),
+            );
+            accounts.insert(uid("Zoë"), Account::default());
         }
         let book = &bench.auth.book;
         for name in ["ZOË", "zoë", "U17"] {
-            let refused = book.add(&uid(name), &password("dev")).await;
+            let refused = book.add(&uid(name), &password("dev"), Roles::default()).await;
             assert!(matches!(refused, Err(AccountError::SameJid { .. })), "{refused:?}");
         }
-        book.add(&uid("zoe"), &password("dev")).await.unwrap();
+        book.add(&uid("zoe"), &password("dev"), Roles::default()).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_write_that_failed_says_so_and_kicks_nobody() {
         let bench = Bench::new();
-        bench.auth.book.add(&uid("bob"), &password("dev")).await.unwrap();
+        bench.auth.book.add(&uid("bob"), &password("dev"), Roles::default()).await.unwrap();
         bench.store.broken.store(true, Ordering::SeqCst);
         let failed = bench.auth.book.remove(&uid("bob")).await;
         assert!(matches!(failed, Err(AccountError::Store(_))), "{failed:?}");

@@ -67,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, password, uid};
+    use crate::model::Roles;
 
     #[tokio::test]
     async fn what_was_asked_once_is_known_and_a_change_is_seen_at_once() {
@@ -75,7 +76,7 @@ mod tests {
         assert_eq!(directory.knows(&bob), Known::Ask);
         assert!(!directory.ask(&bob).await.unwrap());
         assert_eq!(directory.knows(&bob), Known::No);
-        book.add(&bob, &password("dev")).await.unwrap();
+        book.add(&bob, &password("dev"), Roles::default()).await.unwrap();
         assert_eq!(directory.knows(&bob), Known::Yes);
         book.remove(&bob).await.unwrap();
         assert_eq!(directory.knows(&bob), Known::No);

@@ -2,8 +2,12 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`certificate`]: the client certificate of the TLS connection
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
+//! - [`guard`]: guessed passwords
+//! - [`jwt`]: signed tokens
+//! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
@@ -12,13 +16,18 @@ pub mod accounts;
 pub mod bans;
 pub mod book;
 mod cache;
+pub mod certificate;
 pub mod chain;
 pub mod directory;
+pub mod guard;
+pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
+pub mod redis;
 #[cfg(test)]
 pub(crate) mod testing;
+mod window;
 
 use std::fmt;
 use std::future::Future;
@@ -30,14 +39,18 @@ use std::time::Duration;
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
+pub use guard::{Guard, GuardLimits};
+pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
+pub use redis::Redis;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason};
+use crate::model::{ClientId, Identity, Reason, Stamp};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -63,6 +76,8 @@ pub struct Certificate {
     pub dns: Vec<String>,
     pub email: Vec<String>,
     pub uri: Vec<String>,
+    /// The end of its validity.
+    pub expires_at: Option<Stamp>,
 }
 
 /// Shows that there is a password, never which.
@@ -98,6 +113,12 @@ pub enum AuthError {
     /// More logins wait to be checked than the settings allow for.
     #[error("too many logins at once: try again in {} s", retry_after.as_secs())]
     Busy { retry_after: Duration },
+    /// Kept out for a while: see [`bans`].
+    #[error("banned: try again in {} s", retry_after.as_secs() + 1)]
+    Banned { retry_after: Duration },
+    /// This user, or this address, has tried too many wrong passwords.
+    #[error("too many wrong passwords: try again in {} s", retry_after.as_secs() + 1)]
+    TooMany { retry_after: Duration },
 }
 
 impl AuthError {
@@ -106,18 +127,32 @@ impl AuthError {
         AuthError::Unavailable { retry_after: Duration::from_secs(5) };
     pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
 
+    /// When the same login may succeed; `None`: never.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            AuthError::NotMine | AuthError::BadLogin | AuthError::Expired => None,
+            AuthError::Unavailable { retry_after }
+            | AuthError::Busy { retry_after }
+            | AuthError::Banned { retry_after }
+            | AuthError::TooMany { retry_after } => Some(retry_after),
+        }
+    }
+
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
-            AuthError::Expired => Reason::NotAuthorized,
+            AuthError::Expired => Reason::LoginExpired,
             AuthError::Unavailable { .. } => Reason::Unavailable,
             AuthError::Busy { .. } => Reason::Busy,
+            AuthError::Banned { .. } => Reason::Banned,
+            AuthError::TooMany { .. } => Reason::TooManyAttempts,
         }
     }
 }
 
 /// The answer to a login; boxed so that the trait serves as `dyn`.
-pub type AuthFuture<'a> = Pin<Box<dyn Future<Output = Result<Identity, AuthError>> + Send + 'a>>;
+pub type AuthFuture<'a> = Pin<Box<dyn Future<Output = Login> + Send + 'a>>;
+pub type Login = Result<Identity, AuthError>;
 
 /// Decides who a connection is. Dropping the future gives the question up.
 pub trait Authenticator: Send + Sync {
@@ -155,16 +190,6 @@ impl Auth {
         Auth {
             authenticator: Arc::new(authenticator),
             directory: Arc::new(directory),
-            book: Arc::new(AccountBook::new(parts, recall)),
-        }
-    }
-
-    /// Provider `open`: accounts can be made all the same, for the day it is closed.
-    pub fn open(parts: Parts) -> Auth {
-        let recall = Arc::new(Recall::new(parts.clock.clone()));
-        Auth {
-            authenticator: Arc::new(Open),
-            directory: Arc::new(Directory::everyone()),
             book: Arc::new(AccountBook::new(parts, recall)),
         }
     }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::cache::Cache;
 use crate::clock::Clock;
-use crate::model::Uid;
+use crate::model::{Roles, Uid};
 
 /// Passwords that were right; about 150 bytes each.
 const ACCEPTED_COUNT_MAX: usize = 128 * 1024;
@@ -34,13 +34,23 @@ type Tag = [u8; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsOf(u64);
 
+/// What a password was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// With the roles of the account.
+    Right(Roles),
+    Wrong,
+    /// There is no such account.
+    Nobody,
+}
+
 /// Shared by the authenticator, the directory and the account book of one process.
 pub struct Recall {
     clock: Arc<dyn Clock>,
     key: Zeroizing<[u8; 32]>,
     changes: AtomicU64,
-    accepted: Cache<Tag>,
-    refused: Cache<Tag>,
+    accepted: Cache<(Tag, Roles)>,
+    refused: Cache<(Tag, Verdict)>,
     known: Cache<bool>,
 }
 
@@ -61,21 +71,31 @@ impl Recall {
         AsOf(self.changes.load(Ordering::SeqCst))
     }
 
-    /// Whether this password is known to be right or wrong for this user.
-    pub fn password_right(&self, uid: &Uid, password: &[u8]) -> Option<bool> {
+    /// What is known of this password of this user.
+    pub fn verdict(&self, uid: &Uid, password: &[u8]) -> Option<Verdict> {
         let now = self.clock.moment();
         let is = |tag: Tag| self.mac(uid, password).verify_slice(&tag).is_ok();
-        if self.accepted.get(uid, now).is_some_and(is) {
-            return Some(true);
+        if let Some((tag, roles)) = self.accepted.get(uid, now)
+            && is(tag)
+        {
+            return Some(Verdict::Right(roles));
         }
-        self.refused.get(uid, now).is_some_and(is).then_some(false)
+        let (tag, verdict) = self.refused.get(uid, now)?;
+        is(tag).then_some(verdict)
     }
 
-    pub fn remember_password(&self, uid: &Uid, password: &[u8], right: bool, as_of: AsOf) {
-        let tag = self.mac(uid, password).finalize_fixed().into();
-        let (cache, time) =
-            if right { (&self.accepted, ACCEPTED_FOR) } else { (&self.refused, REFUSED_FOR) };
-        cache.put(uid, tag, self.clock.moment().after(time), || self.as_of() == as_of);
+    pub fn remember_verdict(&self, uid: &Uid, password: &[u8], verdict: Verdict, as_of: AsOf) {
+        let tag: Tag = self.mac(uid, password).finalize_fixed().into();
+        let now = self.clock.moment();
+        let still_true = || self.as_of() == as_of;
+        match verdict {
+            Verdict::Right(roles) => {
+                self.accepted.put(uid, (tag, roles), now.after(ACCEPTED_FOR), still_true);
+            }
+            refused => {
+                self.refused.put(uid, (tag, refused), now.after(REFUSED_FOR), still_true);
+            }
+        }
     }
 
     /// Whether this user is known to exist or not to exist.
@@ -116,38 +136,43 @@ impl Recall {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::model::Role;
 
     fn uid() -> Uid {
         Uid::parse("ut001").unwrap()
+    }
+
+    fn right() -> Verdict {
+        Verdict::Right([Role::Operator].into())
     }
 
     #[test]
     fn a_remembered_password_is_known_until_its_time_is_over() {
         let clock = Arc::new(ManualClock::default());
         let recall = Recall::new(clock.clone());
-        recall.remember_password(&uid(), b"right", true, recall.as_of());
-        recall.remember_password(&uid(), b"wrong", false, recall.as_of());
-        assert_eq!(recall.password_right(&uid(), b"right"), Some(true));
-        assert_eq!(recall.password_right(&uid(), b"wrong"), Some(false));
-        assert_eq!(recall.password_right(&uid(), b"other"), None);
-        assert_eq!(recall.password_right(&Uid::parse("ut00").unwrap(), b"1right"), None);
+        recall.remember_verdict(&uid(), b"right", right(), recall.as_of());
+        recall.remember_verdict(&uid(), b"wrong", Verdict::Wrong, recall.as_of());
+        assert_eq!(recall.verdict(&uid(), b"right"), Some(right()));
+        assert_eq!(recall.verdict(&uid(), b"wrong"), Some(Verdict::Wrong));
+        assert_eq!(recall.verdict(&uid(), b"other"), None);
+        assert_eq!(recall.verdict(&Uid::parse("ut00").unwrap(), b"1right"), None);
         clock.advance(REFUSED_FOR);
-        assert_eq!(recall.password_right(&uid(), b"wrong"), None);
+        assert_eq!(recall.verdict(&uid(), b"wrong"), None);
         clock.advance(ACCEPTED_FOR);
-        assert_eq!(recall.password_right(&uid(), b"right"), None);
+        assert_eq!(recall.verdict(&uid(), b"right"), None);
     }
 
     #[test]
     fn a_change_forgets_the_user_and_what_was_read_before_it() {
         let recall = Recall::new(Arc::new(ManualClock::default()));
         let before = recall.as_of();
-        recall.remember_password(&uid(), b"p", true, before);
+        recall.remember_verdict(&uid(), b"p", right(), before);
         recall.remember_exists(&uid(), true, before);
         recall.forget(&uid());
-        assert_eq!((recall.password_right(&uid(), b"p"), recall.exists(&uid())), (None, None));
-        recall.remember_password(&uid(), b"p", true, before);
+        assert_eq!((recall.verdict(&uid(), b"p"), recall.exists(&uid())), (None, None));
+        recall.remember_verdict(&uid(), b"p", right(), before);
         recall.remember_exists(&uid(), true, before);
-        assert_eq!((recall.password_right(&uid(), b"p"), recall.exists(&uid())), (None, None));
+        assert_eq!((recall.verdict(&uid(), b"p"), recall.exists(&uid())), (None, None));
     }
 
     #[test]

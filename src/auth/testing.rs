@@ -8,9 +8,10 @@ use std::task::Poll;
 
 use super::{Auth, BanBook, BanParts, Credentials, Hasher, Kick, Parts, Password, direct_writer};
 use crate::clock::{Clock, ManualClock};
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
-    Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, Subscription, Write, Written,
+    Account, Commit, Cursor, MemoryStore, Store, StoreError, StoreFuture, StoreIdentity,
+    StoreLimits, Subscription, Write, Written,
 };
 
 pub fn uid(text: &str) -> Uid {
@@ -34,7 +35,7 @@ pub async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
 /// Accounts alone; everything else answers that it is not available.
 #[derive(Default)]
 pub struct FakeStore {
-    pub accounts: Mutex<BTreeMap<Uid, String>>,
+    pub accounts: Mutex<BTreeMap<Uid, Account>>,
     pub reads: AtomicUsize,
     pub broken: AtomicBool,
 }
@@ -50,8 +51,8 @@ impl FakeStore {
     fn apply(&self, write: &Write) -> Written {
         let mut accounts = self.accounts.lock().unwrap();
         match write {
-            Write::PutAccount { uid, password_hash } => {
-                accounts.insert(uid.clone(), password_hash.clone());
+            Write::PutAccount { uid, account } => {
+                accounts.insert(uid.clone(), account.clone());
             }
             Write::DeleteAccount { uid } => {
                 accounts.remove(uid);
@@ -94,7 +95,7 @@ impl Store for FakeStore {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<String>> {
+    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { self.works(self.accounts.lock().unwrap().get(uid).cloned()) })
     }
@@ -103,11 +104,12 @@ impl Store for FakeStore {
         &'a self,
         after: Option<&'a Uid>,
         count_max: usize,
-    ) -> StoreFuture<'a, Vec<Uid>> {
+    ) -> StoreFuture<'a, Vec<(Uid, Roles)>> {
         Box::pin(async move {
             let accounts = self.accounts.lock().unwrap();
-            let later = accounts.keys().filter(|uid| after.is_none_or(|after| *uid > after));
-            self.works(later.take(count_max).cloned().collect())
+            let later = accounts.iter().filter(|(uid, _)| after.is_none_or(|after| *uid > after));
+            let listed = later.map(|(uid, account)| (uid.clone(), account.roles.clone()));
+            self.works(listed.take(count_max).collect())
         })
     }
 
@@ -166,7 +168,9 @@ impl Bench {
     }
 
     pub async fn bans(&self) -> Arc<BanBook> {
-        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let hour = std::time::Duration::from_secs(3600);
+        let limits = StoreLimits { messages_max: 1, session_expiry_max: hour };
+        let (store, clock) = (Arc::new(MemoryStore::new(limits)), self.clock.clone());
         let writer = direct_writer(store.clone(), clock.clone());
         let parts = BanParts { store, writer, clock, changed: Arc::new(|_| {}) };
         Arc::new(BanBook::open(parts).await.unwrap())

@@ -10,6 +10,6 @@ pub mod subscriptions;
 
 pub use bounded::Bounded;
 pub use bucket::Bucket;
-pub use policy::{Action, Policy};
-pub use submit::{Plan, plan};
+pub use policy::{Access, Action, Policy};
+pub use submit::{Plan, address, plan};
 pub use subscriptions::{Subscriber, Subscriptions};

@@ -15,7 +15,10 @@ pub struct Plan {
     pub live: Vec<Subscriber>,
 }
 
-/// Asks the policy and resolves the target.
+/// Asks the policy, then names the addressees.
+///
+/// # Errors
+/// The policy's [`Denial`].
 pub fn plan(
     submission: &Submission,
     identity: &Identity,
@@ -23,6 +26,11 @@ pub fn plan(
     subscriptions: &Subscriptions,
 ) -> Result<Plan, Denial> {
     policy.may(identity, Action::Publish(&submission.target))?;
+    Ok(address(submission, subscriptions))
+}
+
+/// Who gets it now, whatever the sender may do by now: for what was accepted before.
+pub fn address(submission: &Submission, subscriptions: &Subscriptions) -> Plan {
     let mut plan = Plan::default();
     match &submission.target {
         Target::User(uid) => {
@@ -34,7 +42,7 @@ pub fn plan(
             plan.split(submission);
         }
     }
-    Ok(plan)
+    plan
 }
 
 impl Plan {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::Password;
 use crate::auth::password::PASSWORD_BYTES_MAX;
-use crate::control::{self, Answer, AskError, Refusal, Request};
+use crate::control::{self, Answer, AskError, Listed, Refusal, Request};
 use crate::store::Store;
 
 /// The command did not do it: the user, the uid or the password is not right.
@@ -33,9 +33,21 @@ pub struct UserArgs {
 #[derive(Subcommand, Debug)]
 enum Verb {
     /// Add a user; the password is asked for on the terminal
-    Add(WithPassword),
+    Add {
+        #[command(flatten)]
+        who: WithPassword,
+        /// A role the user has: operator, service, receiver or one of your rules; may be repeated
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
     /// Set another password; connections that are open stay
     Passwd(WithPassword),
+    /// Set all roles of a user, none without --role; its sessions end
+    Roles {
+        uid: String,
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
     /// Print all users
     List,
     /// Remove a user and end the user's sessions
@@ -130,9 +142,12 @@ fn request(
     password: impl FnOnce(&WithPassword) -> Result<Password, Failure>,
 ) -> Result<(Request, (&'static str, String)), Failure> {
     Ok(match verb {
-        Verb::Add(who) => {
+        Verb::Add { who, roles } => {
             let password = password(&who)?;
-            (Request::UserAdd { uid: who.uid.clone(), password }, ("added", who.uid))
+            (Request::UserAdd { uid: who.uid.clone(), password, roles }, ("added", who.uid))
+        }
+        Verb::Roles { uid, roles } => {
+            (Request::UserRoles { uid: uid.clone(), roles }, ("roles set", uid))
         }
         Verb::Passwd(who) => {
             let password = password(&who)?;
@@ -162,12 +177,13 @@ async fn print(
                 return Err(Failure::unavailable(words));
             }
             Answer::Refused { words, .. } => return Err(Failure::refused(words)),
-            Answer::Users { uids } => {
-                let Some(last) = uids.last().cloned() else { return Ok(()) };
-                for uid in uids {
+            Answer::Users { users } => {
+                let Some(last) = users.last().map(|user| user.uid.clone()) else { return Ok(()) };
+                for Listed { uid, roles } in users {
                     match json {
-                        true => line(out, &json!({ "uid": uid }))?,
-                        false => line(out, &uid)?,
+                        true => line(out, &json!({ "uid": uid, "roles": roles }))?,
+                        false if roles.is_empty() => line(out, &uid)?,
+                        false => line(out, &format_args!("{uid} ({})", roles.join(", ")))?,
                     }
                 }
                 answer = next(Request::UserList { after: Some(last) }).await?;
@@ -254,7 +270,7 @@ mod tests {
         assert_eq!(added, "{\"done\":\"added\",\"uid\":\"alice\"}\n");
         assert_eq!(user("user list").await.unwrap(), "alice\nbob\n");
         let listed = user("user --json list").await.unwrap();
-        assert_eq!(listed, "{\"uid\":\"alice\"}\n{\"uid\":\"bob\"}\n");
+        assert_eq!(listed, "{\"roles\":[],\"uid\":\"alice\"}\n{\"roles\":[],\"uid\":\"bob\"}\n");
         assert_eq!(user("user remove bob").await.unwrap(), "bob: removed\n");
         let failure = user("user remove bob").await.unwrap_err();
         assert!(failure.words.contains("no user bob") && failure.exit == EXIT_REFUSED);

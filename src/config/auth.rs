@@ -1,12 +1,22 @@
 //! `[auth]` and its sections: who checks logins, and how each provider is asked.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Secret, Span};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// Users made by `homing user add`.
     Accounts,
+    /// The client certificate of the TLS connection.
+    Certificate,
+    /// Signed tokens (JWT).
+    Jwt,
+    /// Tokens that another program wrote into Redis.
+    Redis,
     /// Any uid with any password; only on loopback.
     Open,
 }
@@ -32,14 +42,72 @@ pub struct Auth {
 pub struct HttpAuth {}
 
 /// Provider `jwt`: signed tokens.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct JwtAuth {}
+pub struct JwtAuth {
+    /// Nothing else is accepted, whatever a token says of itself.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// The shared key of HS256.
+    pub secret: Secret,
+    /// A public key as a PEM file, for any other algorithm.
+    pub key: String,
+    /// Public keys as a JWKS: a file or an https URL.
+    pub jwks: String,
+    pub jwks_refresh: Span,
+    /// What `iss` has to be; empty: not looked at.
+    pub issuer: String,
+    /// What has to be in `aud`; empty: a token with `aud` is for somebody else.
+    pub audience: String,
+    /// By how much clocks may differ.
+    pub leeway: Span,
+    /// Claims, each by its name or as a JSON pointer.
+    pub uid: String,
+    pub roles: String,
+    /// `name` or `name=claim`.
+    pub attributes: Vec<String>,
+}
+
+/// RFC 7518, section 3.1, and RFC 8037.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JwtAlgorithm {
+    HS256,
+    RS256,
+    ES256,
+    EdDSA,
+}
 
 /// Provider `redis`: tokens that another program wrote there.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct RedisAuth {}
+pub struct RedisAuth {
+    /// `redis://host:port/db`, without a password.
+    pub url: String,
+    pub user: String,
+    pub password: Secret,
+    pub layout: RedisLayout,
+    /// The key, a template.
+    pub key: String,
+    /// The field of a hash that has the token; empty: the key has it.
+    pub field: String,
+    /// What has to stand there, a template.
+    pub value: String,
+    /// How long a key lives on after each check; 0: it is left as it is.
+    pub renew: Span,
+    /// For one answer, with all waiting.
+    pub wait: Span,
+    /// Questions under way at the same time.
+    pub at_once: usize,
+}
+
+/// How the tokens lie in Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RedisLayout {
+    /// As `key`, `field`, `value` and `renew` say.
+    Own,
+    /// As the login service of Startalk writes them.
+    Startalk,
+}
 
 impl Providers {
     pub fn has(&self, provider: Provider) -> bool {
@@ -59,8 +127,46 @@ impl Default for Auth {
     }
 }
 
+impl Default for JwtAuth {
+    fn default() -> Self {
+        JwtAuth {
+            algorithms: vec![JwtAlgorithm::RS256],
+            secret: Secret::default(),
+            key: String::new(),
+            jwks: String::new(),
+            jwks_refresh: Span(Duration::from_secs(10 * 60)),
+            issuer: String::new(),
+            audience: String::new(),
+            leeway: Span(Duration::from_secs(5)),
+            uid: "sub".into(),
+            roles: String::new(),
+            attributes: Vec::new(),
+        }
+    }
+}
+
+impl Default for RedisAuth {
+    fn default() -> Self {
+        RedisAuth {
+            url: "redis://127.0.0.1:6379/0".into(),
+            user: String::new(),
+            password: Secret::default(),
+            layout: RedisLayout::Own,
+            key: "homing:token:{uid}".into(),
+            field: String::new(),
+            value: "{token}".into(),
+            renew: Span(Duration::ZERO),
+            wait: Span(Duration::from_secs(2)),
+            at_once: 64,
+        }
+    }
+}
+
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a provider (`accounts` or `open`) or a list of them")]
+#[serde(
+    untagged,
+    expecting = "a provider (`accounts`, `certificate`, `jwt`, `redis` or `open`) or a list of them"
+)]
 enum OneOrMore {
     One(Provider),
     More(Vec<Provider>),

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{file, keys};
+use super::{file, keys, secret};
 
 const PREFIX: &str = "HOMING__";
 
@@ -15,19 +15,44 @@ pub fn variables() -> Vec<(String, String)> {
     own
 }
 
-/// One variable as `section.key` and value.
-pub struct Setting {
-    pub dotted: String,
-    pub value: Value,
+/// What one variable sets.
+pub enum Setting {
+    Value { dotted: String, value: Value },
+    SecretFile { secret: &'static str, path: String },
 }
 
-/// Reads a variable whose name starts with `HOMING__`.
+/// Reads variables whose names start with `HOMING__`, each with its name.
 ///
 /// # Errors
-/// In words: no such key, or a value that its key cannot have.
-pub fn read(name: &str, text: &str) -> Result<Setting, String> {
+/// In words: no such key, a value that its key cannot have, or a secret that is given twice.
+pub fn read_all(variables: &[(String, String)]) -> Result<Vec<(&str, Setting)>, String> {
+    let mut all = Vec::new();
+    for (name, text) in variables {
+        all.push((name.as_str(), read(name, text)?));
+    }
+    let value = |secret: &str| {
+        all.iter().find(|(_, set)| matches!(set, Setting::Value { dotted, .. } if dotted == secret))
+    };
+    for (name, set) in &all {
+        if let Setting::SecretFile { secret, .. } = set
+            && let Some((other, _)) = value(secret)
+        {
+            return Err(format!("{other} and {name} are both given: keep one"));
+        }
+    }
+    Ok(all)
+}
+
+fn read(name: &str, text: &str) -> Result<Setting, String> {
     let dotted = name.strip_prefix(PREFIX).unwrap_or(name).to_lowercase().replace("__", ".");
     let dotted = if dotted == "store" { "store.url".to_owned() } else { dotted };
+    if let Some(secret) = secret::of_file_key(&dotted) {
+        return Ok(Setting::SecretFile { secret, path: text.into() });
+    }
+    // Taken as it is: no mistake in it could be told without telling it.
+    if secret::is_secret(&dotted) {
+        return Ok(Setting::Value { dotted, value: Value::String(text.into()) });
+    }
     let found = keys::at(&keys::known(), &dotted).filter(|value| !value.is_table());
     let Some(example) = found else { return Err(unknown(name, &dotted)) };
     let value = value(text, &example).map_err(|words| format!("{name}: {words}"))?;
@@ -35,7 +60,7 @@ pub fn read(name: &str, text: &str) -> Result<Setting, String> {
     keys::put(&mut table, &dotted, value.clone());
     file::fits(&table)
         .map_err(|words| format!("{name}={text}: {}", super::wrong_value(&dotted, &words)))?;
-    Ok(Setting { dotted, value })
+    Ok(Setting::Value { dotted, value })
 }
 
 fn unknown(name: &str, dotted: &str) -> String {
@@ -69,7 +94,10 @@ mod tests {
     use super::*;
 
     fn value_of(name: &str, text: &str) -> String {
-        read(name, text).map(|setting| setting.value.to_string()).unwrap()
+        match read(name, text).unwrap() {
+            Setting::Value { value, .. } => value.to_string(),
+            Setting::SecretFile { path, .. } => path,
+        }
     }
 
     #[test]
@@ -94,5 +122,15 @@ mod tests {
         assert!(words.contains("for instance [\"0.0.0.0:1883\"]"), "{words}");
         let words = wrong("HOMING__INBOX__SETTLE", "soon");
         assert!(words.contains("\"soon\" is no duration"), "{words}");
+    }
+
+    #[test]
+    fn a_secret_is_taken_as_it_is_or_from_its_file() {
+        assert_eq!(value_of("HOMING__STORE__URL", "[x"), "\"[x\"");
+        assert_eq!(value_of("HOMING__STORE__URL_FILE", "/run/url"), "/run/url");
+        let given = |name: &str| (name.to_owned(), "x".to_owned());
+        let both = [given("HOMING__STORE"), given("HOMING__STORE__URL_FILE")];
+        let words = read_all(&both).err().unwrap();
+        assert_eq!(words, "HOMING__STORE and HOMING__STORE__URL_FILE are both given: keep one");
     }
 }

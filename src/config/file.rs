@@ -7,7 +7,15 @@ use serde::de::IntoDeserializer;
 use toml::de::{DeTable, DeValue, Deserializer};
 use toml::{Spanned, Table, Value};
 
-use super::{Config, keys};
+use super::{Config, keys, secret};
+
+/// What a file sets.
+#[derive(Debug)]
+pub struct Content {
+    pub values: Table,
+    /// Keys of secrets, each with the file that has its value.
+    pub secret_files: Vec<(&'static str, String)>,
+}
 
 /// A mistake: what is wrong and where.
 struct Mistake {
@@ -19,20 +27,64 @@ struct Mistake {
 ///
 /// # Errors
 /// The first mistake in words, with file, line, column and the line itself.
-pub fn read(name: &str, text: &str) -> Result<Table, String> {
-    values(text).map_err(|mistake| mistake.render(name, text))
+pub fn read(name: &str, text: &str) -> Result<Content, String> {
+    content(text).map_err(|mistake| mistake.render(name, text))
 }
 
-fn values(text: &str) -> Result<Table, Mistake> {
+fn content(text: &str) -> Result<Content, Mistake> {
     let mut tree = DeTable::parse(text).map_err(|error| Mistake::of(&error, None))?;
     store_shorthand(tree.get_mut());
+    let secret_files = take_secret_files(tree.get_mut(), "")?;
     unknown_key(tree.get_ref())?;
     let place = tree.clone();
     Config::deserialize(Deserializer::from(tree.clone())).map_err(|error| {
         let key = error.span().and_then(|at| key_at(place.get_ref(), &keys::known(), at.start));
         Mistake::of(&error, key)
     })?;
-    Table::deserialize(Deserializer::from(tree)).map_err(|error| Mistake::of(&error, None))
+    let values =
+        Table::deserialize(Deserializer::from(tree)).map_err(|error| Mistake::of(&error, None))?;
+    Ok(Content { values, secret_files })
+}
+
+type SecretFiles = Vec<(&'static str, String)>;
+
+/// Takes every `key_file` of a secret out of the tree.
+fn take_secret_files(tree: &mut DeTable<'_>, section: &str) -> Result<SecretFiles, Mistake> {
+    let mut files = Vec::new();
+    let names: Vec<String> = tree.keys().map(|name| name.get_ref().to_string()).collect();
+    for name in &names {
+        let dotted = dotted(section, name);
+        if let Some(secret) = secret::of_file_key(&dotted) {
+            files.extend(take_secret_file(tree, name, secret)?);
+        } else if let Some(DeValue::Table(inner)) =
+            tree.get_mut(name.as_str()).map(Spanned::get_mut)
+        {
+            files.extend(take_secret_files(inner, &dotted)?);
+        }
+    }
+    Ok(files)
+}
+
+fn take_secret_file(
+    tree: &mut DeTable<'_>,
+    name: &str,
+    secret: &'static str,
+) -> Result<Option<(&'static str, String)>, Mistake> {
+    let own = secret.rsplit('.').next().unwrap_or(secret);
+    let Some(path) = tree.remove(name) else { return Ok(None) };
+    let at = path.span();
+    if tree.contains_key(own) {
+        let words = format!("`{secret}` and `{secret}_file` are both given: keep one");
+        return Err(Mistake { words, at });
+    }
+    match path.into_inner() {
+        DeValue::String(path) => Ok(Some((secret, path.into_owned()))),
+        _ => Err(Mistake { words: format!("`{secret}_file`: write the path as a string"), at }),
+    }
+}
+
+fn dotted(section: &str, name: &str) -> String {
+    if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") }
 }
 
 /// `store = "postgres://…"` is short for `url` in `[store]`.
@@ -53,8 +105,7 @@ fn unknown_key(tree: &DeTable<'_>) -> Result<(), Mistake> {
 fn unknown_in(tree: &DeTable<'_>, known: &Table, section: &str) -> Result<(), Mistake> {
     for (key, value) in tree {
         let name = key.get_ref();
-        let dotted =
-            if section.is_empty() { name.to_string() } else { format!("{section}.{name}") };
+        let dotted = dotted(section, name);
         match (known.get(name.as_ref()), value.get_ref()) {
             (None, _) => return Err(Mistake::unknown(&dotted, key.span())),
             (Some(Value::Table(keys)), DeValue::Table(table)) => unknown_in(table, keys, &dotted)?,
@@ -85,6 +136,8 @@ fn key_at(tree: &DeTable<'_>, known: &Table, at: usize) -> Option<String> {
 impl Mistake {
     fn of(error: &toml::de::Error, key: Option<String>) -> Mistake {
         let words = match key {
+            // The cause may quote the value.
+            Some(key) if secret::is_secret(&key) => super::wrong_value(&key, "it is a string"),
             Some(key) => super::wrong_value(&key, error.message()),
             None => error.message().to_owned(),
         };
@@ -105,7 +158,7 @@ impl Mistake {
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         let number = before.matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
-        let line = text[line_start..].lines().next().unwrap_or_default();
+        let line = secret::line(text[line_start..].lines().next().unwrap_or_default());
         let room = line.chars().count().saturating_sub(column - 1).max(1);
         let length = text.get(start..self.at.end).map_or(1, |marked| marked.chars().count());
         let marks = "^".repeat(length.clamp(1, room));
@@ -157,7 +210,7 @@ mod tests {
         assert!(words.contains("\"1 week\" is no duration"), "{words}");
         assert!(words.contains("settle = \"250ms\""), "{words}");
         let words = mistake("[auth]\nprovider = \"htpasswd\"\n");
-        assert!(words.contains("`accounts` or `open`"), "{words}");
+        assert!(words.contains("`redis` or `open`"), "{words}");
         let words = mistake("[listen]\nmqtt = \"0.0.0.0:1883\"\n");
         assert!(words.contains("line 2, column 8: `listen.mqtt`"), "{words}");
         assert!(mistake("inbox = 5").contains("write [inbox]"));
@@ -179,7 +232,27 @@ mod tests {
 
     #[test]
     fn store_may_be_given_as_its_url() {
-        let table = read("f", "store = \"postgres://db/homing\"").unwrap();
-        assert_eq!(fits(&table).unwrap().store.url, "postgres://db/homing");
+        let content = read("f", "store = \"postgres://db/homing\"").unwrap();
+        assert_eq!(fits(&content.values).unwrap().store.url, "postgres://db/homing");
+    }
+
+    #[test]
+    fn a_secret_may_be_named_by_its_file() {
+        let content = read("f", "[store]\nurl_file = \"/run/url\"").unwrap();
+        assert_eq!(content.secret_files, [("store.url", "/run/url".to_owned())]);
+        assert!(content.values["store"].as_table().unwrap().is_empty());
+        let both = mistake("[store]\nurl = \"sqlite\"\nurl_file = \"/run/url\"");
+        assert!(both.contains("line 3") && both.contains("both given"), "{both}");
+        assert!(mistake("[store]\nurl_file = 5").contains("write the path as a string"));
+        assert!(mistake("[log]\nlevel_file = \"x\"").contains("unknown key `log.level_file`"));
+    }
+
+    #[test]
+    fn a_mistake_does_not_tell_a_secret() {
+        for text in
+            ["[store]\nurl = 4711", "[store]\nurl = x4711", "store = 4711", "[store]\nurl = \"4711"]
+        {
+            assert!(!mistake(text).contains("4711"), "{}", mistake(text));
+        }
     }
 }

@@ -52,6 +52,18 @@ pub fn put(table: &mut Table, dotted: &str, value: Value) {
     }
 }
 
+/// Removes what stands at a dotted place.
+pub fn remove(table: &mut Table, dotted: &str) {
+    match dotted.split_once('.') {
+        None => _ = table.remove(dotted),
+        Some((section, rest)) => {
+            if let Some(Value::Table(inner)) = table.get_mut(section) {
+                remove(inner, rest);
+            }
+        }
+    }
+}
+
 /// The existing key that somebody who wrote `wrong` meant most likely.
 pub fn nearest(wrong: &str) -> Option<String> {
     let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();

@@ -24,8 +24,6 @@ pub struct Limits {
     pub connect_queue: usize,
     /// Logins that are being checked at the same time.
     pub logins: usize,
-    /// Wrong passwords for one user from one address before it has to wait.
-    pub wrong_passwords: u32,
     pub packet: Size,
     /// QoS 1 and 2 messages that a client may have in flight to the server.
     pub receive_maximum: u16,
@@ -48,6 +46,7 @@ pub struct Limits {
     /// Bytes of publishes that wait for the store before connections are read no further.
     pub store_queue: Size,
     pub flapping: Flapping,
+    pub wrong_passwords: WrongPasswords,
 }
 
 /// Who connects again and again is banned for a while. Counts are per `window`.
@@ -59,6 +58,16 @@ pub struct Flapping {
     pub per_user: u32,
     pub per_ip: u32,
     pub ban: Span,
+}
+
+/// Guessing is slowed down beyond so many wrong passwords.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WrongPasswords {
+    /// Of one user from one address.
+    pub per_user: u32,
+    pub per_ip: u32,
+    pub window: Span,
 }
 
 impl Default for Limits {
@@ -73,7 +82,6 @@ impl Default for Limits {
             connect_rate_per_ip: CountRate(None),
             connect_queue: 20_000,
             logins: 256,
-            wrong_passwords: 10,
             packet: Size(1024 * 1024),
             receive_maximum: 64,
             send_maximum: 64,
@@ -91,6 +99,7 @@ impl Default for Limits {
             outbox_wait: Span(Duration::from_secs(30)),
             store_queue: Size(64 * 1024 * 1024),
             flapping: Flapping::default(),
+            wrong_passwords: WrongPasswords::default(),
         }
     }
 }
@@ -104,5 +113,11 @@ impl Default for Flapping {
             per_ip: 0,
             ban: Span(Duration::from_secs(5 * 60)),
         }
+    }
+}
+
+impl Default for WrongPasswords {
+    fn default() -> Self {
+        WrongPasswords { per_user: 10, per_ip: 1000, window: Span(Duration::from_secs(5 * 60)) }
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-pub use super::check::not_loopback;
-use super::{Config, check, env, file, keys};
+pub use super::check_listen::not_loopback;
+use super::{Config, check, env, file, keys, secret};
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +26,22 @@ pub struct Sources<'a> {
 }
 
 /// Settings, and for each key that was set: by what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
     pub origins: BTreeMap<String, String>,
+    /// As they were given, secrets too: to be compared with those of a reload.
+    pub(super) values: Given,
+}
+
+/// Never shown.
+#[derive(Clone)]
+pub(super) struct Given(pub Table);
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(secret::SHOWN)
+    }
 }
 
 /// Loads the settings of this process. Only a file that is named is read.
@@ -40,6 +52,13 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
     let name = path.map(|path| path.display().to_string()).unwrap_or_default();
     let unreadable = |error| format!("the configuration file {name} cannot be read: {error}");
     let text = path.map(std::fs::read_to_string).transpose().map_err(unreadable)?;
+    if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+        // An editor that has not finished, or a full disk: nobody means the defaults by it.
+        return Err(format!(
+            "the configuration file {name} is empty: write settings or a comment into it, or \
+             leave out --config to have the defaults"
+        ));
+    }
     let file = text.as_deref().map(|text| (name.as_str(), text));
     merge(Sources { base, file, variables: env::variables(), flags })
 }
@@ -51,16 +70,22 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
 pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
     let mut state = State::new(sources.base)?;
     if let Some((name, text)) = sources.file {
-        state.put_all(&file::read(name, text)?, name);
+        let content = file::read(name, text)?;
+        state.put_all(&content.values, name);
+        for (secret, path) in content.secret_files {
+            state.put_secret(secret, &path, name)?;
+        }
     }
-    for (name, text) in &sources.variables {
-        let setting = env::read(name, text)?;
-        state.put(&setting.dotted, setting.value, name);
+    for (name, setting) in env::read_all(&sources.variables)? {
+        match setting {
+            env::Setting::Value { dotted, value } => state.put(&dotted, value, name),
+            env::Setting::SecretFile { secret, path } => state.put_secret(secret, &path, name)?,
+        }
     }
     state.put_flags(sources.flags);
     let config = file::fits(&state.table)?;
     match check::contradictions(&config).as_slice() {
-        [] => Ok(Loaded { config, origins: state.origins }),
+        [] => Ok(Loaded { config, origins: state.origins, values: Given(state.table) }),
         all => Err(all.join("\n")),
     }
 }
@@ -85,6 +110,13 @@ impl State {
         for (dotted, value) in keys::leaves(table) {
             self.put(&dotted, value, origin);
         }
+    }
+
+    /// Reads a secret from its file.
+    fn put_secret(&mut self, dotted: &str, path: &str, origin: &str) -> Result<(), String> {
+        let text = secret::read(dotted, path)?;
+        self.put(dotted, Value::String(text), &format!("{path}, named by {origin}"));
+        Ok(())
     }
 
     fn put_flags(&mut self, flags: Flags) {
@@ -127,11 +159,11 @@ mod tests {
         sources.base.inbox.settle_max = super::super::Span(std::time::Duration::from_secs(9));
         sources.flags.data = Some("b".into());
         sources.flags.mqtt = vec!["127.0.0.1:0".into()];
-        let Loaded { config, origins } = merge(sources).unwrap();
+        let Loaded { config, origins, .. } = merge(sources).unwrap();
         assert_eq!(config.inbox.settle.to_string(), "2ms");
         assert_eq!(config.inbox.settle_max.to_string(), "9s");
         assert_eq!((config.inbox.messages_max, config.store.data), (7, Some("b".into())));
-        assert_eq!(config.listen.mqtt, ["127.0.0.1:0"]);
+        assert_eq!(config.listen.mqtt, ["127.0.0.1:0".into()]);
         assert_eq!(config.inbox.retention, Config::default().inbox.retention);
         let origin = |key: &str| origins.get(key).map(String::as_str);
         assert_eq!(origin("inbox.settle"), Some("HOMING__INBOX__SETTLE"));
@@ -182,6 +214,30 @@ mod tests {
         "\"1099511627777/s\"",
         "[]",
     ];
+    /// Threat I4.
+    #[test]
+    fn an_empty_file_is_refused_and_a_comment_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("homing.toml");
+        let load = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            load(Config::default(), Some(&path), Flags::default())
+        };
+        assert!(load(" \n\n").unwrap_err().contains("homing.toml is empty"));
+        assert_eq!(load("# all as it is\n").unwrap().config, Config::default());
+    }
+
+    #[test]
+    fn a_secret_from_a_file_is_named_by_its_path_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("url");
+        std::fs::write(&path, "postgres://u:hunter2@h/d\n").unwrap();
+        let path = path.to_str().unwrap();
+        let loaded = merge(sources("", &[("HOMING__STORE__URL_FILE", path)])).unwrap();
+        assert_eq!(loaded.config.store.url, "postgres://u:hunter2@h/d");
+        let origin = loaded.origins.get("store.url").unwrap();
+        assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
+    }
 
     #[test]
     fn config_toml_says_the_defaults() {

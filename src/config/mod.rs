@@ -3,15 +3,20 @@
 
 mod auth;
 mod check;
+mod check_listen;
 mod env;
 mod file;
+mod http;
 mod keys;
 mod limits;
 mod listen;
 pub mod load;
 mod policy;
 mod rate;
+pub mod reload;
+pub mod secret;
 pub mod show;
+mod tls;
 mod value;
 
 use std::path::PathBuf;
@@ -19,11 +24,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{Auth, HttpAuth, JwtAuth, Provider, RedisAuth};
-pub use limits::{Flapping, Limits};
-pub use listen::{Advertise, Listen, Proxy, Tls};
+pub use auth::{
+    Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
+};
+pub use http::{Http, Startalk};
+pub use limits::{Flapping, Limits, WrongPasswords};
+pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
 pub use rate::{BytesRate, CountRate};
+pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.
@@ -34,7 +43,9 @@ pub struct Config {
     pub tls: Tls,
     pub proxy: Proxy,
     pub advertise: Advertise,
+    pub http: Http,
     pub auth: Auth,
+    pub startalk: Startalk,
     pub acl: Acl,
     pub topics: Topics,
     pub inbox: Inbox,
@@ -77,6 +88,8 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// `Text` on a terminal, else `Json`.
+    Auto,
     Text,
     Json,
 }
@@ -122,7 +135,7 @@ impl Default for Store {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Auto }
     }
 }
 

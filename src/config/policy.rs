@@ -1,23 +1,22 @@
-//! `[acl]`: who may publish and subscribe where.
+//! `[acl]`: who may publish and subscribe where. Defaults: inboxes open, plain topics closed.
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    Allow,
-    Deny,
-}
+pub use crate::broker::policy::{Access, InboxAccess, RuleText};
 
-/// Plain topics; inboxes follow their own rules.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Acl {
+    /// Plain topics that no rule speaks of.
     pub default: Access,
+    /// Who may write to a user, where no rule speaks of it.
+    pub inbox: InboxAccess,
+    /// The first that applies decides.
+    pub rules: Vec<RuleText>,
 }
 
 impl Default for Acl {
     fn default() -> Self {
-        Acl { default: Access::Deny }
+        Acl { default: Access::Deny, inbox: InboxAccess::Open, rules: Vec::new() }
     }
 }

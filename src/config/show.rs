@@ -6,6 +6,7 @@ use serde_json::json;
 use toml::{Table, Value};
 
 use super::load::Loaded;
+use super::reload::{Takes, takes};
 use super::{Config, keys};
 
 /// A URL whose password is replaced by `***`.
@@ -41,8 +42,7 @@ fn section(name: &str, keys: &Table, loaded: &Loaded, text: &mut String) {
     if !own.is_empty() {
         text.push_str(&format!("[{name}]\n"));
         for (key, value) in own {
-            let origin = loaded.origins.get(&dotted(key));
-            let note = origin.map(|origin| format!("  # {origin}")).unwrap_or_default();
+            let note = note(&dotted(key), loaded);
             text.push_str(&format!("{key} = {value}{note}\n"));
         }
         text.push('\n');
@@ -54,12 +54,22 @@ fn section(name: &str, keys: &Table, loaded: &Loaded, text: &mut String) {
     }
 }
 
-/// `{"section.key": {"value": …, "from": "default" | file | variable | flag}}`.
+/// What set a key, and that a change of it takes a restart.
+fn note(key: &str, loaded: &Loaded) -> String {
+    let restart = (takes(key) == Takes::Restart).then_some("takes a restart");
+    let notes: Vec<&str> =
+        loaded.origins.get(key).map(String::as_str).into_iter().chain(restart).collect();
+    if notes.is_empty() { String::new() } else { format!("  # {}", notes.join("; ")) }
+}
+
+/// `{"section.key": {"value": …, "from": "default" | file | variable | flag, "takes": "reload" |
+/// "restart"}}`.
 pub fn json(loaded: &Loaded) -> String {
     let mut all = BTreeMap::new();
     for (dotted, value) in keys::leaves(&sections(&loaded.config)) {
         let from = loaded.origins.get(&dotted).map_or("default", String::as_str);
-        all.insert(dotted.clone(), json!({ "value": value, "from": from }));
+        let takes = takes(&dotted).name();
+        all.insert(dotted, json!({ "value": value, "from": from, "takes": takes }));
     }
     json!(all).to_string()
 }
@@ -70,7 +80,7 @@ mod tests {
     use crate::config::load::{Flags, Sources, merge};
 
     fn loaded() -> Loaded {
-        let text = "store = \"postgres://homing:secret@db:5432/homing\"\n[log]\nlevel = \"warn\"";
+        let text = "store = \"postgres://homing:hunter2@db:5432/homing\"\n[log]\nlevel = \"warn\"";
         let (base, flags) = (Config::default(), Flags::default());
         merge(Sources { base, file: Some(("f", text)), variables: Vec::new(), flags }).unwrap()
     }
@@ -79,7 +89,7 @@ mod tests {
     fn a_password_is_never_shown() {
         let (toml, json) = (toml(&loaded()), json(&loaded()));
         for shown in [&toml, &json] {
-            assert!(!shown.contains("secret"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
             assert!(shown.contains("postgres://homing:***@db:5432/homing"), "{shown}");
         }
         assert_eq!(without_password("postgres://db/homing"), "postgres://db/homing");
@@ -94,5 +104,7 @@ mod tests {
         let parsed: serde_json::Value = serde_json::from_str(&json(&loaded())).unwrap();
         assert_eq!(parsed["log.level"]["from"], "f");
         assert_eq!(parsed["inbox.settle"]["from"], "default");
+        assert_eq!(parsed["inbox.settle"]["takes"], "reload");
+        assert!(shown.contains("workers = 0  # takes a restart\n"), "{shown}");
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{Answer, Line, Refusal, Request, VERSION};
+use super::{Answer, Line, Listed, Refusal, Request, VERSION};
 use crate::auth::{AccountBook, AccountError, BanBook, Password};
 use crate::health::Health;
-use crate::model::Uid;
+use crate::model::{Role, Roles, Uid};
 
 /// What requests are answered from.
 #[derive(Clone)]
@@ -36,8 +36,9 @@ impl Desk {
     pub async fn answer(&self, request: Request) -> Answer {
         let answer = match request {
             Request::Ping => Ok(Answer::Status { report: self.health.report() }),
-            Request::UserAdd { uid, password } => self.add(&uid, password).await,
+            Request::UserAdd { uid, password, roles } => self.add(&uid, password, &roles).await,
             Request::UserPasswd { uid, password } => self.passwd(&uid, password).await,
+            Request::UserRoles { uid, roles } => self.set_roles(&uid, &roles).await,
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
@@ -47,8 +48,12 @@ impl Desk {
         answer.unwrap_or_else(|refusal| refusal)
     }
 
-    async fn add(&self, uid: &str, password: Password) -> Result<Answer, Answer> {
-        done(self.book.add(&parse_uid(uid)?, &password).await)
+    async fn add(&self, uid: &str, password: Password, roles: &[String]) -> Result<Answer, Answer> {
+        done(self.book.add(&parse_uid(uid)?, &password, parse_roles(roles)?).await)
+    }
+
+    async fn set_roles(&self, uid: &str, roles: &[String]) -> Result<Answer, Answer> {
+        done(self.book.set_roles(&parse_uid(uid)?, parse_roles(roles)?).await)
     }
 
     async fn passwd(&self, uid: &str, password: Password) -> Result<Answer, Answer> {
@@ -62,7 +67,7 @@ impl Desk {
     async fn list(&self, after: Option<&str>) -> Result<Answer, Answer> {
         let after = after.map(parse_uid).transpose()?;
         let page = self.book.list(after.as_ref()).await.map_err(refusal)?;
-        Ok(Answer::Users { uids: page.iter().map(Uid::to_string).collect() })
+        Ok(Answer::Users { users: page.iter().map(listed).collect() })
     }
 }
 
@@ -82,6 +87,17 @@ fn parse(line: &[u8]) -> Result<Request, String> {
 
 fn parse_uid(text: &str) -> Result<Uid, Answer> {
     Uid::parse(text).map_err(|error| Answer::refused(Refusal::BadUid, error))
+}
+
+fn parse_roles(texts: &[String]) -> Result<Roles, Answer> {
+    let parse = |text: &String| Role::parse(text);
+    let roles: Result<Roles, _> = texts.iter().map(parse).collect();
+    roles.map_err(|error| Answer::refused(Refusal::BadRequest, error))
+}
+
+fn listed((uid, roles): &(Uid, Roles)) -> Listed {
+    let roles = roles.iter().map(|role| role.as_str().to_owned()).collect();
+    Listed { uid: uid.to_string(), roles }
 }
 
 fn done(result: Result<(), AccountError>) -> Result<Answer, Answer> {

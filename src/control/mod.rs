@@ -38,14 +38,21 @@ pub const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub enum Request {
     /// Answered by [`Answer::Status`].
     Ping,
-    /// Answered, like the next two, by [`Answer::Done`] or [`Answer::Refused`].
+    /// Answered, like the next three, by [`Answer::Done`] or [`Answer::Refused`].
     UserAdd {
         uid: String,
         password: Password,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        roles: Vec<String>,
     },
     UserPasswd {
         uid: String,
         password: Password,
+    },
+    /// Sets all roles of a user.
+    UserRoles {
+        uid: String,
+        roles: Vec<String>,
     },
     UserRemove {
         uid: String,
@@ -77,7 +84,7 @@ pub enum Answer {
     },
     /// In the order of their bytes; an empty page is the end.
     Users {
-        uids: Vec<String>,
+        users: Vec<Listed>,
     },
     Bans {
         bans: Vec<ban::Banned>,
@@ -87,6 +94,13 @@ pub enum Answer {
         code: Refusal,
         words: String,
     },
+}
+
+/// A user in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    pub uid: String,
+    pub roles: Vec<String>,
 }
 
 /// Who has to do something about a refusal.
@@ -134,7 +148,8 @@ mod tests {
     #[test]
     fn lines_are_what_the_documentation_shows() {
         let password = Password::parse("dev".into()).unwrap();
-        let request = Line::of(Request::UserAdd { uid: "alice".into(), password });
+        let request =
+            Line::of(Request::UserAdd { uid: "alice".into(), password, roles: Vec::new() });
         let text = r#"{"version":1,"do":"user_add","uid":"alice","password":"dev"}"#;
         assert_eq!(serde_json::to_string(&request).unwrap(), text);
         assert_eq!(serde_json::from_str::<Line<Request>>(text).unwrap().body, request.body);

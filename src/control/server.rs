@@ -157,7 +157,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, password, uid};
-    use crate::control::{AskError, Request, ask};
+    use crate::control::{AskError, Listed, Request, ask};
     use crate::health::{Health, Status};
 
     struct Broker {
@@ -191,12 +191,12 @@ mod tests {
         let broker = broker().await;
         let uid_text = || String::from("alice");
         let [dev, new] = ["dev", "new"].map(password);
-        let alice = vec![uid_text()];
+        let alice = vec![Listed { uid: uid_text(), roles: vec![] }];
         for (request, answer) in [
-            (Request::UserAdd { uid: uid_text(), password: dev }, Answer::Done),
+            (Request::UserAdd { uid: uid_text(), password: dev, roles: vec![] }, Answer::Done),
             (Request::UserPasswd { uid: uid_text(), password: new }, Answer::Done),
-            (Request::UserList { after: None }, Answer::Users { uids: alice }),
-            (Request::UserList { after: Some(uid_text()) }, Answer::Users { uids: vec![] }),
+            (Request::UserList { after: None }, Answer::Users { users: alice }),
+            (Request::UserList { after: Some(uid_text()) }, Answer::Users { users: vec![] }),
             (Request::UserRemove { uid: uid_text() }, Answer::Done),
         ] {
             assert_eq!(ask(broker.dir.path(), &request).await.unwrap(), answer);

@@ -1,17 +1,25 @@
-//! The HTTP listener: `/health` and `/metrics`. Slow and many clients cost a bounded amount: of
-//! connections, of time and of header bytes.
+//! The HTTP listener: `/health`, `/metrics`, `/v1/route`, and what Startalk asks for. Slow and many
+//! clients cost a bounded amount: of connections, of time and of header bytes.
 
+mod allocation;
+mod logins;
 mod problem;
+mod rate;
 mod routes;
+mod startalk;
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,8 +27,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+pub use allocation::{Advertised, Ports};
+pub use logins::Logins;
+pub use startalk::Startalk;
+
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::net::{Door, Stream};
 
 /// Connections that are served at the same time; further ones wait in the kernel's backlog.
 const CONNECTIONS_COUNT_MAX: usize = 64;
@@ -42,7 +55,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpState {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    /// Of users, as they ask themselves.
+    pub logins: Arc<Logins>,
+    /// Of users, as a router asks for all of them from one address.
+    pub router_logins: Arc<Logins>,
+    pub advertised: Arc<Advertised>,
+    pub startalk: Arc<Startalk>,
 }
+
+/// Who asks; with every request.
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
 
 /// Serves until `shutdown` is over, then lets the answers under way finish for a few seconds.
 ///
@@ -50,6 +73,7 @@ pub struct HttpState {
 /// If the listener cannot be used by the runtime.
 pub async fn serve(
     listener: std::net::TcpListener,
+    door: Arc<Door>,
     state: HttpState,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -65,8 +89,9 @@ pub async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, pages.clone(), stopped.clone()));
+                Ok((tcp, from)) => {
+                    let door = door.clone();
+                    connections.spawn(visit(door, tcp, from, pages.clone(), stopped.clone()));
                 }
                 Err(error) => {
                     warn!(%error, "an HTTP connection could not be accepted");
@@ -80,14 +105,32 @@ pub async fn serve(
     Ok(())
 }
 
+/// Through the door, then one connection.
+async fn visit(
+    door: Arc<Door>,
+    mut tcp: TcpStream,
+    from: SocketAddr,
+    pages: Router,
+    stopped: watch::Receiver<()>,
+) {
+    let Some(peer) = door.caller(&mut tcp, from, HEADERS_WAIT).await else { return };
+    let Some(opened) = door.open(tcp, peer, HEADERS_WAIT).await else { return };
+    connection(opened.stream, Peer(peer), pages, stopped).await;
+}
+
 /// One connection until it closes, its time is over or the server stops.
-async fn connection(stream: TcpStream, pages: Router, mut stopped: watch::Receiver<()>) {
+async fn connection(stream: Stream, peer: Peer, pages: Router, mut stopped: watch::Receiver<()>) {
+    let pages = TowerToHyperService::new(pages);
+    let pages = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        pages.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WAIT)
         .max_headers(HEADERS_COUNT_MAX)
         .max_buf_size(HEADERS_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(pages));
+        .serve_connection(TokioIo::new(stream), pages);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
@@ -107,6 +150,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::auth::Open;
     use crate::clock::ManualClock;
     use crate::model::Reason;
 
@@ -117,14 +161,26 @@ mod tests {
         task: tokio::task::JoinHandle<io::Result<()>>,
     }
 
+    fn door() -> Arc<Door> {
+        Arc::new(Door { listener: "http", balancer: None, lock: None })
+    }
+
     fn server() -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let health = Arc::new(Health::new(Arc::new(ManualClock::default())));
-        let state = HttpState { metrics: Arc::new(Metrics::default()), health };
+        let clock = Arc::new(ManualClock::default());
+        let logins = Arc::new(Logins::new(Arc::new(Open), clock.clone(), 100));
+        let state = HttpState {
+            metrics: Arc::new(Metrics::default()),
+            health: Arc::new(Health::new(clock)),
+            logins: logins.clone(),
+            router_logins: logins,
+            advertised: Arc::default(),
+            startalk: Arc::default(),
+        };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let task = tokio::spawn(serve(listener, state.clone(), shutdown));
+        let task = tokio::spawn(serve(listener, door(), state.clone(), shutdown));
         Server { address, state, stop, task }
     }
 

@@ -3,22 +3,32 @@
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, extract::Request};
 use tracing::error;
 
 use super::problem::Problem;
-use super::{BODY_BYTES_MAX, HttpState};
+use super::{BODY_BYTES_MAX, HttpState, allocation, startalk};
 use crate::health::Status;
 use crate::model::Reason;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PAGES: &str = "there are GET /health and GET /metrics";
+const PAGES: &str = "there are GET /health, GET /metrics and GET /v1/route";
 
 pub fn router(state: HttpState) -> Router {
-    Router::new()
+    let mut pages = Router::new()
         .route("/health", get(health))
         .route("/metrics", get(metrics))
+        .route("/v1/route", get(allocation::route));
+    if !state.startalk.checktoken_from.is_empty() {
+        for path in startalk::CHECKTOKEN {
+            pages = pages.route(path, post(startalk::checktoken));
+        }
+    }
+    if state.startalk.nav {
+        pages = pages.route(startalk::NAV, get(startalk::nav));
+    }
+    pages
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -45,7 +55,7 @@ async fn metrics(State(state): State<HttpState>) -> Response {
     }
 }
 
-async fn not_found(method: Method, uri: Uri) -> Problem {
+pub async fn not_found(method: Method, uri: Uri) -> Problem {
     let detail = format!("{method} {} does not exist here: {PAGES}", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such page", detail)
 }

@@ -1,6 +1,7 @@
 //! Who a connection is, as the authenticator said it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::limit::{ATTRIBUTES_BYTES_MAX, ROLE_BYTES_MAX};
 use super::{ClientId, Stamp, Uid};
@@ -17,6 +18,9 @@ pub enum Role {
     /// Any other name: it means what the rules of the policy say.
     Named(Box<str>),
 }
+
+/// The roles of a user, shared by its connections.
+pub type Roles = Arc<[Role]>;
 
 /// Why a text is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +40,7 @@ pub struct Identity {
     pub uid: Uid,
     /// The device; empty until the connection has its name.
     pub client_id: ClientId,
-    pub roles: Box<[Role]>,
+    pub roles: Roles,
     pub attrs: Attrs,
     pub expires_at: Option<Stamp>,
 }
@@ -94,7 +98,7 @@ impl Identity {
         Identity {
             uid,
             client_id: ClientId::default(),
-            roles: Box::default(),
+            roles: Roles::default(),
             attrs: Attrs::default(),
             expires_at: None,
         }

@@ -44,6 +44,8 @@ pub enum Reason {
     NotServed,
     Removed,
     Banned,
+    LoginExpired,
+    TooManyAttempts,
     SlowReader,
     TooSlowToConnect,
     Internal,
@@ -105,6 +107,8 @@ impl Reason {
         Reason::NotServed,
         Reason::Removed,
         Reason::Banned,
+        Reason::LoginExpired,
+        Reason::TooManyAttempts,
         Reason::SlowReader,
         Reason::TooSlowToConnect,
         Reason::Internal,
@@ -142,6 +146,8 @@ impl Reason {
             Reason::NotServed => row("not_served", 0x83, 501, "feature-not-implemented", Never, "this version does not have this feature"),
             Reason::Removed => row("removed", 0x98, 410, "gone", Never, "removed by an administrator"),
             Reason::Banned => row("banned", 0x8A, 403, "forbidden", Later, "banned for a while"),
+            Reason::LoginExpired => row("login_expired", 0x87, 401, "not-authorized", Reconnect, "the login has expired: connect again with a new one"),
+            Reason::TooManyAttempts => row("too_many_attempts", 0x9F, 429, "policy-violation", Later, "too many wrong passwords"),
             Reason::SlowReader => row("slow_reader", 0x97, 408, "resource-constraint", Reconnect, "the connection does not take what is sent to it"),
             Reason::TooSlowToConnect => row("too_slow_to_connect", 0x80, 408, "remote-server-timeout", Reconnect, "no whole CONNECT arrived in time"),
             Reason::Internal => row("internal", 0x83, 500, "internal-server-error", Later, "a fault of the server"),
@@ -156,6 +162,11 @@ impl Reason {
         self.row().words
     }
 
+    /// The client has no rights any more, not even to a will.
+    pub fn ends_rights(self) -> bool {
+        matches!(self, Reason::Removed | Reason::Banned | Reason::LoginExpired)
+    }
+
     /// MQTT 5 reason code.
     pub fn mqtt5(self) -> u8 {
         self.row().mqtt5
@@ -167,7 +178,7 @@ impl Reason {
             Reason::UnsupportedVersion => 1,
             Reason::ClientIdInvalid => 2,
             Reason::BadLogin => 4,
-            Reason::NotAuthorized | Reason::Banned => 5,
+            Reason::NotAuthorized | Reason::Banned | Reason::LoginExpired => 5,
             _ => 3,
         }
     }

@@ -1,6 +1,7 @@
 //! Two kinds of time that do not convert into one another: a [`Moment`] for timers, a [`Stamp`]
 //! for messages. Only `clock.rs` makes them from the operating system's clocks.
 
+use std::fmt;
 use std::time::Duration;
 
 /// A point on the monotonic clock, in milliseconds since the process started. For timers only.
@@ -32,6 +33,11 @@ impl Stamp {
         Stamp(self.0.saturating_sub(millis(wait)))
     }
 
+    /// From here to `later`; zero if it has passed.
+    pub fn until(self, later: Stamp) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0).max(0) as u64)
+    }
+
     /// Whole seconds from here until `later`; zero if it has passed.
     pub fn secs_until(self, later: Stamp) -> u64 {
         (later.0.saturating_sub(self.0).max(0) as u64).div_ceil(1000)
@@ -41,6 +47,32 @@ impl Stamp {
 /// What is longer than all time that can be told is as long as that.
 fn millis(wait: Duration) -> i64 {
     i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// RFC 3339 in UTC: `2026-11-21T10:30:00.123Z`.
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+        let (year, month, day) = civil(self.0.div_euclid(DAY_MILLIS));
+        let millis = self.0.rem_euclid(DAY_MILLIS);
+        let (secs, millis) = (millis / 1000, millis % 1000);
+        let (hour, minute, second) = (secs / 3600, secs / 60 % 60, secs % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+}
+
+/// Year, month and day of the days since 1970-01-01. The year is taken to begin in March, so that
+/// the day that some years have more is its last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const ERA_DAYS: i64 = 400 * 365 + 97;
+    let from_year_0 = days + 719_468;
+    let (era, of_era) = (from_year_0.div_euclid(ERA_DAYS), from_year_0.rem_euclid(ERA_DAYS));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -54,6 +86,20 @@ mod tests {
             assert_eq!(Stamp(5).after(wait), Stamp(i64::MAX));
             assert!(Stamp(5).before(wait) < Stamp(0));
             assert!(Moment(5).after(wait) > Moment(5));
+        }
+    }
+
+    #[test]
+    fn dates_are_right_around_leap_days() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_999, "2024-02-29T23:59:59.999Z"),
+            (1_709_251_200_000, "2024-03-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Stamp(millis).to_string(), text);
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::store::commit::{Committer, Reply, Request, Tag};
 use crate::store::{Store, StoreError, Subscription, Written};
 
 use super::conn::Sockets;
+use super::door::Door;
 use super::greet::{Arrival, Gate};
 use super::{Mailbox, listen};
 
@@ -71,13 +72,11 @@ pub struct Stores {
 pub struct Start {
     pub index: u16,
     pub shard: Shard,
-    pub listeners: Vec<std::net::TcpListener>,
+    pub listeners: Vec<(std::net::TcpListener, Arc<Door>)>,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub gate: Arc<Gate>,
     pub clock: Arc<dyn Clock>,
     pub stores: Stores,
-    pub store_queue_bytes_max: u64,
-    pub outbox_wait: Duration,
 }
 
 /// The state that this thread's tasks share.
@@ -86,12 +85,14 @@ pub struct Worker {
     pub(super) shard: RefCell<Shard>,
     pub(super) sockets: RefCell<Sockets>,
     pub(super) scratch: RefCell<Vec<u8>>,
+    /// What a read says behind TLS.
+    pub(super) plain: RefCell<Vec<u8>>,
     pub(super) mailboxes: Arc<[Mailbox<Mail>]>,
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
     stores: Stores,
-    store_queue_bytes_max: u64,
-    pub(super) outbox_wait: Duration,
+    store_queue_bytes_max: Cell<u64>,
+    pub(super) outbox_wait: Cell<Duration>,
     /// Closed sockets whose last packet may still be under way.
     pub(super) lingering: Cell<usize>,
     turn: Notify,
@@ -109,26 +110,28 @@ pub fn run(start: Start) -> std::io::Result<()> {
 }
 
 async fn work(start: Start) -> std::io::Result<()> {
+    let live = start.gate.live.load_full();
     let worker = Rc::new(Worker {
         index: start.index,
         shard: RefCell::new(start.shard),
         sockets: RefCell::default(),
         scratch: RefCell::new(vec![0; super::conn::SCRATCH_BYTES]),
+        plain: RefCell::default(),
         mailboxes: start.mailboxes,
         gate: start.gate,
         clock: start.clock,
         stores: start.stores,
-        store_queue_bytes_max: start.store_queue_bytes_max,
-        outbox_wait: start.outbox_wait,
+        store_queue_bytes_max: Cell::new(live.store_queue_bytes_max),
+        outbox_wait: Cell::new(live.outbox_wait),
         lingering: Cell::new(0),
         turn: Notify::new(),
         gone: Notify::new(),
         timer: Notify::new(),
     });
     let mut accepting = Vec::new();
-    for listener in start.listeners {
+    for (listener, door) in start.listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(spawn_local(listen::accept(worker.clone(), listener)));
+        accepting.push(spawn_local(listen::accept(worker.clone(), listener, door)));
     }
     spawn_local(worker.clone().turns());
     spawn_local(worker.clone().timers());
@@ -163,10 +166,17 @@ impl Worker {
             match mail {
                 Mail::Connect(arrival) => self.arrived(*arrival),
                 Mail::Bans(bans) => self.end_banned(&bans),
+                Mail::Live(live) => self.reload(live),
                 other => self.with_shard(|shard| deliver(shard, other)),
             }
         }
         self.end_turn();
+    }
+
+    fn reload(&self, live: Arc<Live>) {
+        self.store_queue_bytes_max.set(live.store_queue_bytes_max);
+        self.outbox_wait.set(live.outbox_wait);
+        self.with_shard(|shard| shard.reload(live));
     }
 
     fn end_banned(&self, bans: &Bans) {
@@ -300,7 +310,7 @@ impl Worker {
     /// Nobody is read any further while too much waits for the store or for another worker. The
     /// timer looks again.
     pub(super) fn is_held_back(&self) -> bool {
-        self.stores.committer.queued_bytes() > self.store_queue_bytes_max
+        self.stores.committer.queued_bytes() > self.store_queue_bytes_max.get()
             || self.mailboxes.iter().any(|mailbox| mailbox.len() > LETTERS_WAITING_COUNT_MAX)
     }
 
@@ -346,7 +356,7 @@ impl Worker {
 
 fn deliver(shard: &mut Shard, mail: Mail) {
     match mail {
-        Mail::Connect(_) | Mail::Bans(_) => {}
+        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }
@@ -358,7 +368,6 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Kick(uid) => shard.kick(&uid),
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
-        Mail::Live(live) => shard.reload(live),
         Mail::Drain => shard.drain(),
     }
 }

@@ -1,24 +1,25 @@
 //! Builds a broker's parts in the order in which each can fail best: what the user can mend first
 //! (configuration, directory, ports), then the store, then the threads.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use crate::auth::{self, AccountWriter, Auth, BanBook, BanParts, Hasher, Password};
+use crate::auth::{
+    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
+};
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Access, Config, Limits, Provider};
+use crate::config::{Config, Limits, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
-use crate::model::{InboxPattern, Uid};
+use crate::model::{InboxPattern, Roles, Uid};
+use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Pace, Rates, Shard, Shared, worker_of};
@@ -27,10 +28,11 @@ use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
+use super::auth::authentication;
+use super::doors::{Doors, Entrance};
+use super::pages;
 use super::sweep::Sweeper;
 
-/// Connections that the kernel completes before they are accepted (it may allow fewer).
-const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -53,11 +55,11 @@ pub struct Node {
 }
 
 /// What everything stands on.
-struct Base {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
+pub(super) struct Base {
+    pub config: Config,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
     mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
@@ -66,10 +68,10 @@ struct Base {
 pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
-    let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
-    let http = listen(&config.listen.http, "listen.http", "--http")?;
+    let doors = Doors::bind(&config.listen)?;
+    let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base);
+    let auth = authentication(&base.config, account_parts(&base)).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
@@ -77,42 +79,15 @@ pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
     serve_control(&data, &base, (&auth, &bans), &stop)?;
-    let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
+    let serving = doors.serving(data)?;
+    let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
+    let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &stop);
+    serve_http(http, &pages::state(&base, &gate, guard(&base, &auth, &bans, Peers::Router)), &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
-}
-
-/// Binds every address of one key. Port 0 takes a free one.
-fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener>, String> {
-    let bind = |text: &String| -> Result<TcpListener, String> {
-        let problem = |error| {
-            format!("cannot listen on {text}: {error}; change `{key}` or give {flag} ADDR:PORT")
-        };
-        let address = text.to_socket_addrs().map_err(problem)?.next();
-        let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        open(address).map_err(problem)
-    };
-    addresses.iter().map(bind).collect()
-}
-
-/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
-/// make clients wait for whole seconds.
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
-}
-
-fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
-    let local = |listener: &TcpListener| listener.local_addr().map_err(|e| e.to_string());
-    listeners.iter().map(local).collect()
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
@@ -170,9 +145,10 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
-fn authentication(base: &Base) -> Auth {
+/// What accounts stand on.
+fn account_parts(base: &Base) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
-    let parts = auth::Parts {
+    auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
@@ -181,10 +157,6 @@ fn authentication(base: &Base) -> Auth {
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
-    };
-    match base.config.auth.provider.has(Provider::Open) {
-        true => Auth::open(parts),
-        false => Auth::accounts(parts),
     }
 }
 
@@ -193,7 +165,7 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
     let password = Password::parse(DEV_PASSWORD.into()).map_err(|error| error.to_string())?;
     for name in DEV_USERS {
         let uid = Uid::parse(name).map_err(|error| error.to_string())?;
-        match auth.book.add(&uid, &password).await {
+        match auth.book.add(&uid, &password, Roles::default()).await {
             Ok(()) | Err(auth::AccountError::Exists(_)) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -218,12 +190,40 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// Who is at the other end of the connections whose logins are checked.
+enum Peers {
+    Clients,
+    /// The legacy router: all its users come from one address, which must not pause for one.
+    Router,
+}
+
+/// Bans and patience with wrong passwords stand before the providers, for every kind of login.
+fn guard(base: &Base, auth: &Auth, bans: &Arc<BanBook>, peers: Peers) -> Arc<Guard> {
+    let limits = guard_limits(&base.config.limits.wrong_passwords);
+    let limits = match peers {
+        Peers::Clients => limits,
+        Peers::Router => GuardLimits { per_address: 0, ..limits },
+    };
+    let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
+    Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
+}
+
+fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
+    let WrongPasswords { per_user, per_ip, window } = limits;
+    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
+}
+
+fn policy(config: &Config) -> Result<Policy, String> {
+    let acl = &config.acl;
+    Policy::new(acl.default, acl.inbox, &acl.rules).map_err(|error| error.to_string())
+}
+
 /// What a reload can change.
 fn live(config: &Config) -> Result<Live, String> {
     let limits = &config.limits;
     Ok(Live {
         settings: settings(config)?,
-        policy: Policy { plain_allowed: config.acl.default == Access::Allow },
+        policy: policy(config)?,
         devices_max: limits.devices_per_user,
         connections_per_user_max: limits.connections_per_user,
         sessions_per_user_max: limits.sessions_per_user,
@@ -236,6 +236,8 @@ fn live(config: &Config) -> Result<Live, String> {
             },
         },
         outbox_bytes_max: limits.outbox.0 as usize,
+        outbox_wait: limits.outbox_wait.0,
+        store_queue_bytes_max: limits.store_queue.0,
     })
 }
 
@@ -250,7 +252,6 @@ fn admission(limits: &Limits) -> AdmissionLimits {
         connect_rate: limits.connect_rate.0,
         connect_rate_per_ip: limits.connect_rate_per_ip.0,
         connect_queue_max: limits.connect_queue,
-        wrong_passwords_max: nonzero(limits.wrong_passwords),
         flapping: FlappingLimits {
             window: flapping.window.0,
             per_client_max: nonzero(flapping.per_client),
@@ -271,7 +272,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guard(base, auth, bans, Peers::Clients),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -302,12 +303,12 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, stop: &Arc<Notify>) {
-    for listener in listeners {
-        let state = HttpState { metrics: base.metrics.clone(), health: base.health.clone() };
+fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
+    for (listener, door) in listeners {
+        let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, state, stop.notified()).await {
+            if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
                 tracing::error!("HTTP is not served: {error}");
             }
         });
@@ -319,9 +320,8 @@ fn start_workers(
     base: &Base,
     auth: &Auth,
     gate: &Arc<Gate>,
-    mqtt: Vec<TcpListener>,
+    mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
-    let limits = &base.config.limits;
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: base.metrics.clone(),
@@ -335,7 +335,8 @@ fn start_workers(
         reads_at_once: Arc::new(Semaphore::new(READS_AT_ONCE)),
     };
     for index in 0..shared.workers {
-        let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
+        let clone = |(socket, door): &Entrance| Ok((socket.try_clone()?, door.clone()));
+        let clones: std::io::Result<Vec<_>> = mqtt.iter().map(clone).collect();
         let start = net::Start {
             index,
             shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),
@@ -344,8 +345,6 @@ fn start_workers(
             gate: gate.clone(),
             clock: base.clock.clone(),
             stores: stores.clone(),
-            store_queue_bytes_max: limits.store_queue.0,
-            outbox_wait: limits.outbox_wait.0,
         };
         start_worker(start)?;
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    ClientId, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey, Target,
+    ClientId, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey, Stamp,
+    Target,
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
 
@@ -14,7 +15,7 @@ use super::publish::Publishing;
 use super::reader::{Position, Reader};
 use super::settle::Settle;
 use super::will::Will;
-use super::{Ctx, LogName, Peer, Phase, Session, Settings};
+use super::{Ctx, LogName, Peer, Phase, Promised, Session, Settings};
 
 /// An accepted CONNECT of a known identity; owned, so that it can move between threads.
 #[derive(Debug)]
@@ -119,11 +120,20 @@ fn peer(connect: &Connect<'_>) -> Peer {
 }
 
 impl Session {
-    pub fn new(hello: Hello, settings: &Settings, now: Moment) -> Session {
-        let keep_alive =
-            KeepAlive::new(hello.keep_alive_secs, hello.version, settings.keep_alive_max, now);
+    /// From here on the login's expiry is a moment: setting the wall clock does not change it
+    /// (threat N1).
+    pub fn new(hello: Hello, settings: &Settings, now: Moment, stamp: Stamp) -> Session {
+        let expires_at = hello.identity.expires_at;
+        let max = settings.keep_alive_max;
+        let keep_alive = KeepAlive::new(hello.keep_alive_secs, hello.version, max, now);
+        let promised = Promised {
+            receive_maximum: settings.receive_maximum,
+            packet_bytes_max: settings.packet_bytes_max,
+            server_keep_alive_secs: KeepAlive::server_keep_alive(hello.keep_alive_secs, max),
+        };
         Session {
             key: hello.key,
+            login_expires: expires_at.map(|at| now.after(stamp.until(at))),
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,
@@ -131,7 +141,7 @@ impl Session {
             clean_start: hello.clean_start,
             expiry: hello.expiry,
             keep_alive,
-            keep_alive_asked_secs: hello.keep_alive_secs,
+            promised,
             settle: Settle::Over,
             envelope: false,
             raw: true,
@@ -147,6 +157,9 @@ impl Session {
 
     /// The store's answer: CONNACK, then what waits.
     pub(super) fn opened(&mut self, opened: OpenedSession, ctx: &mut Ctx<'_>) {
+        if self.login_is_over(ctx.now) {
+            return self.end_login(ctx);
+        }
         self.phase = Phase::Active;
         self.keep_alive.heard(ctx.now);
         self.write_connack(opened.session_present && !self.clean_start, ctx);
@@ -173,22 +186,20 @@ impl Session {
 
     /// What the server's limits are and what it does not have (MQTT 5, section 3.2.2.3).
     fn connack_properties(&self, ctx: &mut Ctx<'_>) {
-        let settings = ctx.settings;
         let properties = &mut *ctx.properties;
         if !self.expiry.is_zero() {
             let secs = self.expiry.as_secs().min(u32::MAX.into()) as u32;
             properties.push(Property::SessionExpiryInterval(secs));
         }
-        properties.push(Property::ReceiveMaximum(settings.receive_maximum));
+        properties.push(Property::ReceiveMaximum(self.promised.receive_maximum));
         properties.push(Property::RetainAvailable(false));
-        properties.push(Property::MaximumPacketSize(settings.packet_bytes_max));
+        properties.push(Property::MaximumPacketSize(self.promised.packet_bytes_max));
         if self.assigned {
             properties.push(Property::AssignedClientIdentifier(self.key.client_id.as_str()));
         }
         properties.push(Property::SubscriptionIdentifierAvailable(false));
         properties.push(Property::SharedSubscriptionAvailable(false));
-        let max = settings.keep_alive_max;
-        if let Some(secs) = KeepAlive::server_keep_alive(self.keep_alive_asked_secs, max) {
+        if let Some(secs) = self.promised.server_keep_alive_secs {
             properties.push(Property::ServerKeepAlive(secs));
         }
     }

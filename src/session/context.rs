@@ -2,7 +2,7 @@
 //! and its requests go.
 
 use crate::model::{
-    MessageId, Moment, Reason, Seq, Stamp, Step, Submission, limit::PACKET_IDS_PER_LOG,
+    Identity, MessageId, Moment, Reason, Seq, Stamp, Step, Submission, limit::PACKET_IDS_PER_LOG,
 };
 
 use crate::mqtt::PropertyBuffer;
@@ -10,11 +10,16 @@ use crate::mqtt::PropertyBuffer;
 use super::will::Will;
 use super::{Ask, Settings};
 
+/// Whether this identity may get a message of this plain topic now.
+pub type MayReceive<'a> = &'a dyn Fn(&Identity, &str) -> bool;
+
 /// The surroundings of one [`super::Session::handle`].
 pub struct Ctx<'a> {
     pub now: Moment,
     pub stamp: Stamp,
     pub settings: &'a Settings,
+    /// `None`: whatever was subscribed to may be delivered.
+    pub may_receive: Option<MayReceive<'a>>,
     pub ids: &'a mut IdSource,
     /// Scratch for the properties of one packet.
     pub properties: &'a mut PropertyBuffer,

@@ -73,6 +73,15 @@ impl Session {
             match reader.next(window) {
                 None => break,
                 Some(Next::Release(seq)) => self.write_pubrel(log.packet_id(seq), 0, ctx),
+                Some(Next::Publish { entry, dup: true })
+                    if log == LogName::Queue && self.is_withheld(&entry.message, ctx) =>
+                {
+                    // The client may hold its packet id, which is free only by PUBREL.
+                    match reader.received(entry.seq) {
+                        Ok(true) => self.write_pubrel(log.packet_id(entry.seq), 0, ctx),
+                        _ => reader.skip(entry.seq),
+                    }
+                }
                 Some(Next::Publish { entry, dup }) => {
                     if !self.write_entry(log, &entry, dup, ctx) {
                         reader.skip(entry.seq);
@@ -113,11 +122,13 @@ impl Session {
         }
         match seq {
             Some(seq) => self.write_mail(message, *seq, packet_id, false, ctx),
+            None if self.is_withheld(message, ctx) => false,
             None => self.write_publish(message, *delivery, packet_id, None, false, ctx),
         }
     }
 
-    /// False if the record is not for this client any more: expired, or larger than it accepts.
+    /// False if the record is not for this client any more: expired, larger than it accepts, or
+    /// withheld by the policy.
     /// What a queue has sent before is sent again even so [MQTT-4.4.0-1]: the client may hold its
     /// packet id.
     fn write_entry(&mut self, log: LogName, entry: &Entry, dup: bool, ctx: &mut Ctx<'_>) -> bool {
@@ -129,8 +140,19 @@ impl Session {
         let packet_id = Some(log.packet_id(*seq));
         match log {
             LogName::Inbox => self.write_mail(message, *seq, packet_id, dup, ctx),
+            LogName::Queue if self.is_withheld(message, ctx) => false,
             LogName::Queue => self.write_publish(message, *delivery, packet_id, None, dup, ctx),
         }
+    }
+
+    /// The policy forbids a plain message by now: it is counted, and its place is passed over.
+    fn is_withheld(&self, message: &Message, ctx: &mut Ctx<'_>) -> bool {
+        let withheld =
+            ctx.may_receive.is_some_and(|may_receive| !may_receive(&self.identity, &message.topic));
+        if withheld {
+            ctx.tally.dropped.push(Reason::NotAuthorized);
+        }
+        withheld
     }
 
     /// A message of the inbox, raw or as an envelope.

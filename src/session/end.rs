@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Reason, Step};
+use crate::model::{Moment, Reason, Step};
 use crate::mqtt::{ConnAck, Disconnect, Packet, Version, encode, reason};
 
 use super::code::{clip, in_connack, in_disconnect, put_words};
@@ -41,10 +41,19 @@ impl Session {
             Phase::Opening => self.refuse_connect(reason, &words, ctx),
             _ => self.write_disconnect(reason, &words, ctx),
         }
-        if reason == Reason::Banned && self.will.take().is_some() {
+        if reason.ends_rights() && self.will.take().is_some() {
             ctx.tally.dropped.push(reason);
         }
         self.finish(Closing::Server(reason, words), ctx);
+    }
+
+    pub(super) fn login_is_over(&self, now: Moment) -> bool {
+        self.login_expires.is_some_and(|at| at <= now)
+    }
+
+    /// Threat I5: a token that has expired ends the connection it opened.
+    pub(super) fn end_login(&mut self, ctx: &mut Ctx<'_>) {
+        self.end(Reason::LoginExpired, Reason::LoginExpired.words().into(), ctx);
     }
 
     pub(super) fn lost(&mut self, ctx: &mut Ctx<'_>) {

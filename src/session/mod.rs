@@ -32,7 +32,7 @@ use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, Sess
 use crate::mqtt::{Packet, Version};
 
 pub use connect::{Hello, OpenedSession, refusing_connack};
-pub use context::{Closing, Ctx, IdSource, LogName, Request, Tally, Ticket};
+pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};
@@ -98,6 +98,14 @@ struct Peer {
     wants_reasons: bool,
 }
 
+/// What the CONNACK tells this client: it holds as long as the connection, whatever is reloaded.
+#[derive(Clone, Copy, Debug)]
+struct Promised {
+    receive_maximum: u16,
+    packet_bytes_max: u32,
+    server_keep_alive_secs: Option<u16>,
+}
+
 /// One client. See the module's documentation.
 pub struct Session {
     key: SessionKey,
@@ -108,8 +116,10 @@ pub struct Session {
     clean_start: bool,
     /// How long the MQTT session outlives the connection; zero for a clean session.
     expiry: Duration,
+    /// The login is good until then.
+    login_expires: Option<Moment>,
     keep_alive: KeepAlive,
-    keep_alive_asked_secs: u16,
+    promised: Promised,
     settle: Settle,
     /// The inbox is read out as JSON envelopes.
     envelope: bool,
@@ -196,6 +206,9 @@ impl Session {
         if self.keep_alive.is_over(ctx.now) {
             return self.end(Reason::KeepAlive, Reason::KeepAlive.words().into(), ctx);
         }
+        if self.login_is_over(ctx.now) {
+            return self.end_login(ctx);
+        }
         self.settle_tick(ctx);
         self.shrink();
     }
@@ -212,15 +225,22 @@ impl Session {
 
     /// When [`Input::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Moment> {
-        [self.keep_alive.deadline(), self.settle.deadline()].into_iter().flatten().min()
+        let all = [self.keep_alive.deadline(), self.settle.deadline(), self.login_expires];
+        all.into_iter().flatten().min()
     }
 
     /// False while too much of this client's requests is unanswered: the socket is not read then,
     /// so the client's own TCP holds it back.
-    pub fn wants_input(&self, settings: &Settings) -> bool {
+    pub fn wants_input(&self) -> bool {
+        let max = usize::from(self.promised.receive_maximum);
         self.phase == Phase::Active
             && self.awaiting.len() < AWAITING_COUNT_MAX
-            && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(settings))
+            && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(max))
+    }
+
+    /// The largest packet that this client may send.
+    pub fn packet_bytes_max(&self) -> u32 {
+        self.promised.packet_bytes_max
     }
 
     pub fn key(&self) -> &SessionKey {
@@ -229,6 +249,11 @@ impl Session {
 
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
+    }
+
+    /// When the login ends, if it does.
+    pub fn login_expires(&self) -> Option<Moment> {
+        self.login_expires
     }
 
     pub fn version(&self) -> Version {

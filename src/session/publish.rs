@@ -15,7 +15,7 @@ use crate::mqtt::{self, Ack, Packet, PacketId, Publish, encode};
 
 use super::code::in_puback;
 use super::will::attributes;
-use super::{Answer, Ctx, Phase, Request, Session, Settings, Ticket};
+use super::{Answer, Ctx, Phase, Request, Session, Ticket};
 
 /// User property with the publisher's own message id.
 const MESSAGE_ID: &str = "message-id";
@@ -56,8 +56,8 @@ impl Publishing {
         }))
     }
 
-    pub fn has_room(&self, settings: &Settings) -> bool {
-        self.pending.len() < usize::from(settings.receive_maximum)
+    pub fn has_room(&self, max: usize) -> bool {
+        self.pending.len() < max
     }
 
     pub fn shrink(&mut self) {
@@ -125,7 +125,7 @@ impl Session {
 
     fn submit(&mut self, publish: Publish<'_>, hash: u64, ctx: &mut Ctx<'_>) {
         let max = match self.version {
-            mqtt::Version::V5 => usize::from(ctx.settings.receive_maximum),
+            mqtt::Version::V5 => usize::from(self.promised.receive_maximum),
             _ => UNRELEASED_COUNT_MAX,
         };
         if publish.packet_id.is_some()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metrics::Closed;
-use crate::model::{Identity, SessionKey, Submission};
+use crate::model::{SessionKey, Submission};
 use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::Write;
 
@@ -77,43 +77,52 @@ impl Shard {
     pub(super) fn will(&mut self, token: Token, will: Will) {
         let now = self.now;
         let Some(conn) = self.conn(token) else { return };
-        let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
         let delay = will.delay.min(conn.session.expiry());
+        let will = DelayedWill {
+            at: now.after(delay),
+            key: conn.session.key().clone(),
+            who: conn.session.identity().clone(),
+            login_expires: conn.session.login_expires(),
+            will,
+        };
         if delay == Duration::ZERO || self.draining {
-            return self.send_will(&who, &key, will);
+            return self.send_will(will);
         }
-        self.wills.push(DelayedWill { at: now.after(delay), key, who, will });
+        self.wills.push(will);
         while let Some(first) = self.wills.take_excess() {
             tracing::info!(key = %first.key, "a delayed will goes out early: too many wait");
-            self.send_delayed(first);
+            self.send_will(first);
         }
-    }
-
-    fn send_delayed(&mut self, DelayedWill { who, key, will, .. }: DelayedWill) {
-        self.send_will(&who, &key, will);
     }
 
     /// The server stops: nobody could send them later.
     pub(super) fn send_waiting_wills(&mut self) {
         for will in self.wills.take_all() {
-            self.send_delayed(will);
+            self.send_will(will);
         }
     }
 
-    fn send_will(&mut self, who: &Arc<Identity>, key: &SessionKey, will: Will) {
+    /// With the rights that its owner has now, not with those it had when it left the will (threat
+    /// I8).
+    fn send_will(&mut self, will: DelayedWill) {
+        if let Some((reason, words)) = self.will_denied(&will) {
+            return self.drop_will(&will.key, reason, &words);
+        }
+        let DelayedWill { who, key, will, .. } = will;
         let (target, message) = will.into_message(&mut self.ids, self.stamp);
         let submission = Submission { target, message: Arc::new(message), dedupe: None };
-        // Nobody waits for the answer; a refusal is logged where it is made.
-        let from = Origin { who, key, behind: false };
+        // Nobody waits for the answer.
+        let from = Origin { who: &who, key: &key, behind: false };
         let nobody = (Token(u64::MAX), Ticket::Publish(0));
-        if let Some(Answer::Refused(reason, _)) = self.submit_as(from, submission, None, nobody) {
-            self.tally.dropped.push(reason);
+        if let Some(Answer::Refused(reason, words)) = self.submit_as(from, submission, None, nobody)
+        {
+            self.drop_will(&key, reason, &words);
         }
     }
 
     pub(super) fn fire_wills(&mut self) {
         for will in self.wills.take_due(self.now) {
-            self.send_delayed(will);
+            self.send_will(will);
         }
     }
 
@@ -123,7 +132,7 @@ impl Shard {
         if let Some(will) = self.wills.take(key)
             && clean_start
         {
-            self.send_delayed(will);
+            self.send_will(will);
         }
     }
 }

@@ -45,7 +45,7 @@ impl Shard {
         let metrics = &self.shared.metrics;
         metrics.connections.inc();
         self.generation = self.generation.wrapping_add(1);
-        let session = Session::new(hello, &self.live.settings, self.now);
+        let session = Session::new(hello, &self.live.settings, self.now, self.stamp);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {
@@ -63,6 +63,7 @@ impl Shard {
             committing: 0,
             meter: None,
             throttled_until: None,
+            noise: Default::default(),
         });
         token
     }
@@ -123,6 +124,7 @@ impl Shard {
         if self.was_removed(token) {
             return self.give_up(token, Reason::Removed);
         }
+        self.review(token);
         self.handle(token, Input::Opened(Box::new(opened)));
         self.arm(token);
     }

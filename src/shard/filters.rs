@@ -20,12 +20,11 @@ type Verdict = Result<u8, (Reason, Box<str>)>;
 impl Shard {
     pub(super) fn subscribe(&mut self, token: Token, packet_id: u16, asks: Vec<Ask>) {
         let results: Vec<Verdict> = asks.iter().map(|ask| self.grant(token, ask)).collect();
+        for (reason, words) in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.log_refusal(token, *reason, words);
+        }
         let Some(conn) = self.conn(token) else { return };
         let key = conn.session.key().clone();
-        for (reason, words) in results.iter().filter_map(|result| result.as_ref().err()) {
-            let reason = reason.name();
-            tracing::info!(uid = %key.uid, client = %key.client_id, reason, "refused: {words}");
-        }
         let granted = asks.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let stored: Vec<Subscription> =
             granted.filter_map(|(ask, _)| stored_subscription(ask)).collect();
@@ -124,17 +123,13 @@ impl Shard {
     }
 
     fn forget(&mut self, token: Token, interest: &Option<Interest>) -> Verdict {
-        let index = self.index;
         let Some(conn) = self.conn(token) else { return Ok(NONE_EXISTED) };
         match interest {
             Some(Interest::Plain(filter)) => {
                 let place = conn.filters.iter().position(|own| own == filter);
                 let Some(place) = place else { return Ok(NONE_EXISTED) };
                 conn.filters.swap_remove(place);
-                let key = conn.session.key().clone();
-                let connection = Connection { worker: index, token: token.0 };
-                let connection = (!conn.kept).then_some(connection);
-                self.with_tree(|tree| tree.remove(filter, &key, connection));
+                self.leave_tree(token, filter);
                 Ok(0)
             }
             Some(Interest::Inbox(uid) | Interest::Envelope(uid)) => {
@@ -143,6 +138,16 @@ impl Shard {
             }
             None => Ok(NONE_EXISTED),
         }
+    }
+
+    /// A filter of this connection's session leaves the tree.
+    pub(super) fn leave_tree(&mut self, token: Token, filter: &Filter) {
+        let index = self.index;
+        let Some(conn) = self.conn(token) else { return };
+        let key = conn.session.key().clone();
+        let connection = Connection { worker: index, token: token.0 };
+        let connection = (!conn.kept).then_some(connection);
+        self.with_tree(|tree| tree.remove(filter, &key, connection));
     }
 
     /// The stored subscriptions of a session that came back: whether it reads envelopes, and its

@@ -4,14 +4,17 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `rates` slow it down, `close` is its end, `wills` those that wait for their delay.
+//! `rates` slow it down, `close` is its end, `wills` those that wait for their delay, `rights` what
+//! it may no longer.
 
 mod answer;
 mod close;
 mod connect;
 mod effects;
 mod filters;
+mod noise;
 mod rates;
+mod rights;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -23,13 +26,14 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Bounded, Policy, Subscriptions};
+use crate::broker::{Action, Bounded, Policy, Subscriptions};
 use crate::metrics::Metrics;
-use crate::model::{Filter, Moment, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
@@ -67,6 +71,10 @@ pub struct Live {
     pub subscriptions_per_user_max: usize,
     pub rates: Rates,
     pub outbox_bytes_max: usize,
+    /// A connection that takes nothing for this long is closed.
+    pub outbox_wait: Duration,
+    /// Bytes of publishes that wait for the store before connections are read no further.
+    pub store_queue_bytes_max: u64,
 }
 
 /// What all workers share. Only the subscriptions change.
@@ -103,6 +111,7 @@ struct Conn {
     meter: Option<Box<Meter>>,
     /// It published too fast and is read no further until then.
     throttled_until: Option<Moment>,
+    noise: noise::Noise,
 }
 
 /// See the module's documentation.
@@ -166,9 +175,13 @@ impl Shard {
         self.stamp = stamp;
     }
 
-    /// New settings and rules, for everything that happens from now on.
+    /// New settings and rules, for everything that happens from now on; subscriptions that the new
+    /// rules forbid end.
     pub fn reload(&mut self, live: Arc<Live>) {
-        self.live = live;
+        let before = std::mem::replace(&mut self.live, live);
+        if before.policy != self.live.policy {
+            self.review_all();
+        }
     }
 
     /// What has to be done now; empty again afterwards.
@@ -199,10 +212,14 @@ impl Shard {
             conn.out = self.spare.pop().unwrap_or_default();
         }
         let mut requests = std::mem::take(&mut self.requests);
+        let policy = &self.live.policy;
+        let may_receive =
+            |who: &Identity, topic: &str| policy.may(who, Action::Receive(topic)).is_ok();
         let mut ctx = Ctx {
             now: self.now,
             stamp: self.stamp,
             settings: &self.live.settings,
+            may_receive: policy.withholds(conn.session.identity()).then_some(&may_receive),
             ids: &mut self.ids,
             properties: &mut self.properties,
             wire: &mut conn.out,

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::auth::Known;
 use crate::broker::policy::Denial;
-use crate::broker::{Plan, Subscriber, plan};
+use crate::broker::{Plan, Subscriber, address, plan};
 use crate::model::{
     Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
 };
@@ -86,7 +86,12 @@ impl Shard {
         let from = Origin { who: &who, key: &key, behind: conn.committing > 0 };
         let answer_to = (token, ticket.unwrap_or(NOBODY));
         match self.submit_as(from, submission, step, answer_to) {
-            Some(answer) => self.answered(token, ticket, answer),
+            Some(answer) => {
+                if let Answer::Refused(reason, words) = &answer {
+                    self.log_refusal(token, *reason, words);
+                }
+                self.answered(token, ticket, answer);
+            }
             None => self.count_committing(token, 1),
         }
     }
@@ -114,10 +119,7 @@ impl Shard {
     ) -> Option<Answer> {
         let planned = self.plan(&submission, who);
         match planned {
-            Err((reason, words)) => {
-                tracing::info!(uid = %key.uid, client = %key.client_id, "refused: {words}");
-                Some(Answer::Refused(reason, words))
-            }
+            Err((reason, words)) => Some(Answer::Refused(reason, words)),
             Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
                 let append = Append {
                     message: submission.message,
@@ -157,11 +159,11 @@ impl Shard {
             return;
         };
         let submission = Submission { target, message: message.clone(), dedupe: None };
-        let who = Identity::user(message.from.uid.clone());
-        let planned = self.plan(&submission, &who);
-        if let Ok(plan) = planned {
-            self.distribute(message, plan.live);
-        }
+        let plan = {
+            let lock = &self.shared.subscriptions;
+            address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))
+        };
+        self.distribute(message, plan.live);
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.

@@ -58,8 +58,7 @@ impl Shard {
             self.handle(token, Input::End(reason, reason.words().into()));
         }
         for will in self.wills.take_where(waiting) {
-            tracing::info!(key = %will.key, "its will is dropped: {}", reason.words());
-            self.tally.dropped.push(reason);
+            self.drop_will(&will.key, reason, reason.words());
         }
     }
 

@@ -14,6 +14,8 @@ pub struct DelayedWill {
     pub at: Moment,
     pub key: SessionKey,
     pub who: Arc<Identity>,
+    /// When its login ends, if it does.
+    pub login_expires: Option<Moment>,
     pub will: Will,
 }
 

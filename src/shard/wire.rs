@@ -24,7 +24,7 @@ impl Conn {
     fn wants_input(&self, live: &Live) -> bool {
         let room = self.out.len() < live.outbox_bytes_max;
         let waits = self.asking.is_some() || self.throttled_until.is_some();
-        room && !waits && self.session.wants_input(&live.settings)
+        room && !waits && self.session.wants_input()
     }
 }
 
@@ -43,7 +43,7 @@ impl Shard {
             if !conn.wants_input(&self.live) || self.effects.is_full() {
                 return Taken { bytes: taken, paused: true };
             }
-            let (version, max) = (conn.session.version(), self.live.settings.packet_bytes_max);
+            let (version, max) = (conn.session.version(), conn.session.packet_bytes_max());
             match decode(&data[taken..], version, max) {
                 Ok(None) => return Taken { bytes: taken, paused: false },
                 Ok(Some((packet, length))) => {

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use crate::model::{
     Ban, BanTarget, ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient,
-    SenderState, Seq, SessionKey, Stamp, Step, Uid,
+    Roles, SenderState, Seq, SessionKey, Stamp, Step, Uid,
 };
 
 pub use commit::{Committer, Done, Reply, Request, Tag};
@@ -127,7 +127,7 @@ pub enum Write {
     },
     PutAccount {
         uid: Uid,
-        password_hash: String,
+        account: Account,
     },
     DeleteAccount {
         uid: Uid,
@@ -137,6 +137,14 @@ pub enum Write {
     DeleteBan(BanTarget),
     /// One step of the sweeper over a page of recipients. Answered by [`Written::Swept`].
     Sweep(Sweep),
+}
+
+/// A user that homing knows by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// argon2, as a PHC string.
+    pub password_hash: String,
+    pub roles: Roles,
 }
 
 /// One message for all of its durable addressees.
@@ -338,15 +346,14 @@ pub trait Store: Send + Sync {
         count_max: usize,
     ) -> StoreFuture<'a, Vec<(SessionKey, Subscription)>>;
 
-    /// The argon2 hash (PHC string) of an account.
-    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<String>>;
+    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>>;
 
-    /// Accounts after `after`, in order of uid.
+    /// Accounts after `after` with their roles, in order of uid.
     fn accounts<'a>(
         &'a self,
         after: Option<&'a Uid>,
         count_max: usize,
-    ) -> StoreFuture<'a, Vec<Uid>>;
+    ) -> StoreFuture<'a, Vec<(Uid, Roles)>>;
 
     /// All bans, also those that are over.
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>>;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::checksum::{message_hash, record_checksum};
 use crate::model::{
     Attributes, Ban, BanReason, BanTarget, ClientId, Delivery, Entry, Filter, Kind, Message,
-    MessageId, QoS, Recipient, Sender, Seq, SessionKey, Stamp, Uid,
+    MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, Stamp, Uid,
 };
 use crate::store::{StoreError, Subscription};
 
@@ -63,6 +63,15 @@ pub(super) fn subscription(
         options: u8::try_from(options).map_err(|_| wrong())?,
         id: u32::try_from(id).map_err(|_| wrong())?,
     })
+}
+
+/// Roles as one column: separated by blanks, which no role has.
+pub(super) fn roles_text(roles: &[Role]) -> String {
+    roles.iter().map(Role::as_str).collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn roles(text: &str) -> Result<Roles, StoreError> {
+    text.split_whitespace().map(|role| Role::parse(role).map_err(corrupt)).collect()
 }
 
 /// A ban from its uid, client id and network, its two times and its reason.

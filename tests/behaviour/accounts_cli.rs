@@ -156,3 +156,20 @@ fn only_the_owner_may_use_the_control_socket_and_the_files() {
         assert_eq!(mode & 0o077, 0, "{:?} is {mode:o}", entry.path());
     }
 }
+
+#[test]
+fn roles_are_given_listed_and_changed() {
+    let broker = Broker::dev();
+    let add = ["user", "add", "ops", "--role", "operator", "--role", "vip", "--password-stdin"];
+    broker.command(&add).stdin("secret\n").ok();
+    assert!(broker.command(&["user", "list"]).ok().contains("ops (operator, vip)"));
+    let mut ops = Connect::v5("ops", "desk").password("secret").device(broker.mqtt);
+    broker.command(&["user", "roles", "ops", "--role", "service"]).ok();
+    assert!(ops.expect_disconnect() >= 0x80, "a connection must not keep the old roles");
+    set_password(&broker, "passwd", "ops", "better");
+    assert!(broker.command(&["user", "list", "--json"]).ok().contains("[\"service\"]"));
+    broker.command(&["user", "roles", "ops"]).ok();
+    assert!(broker.command(&["user", "list", "--json"]).ok().contains(r#""roles":[],"uid":"ops""#));
+    let told = broker.command(&["user", "roles", "ops", "--role", "a/b"]).fails();
+    assert!(told.contains("a role has"), "{told}");
+}

@@ -21,7 +21,7 @@ fn contents() -> Vec<Write> {
     shared.expires_at = Some(Stamp(T0.0 + 1000));
     let step = Some((bob.clone(), publish(3, true)));
     vec![
-        Write::PutAccount { uid: uid("bob"), password_hash: "a hash".into() },
+        put_account(uid("bob"), "a hash"),
         open(&bob, true, true),
         know(&bob),
         subscribe(&bob, &["news/#"]),
@@ -40,7 +40,7 @@ async fn check(store: &SqliteStore) {
     assert_eq!(*inbox_entries[0].message, message(1));
     assert_eq!(inbox_entries[1].message.expires_at, Some(Stamp(T0.0 + 1000)));
     assert_eq!(read(queue("bob", "phone")).await[0].message, inbox_entries[1].message);
-    assert_eq!(store.account(&uid("bob")).await.unwrap().as_deref(), Some("a hash"));
+    assert_eq!(store.account(&uid("bob")).await.unwrap().unwrap().password_hash, "a hash");
     let batch = [append_key(inbox("bob"), 9, "order-1"), open(&bob, false, true)];
     let answers = store.commit(&batch, T0).await.unwrap().answers;
     assert_eq!(answers[0], Written::Duplicate { id: message(1).id });

@@ -74,7 +74,7 @@ fn any_write(rng: &mut StdRng, now: Stamp) -> Write {
             advance(&key, log, cursor, cursor + rng.random_range(0..3))
         }
         _ if rng.random() => Write::DeleteAccount { uid: key.uid },
-        _ => Write::PutAccount { uid: key.uid, password_hash: format!("{}", rng.random::<u8>()) },
+        _ => put_account(key.uid, &format!("{}", rng.random::<u8>())),
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use homing::model::{
     Attribute, Attributes, ClientId, DedupeKey, Delivery, Filter, Kind, Message, MessageId,
-    Published, QoS, Recipient, Sender, Seq, SessionKey, Stamp, Step, Uid,
+    Published, QoS, Recipient, Role, Sender, Seq, SessionKey, Stamp, Step, Uid,
 };
-use homing::store::{Append, Log, Subscription, Sweep, Write};
+use homing::store::{Account, Append, Log, Subscription, Sweep, Write};
 
 pub const T0: Stamp = Stamp(1_700_000_000_000);
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -16,6 +16,12 @@ pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub fn uid(name: &str) -> Uid {
     Uid::parse(name).unwrap()
+}
+
+/// An account with one role.
+pub fn put_account(uid: Uid, password_hash: &str) -> Write {
+    let roles = [Role::Operator].into();
+    Write::PutAccount { uid, account: Account { password_hash: password_hash.into(), roles } }
 }
 
 pub fn key(uid: &str, client_id: &str) -> SessionKey {

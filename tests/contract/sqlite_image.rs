@@ -21,7 +21,7 @@ fn batch(number: u128) -> Vec<Write> {
     vec![
         append_key(inbox("a"), number, &format!("key {number}")),
         Write::Append(to(&[inbox("a"), inbox("b")], wide)),
-        Write::PutAccount { uid: uid(&format!("u{number}")), password_hash: "hash".into() },
+        put_account(uid(&format!("u{number}")), "hash"),
         open(&bob, false, true),
         Write::Step { key: bob, step: Step::Received { seq: Seq(number as u64) } },
     ]

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use super::client::{Client, Gone};
+use super::tls::{Stream, TlsClient};
 use super::wire::{self, Packet, Props, V5, V311, Version, string};
 use super::{HANG, prop};
 
@@ -124,7 +125,7 @@ impl Connect {
     }
 
     /// Sends CONNECT on a connection that is there.
-    pub fn try_on(&self, stream: TcpStream) -> Result<(Client, ConnAck), Gone> {
+    pub fn try_on(&self, stream: impl Into<Stream>) -> Result<(Client, ConnAck), Gone> {
         let mut client = Client::new(stream, self.version, &self.client_id);
         client.try_send(&self.encode())?;
         match client.try_recv(HANG)? {
@@ -133,6 +134,19 @@ impl Connect {
             }
             other => Err(Gone::Broken(format!("expected CONNACK, got {other:?}"))),
         }
+    }
+
+    /// Connects over TLS and returns what the server answered.
+    pub fn try_secure(&self, addr: SocketAddr, tls: &TlsClient) -> Result<(Client, ConnAck), Gone> {
+        self.try_on(tls.try_open(addr)?)
+    }
+
+    /// Connects over TLS; panics unless the server accepts.
+    pub fn secure(&self, addr: SocketAddr, tls: &TlsClient) -> Client {
+        let (client, ack) =
+            self.try_secure(addr, tls).unwrap_or_else(|gone| panic!("{gone}: {self:?}"));
+        assert_eq!(ack.code, 0, "refused: {self:?}");
+        client
     }
 
     /// Connects; panics unless the server accepts.

@@ -1,9 +1,8 @@
-//! Who may come in: places in all and per address, turns for CONNECTs, patience with wrong
-//! passwords, and who comes too often. Tables here are bounded; what is oldest goes first.
+//! Who may come in: places in all and per address, turns for CONNECTs, and who comes too often.
+//! Tables here are bounded; what is oldest goes first.
 
 mod flapping;
 mod lobby;
-mod penalty;
 mod seat;
 mod seldom;
 mod source;
@@ -27,7 +26,6 @@ pub use source::source_of;
 
 use flapping::Flapping;
 use lobby::Lobby;
-use penalty::Penalties;
 use seldom::Seldom;
 use source::Sources;
 use turn::Turns;
@@ -43,7 +41,6 @@ pub struct AdmissionLimits {
     pub connect_rate: Option<Rate>,
     pub connect_rate_per_ip: Option<Rate>,
     pub connect_queue_max: usize,
-    pub wrong_passwords_max: Option<u32>,
     pub flapping: FlappingLimits,
 }
 
@@ -59,7 +56,6 @@ pub struct Admission {
     turns: Mutex<Turns>,
     waiting: AtomicUsize,
     logins: Semaphore,
-    penalties: Mutex<Penalties>,
     flapping: Mutex<Flapping>,
     refusals: Seldom,
     busy: Seldom,
@@ -83,7 +79,6 @@ impl Admission {
             turns: Mutex::new(Turns::new()),
             waiting: AtomicUsize::new(0),
             logins: Semaphore::new(logins_max.min(Semaphore::MAX_PERMITS)),
-            penalties: Mutex::new(Penalties::new()),
             flapping: Mutex::new(Flapping::new()),
             refusals: Seldom::default(),
             busy: Seldom::default(),
@@ -132,7 +127,6 @@ mod testing {
         connect_rate: None,
         connect_rate_per_ip: None,
         connect_queue_max: 100,
-        wrong_passwords_max: None,
         flapping: FlappingLimits {
             window: Duration::from_secs(60),
             per_client_max: None,

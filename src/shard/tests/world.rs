@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::auth::Directory;
-use crate::broker::{Policy, Subscriptions};
-use crate::metrics::Metrics;
-use crate::model::{Entry, Identity, Moment, Stamp, Uid};
+use crate::broker::policy::{InboxAccess, RuleText};
+use crate::broker::{Access, Policy, Subscriptions};
+use crate::metrics::{Dropped, Metrics};
+use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
 use crate::session::{Hello, Settings};
 use crate::shard::{Live, Rates, Shard, Shared, StoreAsk, Token};
@@ -29,6 +30,8 @@ pub struct World {
     pub blocked: bool,
     waiting: Vec<StoreAsk>,
     millis: u64,
+    /// By which somebody has set the wall clock forward.
+    jumped: Duration,
     ends: HashMap<Token, End>,
 }
 
@@ -65,6 +68,7 @@ impl World {
             blocked: false,
             waiting: Vec::new(),
             millis: 0,
+            jumped: Duration::ZERO,
             ends: HashMap::new(),
         };
         world.pass(Duration::from_secs(1));
@@ -98,17 +102,42 @@ impl World {
         self.shard.reload(Arc::new(live));
     }
 
+    /// Plain topics are open but for these rules, as in `acl.rules`.
+    pub fn rules(&mut self, rules: &str) {
+        #[derive(serde::Deserialize)]
+        struct Rules {
+            rules: Vec<RuleText>,
+        }
+        let Rules { rules } = toml::from_str(&format!("rules = [{rules}]")).unwrap();
+        let policy = Policy::new(Access::Allow, InboxAccess::Open, &rules).unwrap();
+        self.shard.reload(Arc::new(Live { policy, ..live(&self.settings) }));
+        self.run();
+    }
+
+    pub fn dropped(&mut self, reason: Reason) -> u64 {
+        self.shard.report();
+        self.metrics.messages_dropped(Dropped::Reason(reason)).get()
+    }
+
     /// Long enough for every settle time.
     pub fn settle(&mut self) {
         self.pass(self.settings.settle_max);
     }
 
     pub fn stamp(&self) -> Stamp {
-        Stamp(1_700_000_000_000 + self.millis as i64)
+        Stamp(1_700_000_000_000 + self.millis as i64).after(self.jumped)
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn jump(&mut self, by: Duration) {
+        self.jumped += by;
     }
 
     pub fn connect(&mut self, uid: &str, connect: Connect<'_>) -> Token {
-        let identity = Identity::user(Uid::parse(uid).unwrap());
+        self.connect_as(Identity::user(Uid::parse(uid).unwrap()), connect)
+    }
+
+    pub fn connect_as(&mut self, identity: Identity, connect: Connect<'_>) -> Token {
         let hello = Hello::new(&connect, identity, &self.settings, || "assigned".into()).unwrap();
         let token = self.shard.connect(hello, "127.0.0.1:1".into());
         let end = End { version: connect.version, bytes: Vec::new(), closed: false };
@@ -264,13 +293,15 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
 fn live(settings: &Settings) -> Live {
     Live {
         settings: settings.clone(),
-        policy: Policy { plain_allowed: true },
+        policy: Policy::plain(Access::Allow),
         devices_max: 8,
         connections_per_user_max: 8,
         sessions_per_user_max: 8,
         subscriptions_per_user_max: 8,
         rates: Rates::default(),
         outbox_bytes_max: OUTBOX_BYTES_MAX,
+        outbox_wait: Duration::from_secs(30),
+        store_queue_bytes_max: u64::MAX,
     }
 }
 

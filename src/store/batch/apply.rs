@@ -21,8 +21,8 @@ impl Work {
             Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),
             Write::Unsubscribe { key, filters } => self.unsubscribe(key, filters),
             Write::Advance { key, log, cursor, sent } => self.advance(key, *log, *cursor, *sent),
-            Write::PutAccount { uid, password_hash } => {
-                self.changes.accounts.insert(uid.clone(), Some(password_hash.clone()));
+            Write::PutAccount { uid, account } => {
+                self.changes.accounts.insert(uid.clone(), Some(account.clone()));
             }
             Write::DeleteAccount { uid } => {
                 self.changes.accounts.insert(uid.clone(), None);

@@ -7,7 +7,7 @@ use super::{DedupeId, Device, Session};
 use crate::model::{
     Ban, BanTarget, ClientId, Delivery, Filter, Message, MessageId, Seq, SessionKey, Uid,
 };
-use crate::store::{Removal, Subscription};
+use crate::store::{Account, Removal, Subscription};
 
 /// A record to insert.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ pub(in crate::store) struct Changes {
     /// Sessions that lose all subscriptions first.
     pub(in crate::store) cleared: HashSet<i64>,
     pub(in crate::store) subscriptions: HashMap<(i64, Filter), Option<Subscription>>,
-    pub(in crate::store) accounts: HashMap<Uid, Option<String>>,
+    pub(in crate::store) accounts: HashMap<Uid, Option<Account>>,
     pub(in crate::store) bans: HashMap<BanTarget, Option<Ban>>,
 }
 

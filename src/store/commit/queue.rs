@@ -36,7 +36,7 @@ pub(super) fn ended() -> StoreError {
 pub(super) fn bytes_of(write: &Write) -> u64 {
     let body = match write {
         Write::Append(append) => append.message.body.len() + append.message.topic.len(),
-        Write::PutAccount { password_hash, .. } => password_hash.len(),
+        Write::PutAccount { account, .. } => account.password_hash.len(),
         _ => 0,
     };
     WRITE_OVERHEAD_BYTES + body as u64

@@ -9,10 +9,11 @@ use crate::clock::ManualClock;
 use crate::model::{
     Attributes, ClientId, Delivery, Kind, Message, MessageId, QoS, Recipient, Sender, Stamp, Uid,
 };
-use crate::store::{Append, MemoryStore, StoreLimits};
+use crate::store::{Account, Append, MemoryStore, StoreLimits};
 
 fn put(name: &str) -> Write {
-    Write::PutAccount { uid: Uid::parse(name).unwrap(), password_hash: "hash".into() }
+    let account = Account { password_hash: "hash".into(), ..Account::default() };
+    Write::PutAccount { uid: Uid::parse(name).unwrap(), account }
 }
 
 fn append() -> Write {

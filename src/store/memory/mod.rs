@@ -11,9 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{
-    Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits, Subscription, Write,
+    Account, Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
+    Subscription, Write,
 };
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use state::State;
 
 /// A store without a disk, with failures on demand.
@@ -154,7 +155,7 @@ impl Store for MemoryStore {
         answer(self.lock().durable.subscriptions(after, count_max))
     }
 
-    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<String>> {
+    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>> {
         answer(self.lock().durable.accounts.get(uid).cloned())
     }
 
@@ -162,7 +163,7 @@ impl Store for MemoryStore {
         &'a self,
         after: Option<&'a Uid>,
         count_max: usize,
-    ) -> StoreFuture<'a, Vec<Uid>> {
+    ) -> StoreFuture<'a, Vec<(Uid, Roles)>> {
         answer(self.lock().durable.accounts(after, count_max))
     }
 

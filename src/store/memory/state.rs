@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{
-    Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, SenderState, Seq,
-    SessionKey, Stamp, Step, Uid,
+    Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, Roles, SenderState,
+    Seq, SessionKey, Stamp, Step, Uid,
 };
 use crate::store::{
-    Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Log, Removal, StoreLimits, Subscription, Write,
-    Written,
+    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Log, Removal, StoreLimits, Subscription,
+    Write, Written,
 };
 
 /// How long a publisher's own message id makes a second publish a duplicate.
@@ -24,7 +24,7 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) states: BTreeMap<SessionKey, (SenderState, Stamp)>,
     pub(super) dedupe: BTreeMap<(Uid, Box<str>), (MessageId, Stamp)>,
-    pub(super) accounts: BTreeMap<Uid, String>,
+    pub(super) accounts: BTreeMap<Uid, Account>,
     pub(super) bans: BTreeMap<BanTarget, Ban>,
     /// Logs that this batch appended to; trimmed at its end.
     touched: BTreeSet<Recipient>,
@@ -122,8 +122,8 @@ impl State {
             Write::Advance { key, log, cursor, sent } => {
                 self.advance(key, *log, (*cursor, *sent), now)
             }
-            Write::PutAccount { uid, password_hash } => {
-                self.accounts.insert(uid.clone(), password_hash.clone());
+            Write::PutAccount { uid, account } => {
+                self.accounts.insert(uid.clone(), account.clone());
             }
             Write::DeleteAccount { uid } => {
                 self.accounts.remove(uid);
@@ -266,10 +266,10 @@ impl State {
         all.filter(|(key, sub)| is_after(key, &sub.filter)).take(count_max).collect()
     }
 
-    pub(super) fn accounts(&self, after: Option<&Uid>, count_max: usize) -> Vec<Uid> {
+    pub(super) fn accounts(&self, after: Option<&Uid>, count_max: usize) -> Vec<(Uid, Roles)> {
         let start = after.map_or(Unbounded, Excluded);
         let all = self.accounts.range::<Uid, _>((start, Unbounded));
-        all.map(|(uid, _)| uid.clone()).take(count_max).collect()
+        all.map(|(uid, account)| (uid.clone(), account.roles.clone())).take(count_max).collect()
     }
 
     pub(super) fn devices(&self, uid: &Uid) -> Vec<(ClientId, Cursor)> {

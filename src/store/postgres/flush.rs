@@ -10,8 +10,8 @@ use super::load::get;
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::flags;
-use crate::store::{Subscription, millis};
+use crate::store::record::{flags, roles_text};
+use crate::store::{Account, Subscription, millis};
 
 const DELETIONS: &str = "
     WITH gone AS (
@@ -300,15 +300,17 @@ async fn subscriptions(
     Ok(())
 }
 
-async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<String>>) -> Result<(), Failed> {
-    for (uid, hash) in set {
-        let query = match hash {
-            Some(hash) => sqlx::query(
-                "INSERT INTO account (uid, password_hash) VALUES ($1, $2)
-                 ON CONFLICT (domain, uid) DO UPDATE SET password_hash = excluded.password_hash",
+async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<Account>>) -> Result<(), Failed> {
+    for (uid, account) in set {
+        let query = match account {
+            Some(account) => sqlx::query(
+                "INSERT INTO account (uid, password_hash, roles) VALUES ($1, $2, $3)
+                 ON CONFLICT (domain, uid) DO UPDATE SET
+                 password_hash = excluded.password_hash, roles = excluded.roles",
             )
             .bind(uid.to_string())
-            .bind(hash),
+            .bind(account.password_hash)
+            .bind(roles_text(&account.roles)),
             None => sqlx::query("DELETE FROM account WHERE domain = '' AND uid = $1")
                 .bind(uid.to_string()),
         };

@@ -22,9 +22,10 @@ use tokio::sync::Mutex;
 use self::error::store_error;
 use self::writer::Writer;
 use super::{
-    Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits, Subscription, Write,
+    Account, Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
+    Subscription, Write,
 };
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Stamp, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 
 const READERS_COUNT_MAX: u32 = 8;
 /// Tries to reach the server again after an unknown outcome, and the wait between them.
@@ -131,7 +132,7 @@ impl Store for PostgresStore {
         Box::pin(async move { read::subscriptions(&pool, after, count_max).await })
     }
 
-    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<String>> {
+    fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>> {
         let pool = self.pool();
         Box::pin(async move { read::account(&pool, uid).await })
     }
@@ -140,7 +141,7 @@ impl Store for PostgresStore {
         &'a self,
         after: Option<&'a Uid>,
         count_max: usize,
-    ) -> StoreFuture<'a, Vec<Uid>> {
+    ) -> StoreFuture<'a, Vec<(Uid, Roles)>> {
         let pool = self.pool();
         Box::pin(async move { read::accounts(&pool, after, count_max).await })
     }

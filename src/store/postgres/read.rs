@@ -4,9 +4,9 @@ use sqlx::postgres::{PgPool, PgRow};
 
 use super::error::store_error;
 use super::load::get;
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Uid};
 use crate::store::record::{self, RawRecord, columns};
-use crate::store::{Cursor, StoreError, Subscription};
+use crate::store::{Account, Cursor, StoreError, Subscription};
 
 /// The bytes are bounded on the server: a record comes if what precedes it, with it, fits.
 const RECORDS: &str = "
@@ -93,21 +93,28 @@ pub(super) async fn subscriptions(
     rows.iter().map(subscription).collect()
 }
 
-pub(super) async fn account(pool: &PgPool, uid: &Uid) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT password_hash FROM account WHERE domain = '' AND uid = $1";
-    let query = sqlx::query_scalar(sql).bind(uid.as_str());
-    query.fetch_optional(pool).await.map_err(store_error)
+pub(super) async fn account(pool: &PgPool, uid: &Uid) -> Result<Option<Account>, StoreError> {
+    let sql = "SELECT password_hash, roles FROM account WHERE domain = '' AND uid = $1";
+    let row =
+        sqlx::query(sql).bind(uid.as_str()).fetch_optional(pool).await.map_err(store_error)?;
+    let account = |row: &PgRow| {
+        Ok(Account {
+            password_hash: get::<&str>(row, 0)?.to_owned(),
+            roles: record::roles(get(row, 1)?)?,
+        })
+    };
+    row.as_ref().map(account).transpose()
 }
 
 pub(super) async fn accounts(
     pool: &PgPool,
     after: Option<&Uid>,
     count_max: usize,
-) -> Result<Vec<Uid>, StoreError> {
-    let sql = "SELECT uid FROM account WHERE domain = '' AND uid > $1 ORDER BY uid LIMIT $2";
+) -> Result<Vec<(Uid, Roles)>, StoreError> {
+    let sql = "SELECT uid, roles FROM account WHERE domain = '' AND uid > $1 ORDER BY uid LIMIT $2";
     let query = sqlx::query(sql).bind(after.map_or("", Uid::as_str)).bind(count_max as i64);
     let rows = query.fetch_all(pool).await.map_err(store_error)?;
-    rows.iter().map(|row| record::uid(get(row, 0)?)).collect()
+    rows.iter().map(|row| Ok((record::uid(get(row, 0)?)?, record::roles(get(row, 1)?)?))).collect()
 }
 
 pub(super) async fn bans(pool: &PgPool) -> Result<Vec<Ban>, StoreError> {

@@ -9,8 +9,8 @@ use super::error::store_error;
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::flags;
-use crate::store::{StoreError, Subscription, millis};
+use crate::store::record::{flags, roles_text};
+use crate::store::{Account, StoreError, Subscription, millis};
 
 static ROWS: Statement = Statement::new(
     "recipient, seq, delivery, message_id, from_uid, from_client, kind, topic, flags, ts, \
@@ -259,16 +259,18 @@ async fn subscriptions(
     .await
 }
 
-async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<String>>) -> Result<(), StoreError> {
-    for (uid, hash) in set {
+async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<Account>>) -> Result<(), StoreError> {
+    for (uid, account) in set {
         let uid = uid.as_str().to_owned();
-        let query = match hash {
-            Some(hash) => sqlx::query(
-                "INSERT INTO account (uid, password_hash) VALUES (?, ?)
-                 ON CONFLICT (domain, uid) DO UPDATE SET password_hash = excluded.password_hash",
+        let query = match account {
+            Some(account) => sqlx::query(
+                "INSERT INTO account (uid, password_hash, roles) VALUES (?, ?, ?)
+                 ON CONFLICT (domain, uid) DO UPDATE SET
+                 password_hash = excluded.password_hash, roles = excluded.roles",
             )
             .bind(uid)
-            .bind(hash),
+            .bind(account.password_hash)
+            .bind(roles_text(&account.roles)),
             None => sqlx::query("DELETE FROM account WHERE domain = '' AND uid = ?").bind(uid),
         };
         query.execute(&mut *conn).await.map_err(store_error)?;

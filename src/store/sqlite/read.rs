@@ -4,9 +4,9 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::error::store_error;
 use super::load::get;
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Seq, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Uid};
 use crate::store::record::{self, RawRecord, columns};
-use crate::store::{Cursor, StoreError, Subscription};
+use crate::store::{Account, Cursor, StoreError, Subscription};
 
 const RECORDS: &str = "
     SELECT l.recipient, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
@@ -105,21 +105,28 @@ pub(super) async fn subscriptions(
     rows.iter().map(subscription).collect()
 }
 
-pub(super) async fn account(pool: &SqlitePool, uid: &Uid) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT password_hash FROM account WHERE domain = '' AND uid = ?";
-    let query = sqlx::query_scalar(sql).bind(uid.as_str());
-    query.fetch_optional(pool).await.map_err(store_error)
+pub(super) async fn account(pool: &SqlitePool, uid: &Uid) -> Result<Option<Account>, StoreError> {
+    let sql = "SELECT password_hash, roles FROM account WHERE domain = '' AND uid = ?";
+    let row =
+        sqlx::query(sql).bind(uid.as_str()).fetch_optional(pool).await.map_err(store_error)?;
+    let account = |row: &SqliteRow| {
+        Ok(Account {
+            password_hash: get::<&str>(row, 0)?.to_owned(),
+            roles: record::roles(get(row, 1)?)?,
+        })
+    };
+    row.as_ref().map(account).transpose()
 }
 
 pub(super) async fn accounts(
     pool: &SqlitePool,
     after: Option<&Uid>,
     count_max: usize,
-) -> Result<Vec<Uid>, StoreError> {
-    let sql = "SELECT uid FROM account WHERE domain = '' AND uid > ? ORDER BY uid LIMIT ?";
+) -> Result<Vec<(Uid, Roles)>, StoreError> {
+    let sql = "SELECT uid, roles FROM account WHERE domain = '' AND uid > ? ORDER BY uid LIMIT ?";
     let query = sqlx::query(sql).bind(after.map_or("", Uid::as_str)).bind(count_max as i64);
     let rows = query.fetch_all(pool).await.map_err(store_error)?;
-    rows.iter().map(|row| record::uid(get(row, 0)?)).collect()
+    rows.iter().map(|row| Ok((record::uid(get(row, 0)?)?, record::roles(get(row, 1)?)?))).collect()
 }
 
 pub(super) async fn bans(pool: &SqlitePool) -> Result<Vec<Ban>, StoreError> {

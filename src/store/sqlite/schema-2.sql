@@ -1,4 +1,7 @@
--- Schema version 2: bans. Columns that a ban does not concern are empty.
+-- Schema version 2: roles of accounts, separated by blanks; bans, whose columns are empty where
+-- they do not concern it.
+
+ALTER TABLE account ADD COLUMN roles TEXT NOT NULL DEFAULT '';
 
 CREATE TABLE ban (
     domain    TEXT NOT NULL DEFAULT '',

@@ -1,6 +1,6 @@
 //! The batch as a whole, accounts, identity, names.
 
-use homing::model::{Ban, BanReason, BanTarget, ClientId, Seq, Stamp};
+use homing::model::{Ban, BanReason, BanTarget, ClientId, Role, Seq, Stamp};
 use homing::store::{Append, Log, Write};
 
 use crate::rig::{Rig, appended};
@@ -17,7 +17,7 @@ pub async fn a_failed_batch_leaves_nothing(mut rig: Rig) {
         Write::Step { key: bob.clone(), step: publish(1, true) },
         open(&bob, true, true),
         know(&bob),
-        Write::PutAccount { uid: account.clone(), password_hash: "hash".into() },
+        put_account(account.clone(), "hash"),
         Write::Append(to(&[inbox("eve")], poison)),
     ];
     assert!(rig.store.commit(&batch, rig.now).await.is_err());
@@ -36,19 +36,19 @@ pub async fn an_empty_batch_is_nothing(rig: Rig) {
 }
 
 pub async fn accounts_are_put_listed_and_deleted(mut rig: Rig) {
-    let put =
-        |name: &str, hash: &str| Write::PutAccount { uid: uid(name), password_hash: hash.into() };
+    let put = |name: &str, hash: &str| put_account(uid(name), hash);
     rig.commit(&[put("b", "1"), put("a", "2"), put("Ж", "3"), put("Z", "4"), put("b", "5")]).await;
     rig.write(Write::DeleteAccount { uid: uid("Z") }).await;
     rig.crash().await;
     let account = async |name: &str| rig.store.account(&uid(name)).await.unwrap();
-    assert_eq!(account("b").await.as_deref(), Some("5"));
+    let b = account("b").await.unwrap();
+    assert_eq!((b.password_hash.as_str(), &*b.roles), ("5", &[Role::Operator][..]));
     assert_eq!(account("Z").await, None);
     assert_eq!(account("B").await, None, "uid equality is exact bytes");
     let names = async |after: Option<&str>, count| {
         let after = after.map(uid);
         let uids = rig.store.accounts(after.as_ref(), count).await.unwrap();
-        uids.iter().map(|uid| uid.to_string()).collect::<Vec<_>>()
+        uids.iter().map(|(uid, _)| uid.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names(None, 2).await, ["a", "b"]);
     assert_eq!(names(Some("b"), 2).await, ["Ж"]);

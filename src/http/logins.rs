@@ -1,0 +1,115 @@
+//! Logins that pages have checked, by the same providers as those over MQTT: so many at the same
+//! time, so many per address, each within a time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::sync::Semaphore;
+use tracing::info;
+
+use super::problem::Problem;
+use super::rate::Rate;
+use crate::auth::{AuthError, Authenticator, Credentials};
+use crate::clock::Clock;
+use crate::model::{ClientId, Identity};
+
+/// Checks under way at the same time: fewer than connections, so that health is always answered.
+const CHECKS_AT_ONCE: usize = 32;
+/// For one check.
+const CHECK_WAIT: Duration = Duration::from_secs(10);
+
+/// Shared by all HTTP listeners.
+pub struct Logins {
+    authenticator: Arc<dyn Authenticator>,
+    clock: Arc<dyn Clock>,
+    rate: Rate,
+    places: Semaphore,
+}
+
+/// Why a login was not checked, or what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    Login(AuthError),
+    /// This address asked too often.
+    TooMany {
+        retry_after: Duration,
+    },
+}
+
+impl Logins {
+    /// One address may have `per_second` logins checked.
+    pub fn new(
+        authenticator: Arc<dyn Authenticator>,
+        clock: Arc<dyn Clock>,
+        per_second: u32,
+    ) -> Logins {
+        let (rate, places) = (Rate::per_second(per_second), Semaphore::new(CHECKS_AT_ONCE));
+        Logins { authenticator, clock, rate, places }
+    }
+
+    /// # Errors
+    /// [`Refused`]
+    pub async fn check(
+        &self,
+        uid: Option<&str>,
+        client_id: &ClientId,
+        token: &[u8],
+        peer: SocketAddr,
+    ) -> Result<Identity, Refused> {
+        let taken = self.rate.take(peer.ip(), self.clock.moment());
+        taken.map_err(|retry_after| Refused::TooMany { retry_after })?;
+        let place = self.places.try_acquire();
+        let _place = place.map_err(|_| Refused::Login(AuthError::BUSY))?;
+        let credentials = Credentials {
+            uid,
+            client_id,
+            password: Some(token),
+            peer,
+            listener: "http",
+            certificate: None,
+        };
+        let checking = self.authenticator.authenticate(credentials);
+        let checked = tokio::time::timeout(CHECK_WAIT, checking).await;
+        checked.unwrap_or(Err(AuthError::UNAVAILABLE)).map_err(|error| {
+            info!(uid, %peer, reason = error.reason().name(), "login over HTTP refused: {error}");
+            Refused::Login(error)
+        })
+    }
+}
+
+impl Refused {
+    /// When it is worth asking again; `None`: never, with the same token.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Refused::TooMany { retry_after } => Some(retry_after),
+            Refused::Login(error) => error.retry_after(),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Problem {
+        let problem = match refused {
+            Refused::Login(error @ (AuthError::NotMine | AuthError::BadLogin)) => {
+                Problem::of(error.reason(), error.to_string())
+            }
+            Refused::Login(error @ AuthError::Expired) => {
+                let title = "the token has expired";
+                Problem::new(StatusCode::UNAUTHORIZED, "token_expired", title, error.to_string())
+            }
+            Refused::Login(error) => Problem::of(error.reason(), error.to_string()),
+            Refused::TooMany { .. } => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "too many requests from this address",
+                "this address has had too many logins checked".into(),
+            ),
+        };
+        match refused.retry_after() {
+            Some(wait) => problem.retry_after(wait),
+            None => problem,
+        }
+    }
+}

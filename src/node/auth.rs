@@ -1,0 +1,137 @@
+//! The chain of providers that `auth.provider` names, each built from its settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::auth::jwt::{self, Algorithm, Claim, ClaimRules, Jwt, KeyRing, Keys, Source};
+use crate::auth::redis::{Layout, Redis, Server, Template};
+use crate::auth::{Auth, Authenticator, ByCertificate, Chain, Directory, Open, Parts};
+use crate::clock::Clock;
+use crate::config::{Config, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::model::certificate::IdentityTemplate;
+
+/// The login service of Startalk keeps its tokens here.
+const STARTALK_DATABASE: i64 = 2;
+const STARTALK_KEY: &str = "login_service:{uid}@{host}:{token.mk}";
+const STARTALK_VALUE: &str = "{token.token}";
+const STARTALK_RENEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Accounts can be made with any provider. Where accounts are not the only one, nobody can list
+/// the users, so that everyone may be sent to.
+///
+/// # Errors
+/// In words: a key that cannot be read, a template that is none.
+pub async fn authentication(config: &Config, parts: Parts) -> Result<Auth, String> {
+    let clock = parts.clock.clone();
+    let mut auth = Auth::accounts(parts);
+    let providers = &config.auth.provider.0;
+    if *providers == [Provider::Accounts] {
+        return Ok(auth);
+    }
+    let mut chain: Vec<Arc<dyn Authenticator>> = Vec::new();
+    for provider in providers {
+        chain.push(match provider {
+            Provider::Accounts => auth.authenticator.clone(),
+            Provider::Open => Arc::new(Open),
+            Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
+            Provider::Certificate => Arc::new(certificate(config)?),
+            Provider::Redis => Arc::new(redis(config, clock.clone())?),
+        });
+    }
+    auth.authenticator = Arc::new(Chain(chain));
+    auth.directory = Arc::new(Directory::everyone());
+    Ok(auth)
+}
+
+fn certificate(config: &Config) -> Result<ByCertificate, String> {
+    let template = IdentityTemplate::parse(&config.tls.identity);
+    template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
+}
+
+async fn jwt(config: &JwtAuth, clock: Arc<dyn Clock>) -> Result<Jwt, String> {
+    let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
+    let source = source(config, &algorithms);
+    let keys = KeyRing::open(source, clock.clone()).await;
+    let keys = keys.map_err(|error| format!("the keys of auth.jwt cannot be used: {error}"))?;
+    Ok(Jwt { keys, algorithms, rules: rules(config), clock })
+}
+
+fn algorithm(name: JwtAlgorithm) -> Algorithm {
+    match name {
+        JwtAlgorithm::HS256 => Algorithm::HS256,
+        JwtAlgorithm::RS256 => Algorithm::RS256,
+        JwtAlgorithm::ES256 => Algorithm::ES256,
+        JwtAlgorithm::EdDSA => Algorithm::EdDSA,
+    }
+}
+
+/// The settings were checked: there is one kind of key, and a PEM is for one algorithm.
+fn source(config: &JwtAuth, algorithms: &[Algorithm]) -> Source {
+    let JwtAuth { secret, key, jwks, jwks_refresh, .. } = config;
+    let is_url = jwks.starts_with("https://") || jwks.starts_with("http://");
+    let algorithms = algorithms.to_vec();
+    match algorithms.as_slice() {
+        _ if is_url => Source::Url { url: jwks.clone(), interval: jwks_refresh.0, algorithms },
+        _ if !jwks.is_empty() => {
+            Source::File { path: jwks.into(), format: jwt::Format::Jwks(algorithms) }
+        }
+        [one] if !key.is_empty() => {
+            Source::File { path: key.into(), format: jwt::Format::Pem(*one) }
+        }
+        _ => Source::Fixed(Keys::secret(secret.expose().as_bytes())),
+    }
+}
+
+fn rules(config: &JwtAuth) -> ClaimRules {
+    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let attribute = |text: &String| {
+        let (name, claim) = text.split_once('=').unwrap_or((text, text));
+        (name.to_owned(), Claim::parse(claim))
+    };
+    ClaimRules {
+        uid: Claim::parse(&config.uid),
+        roles: some(&config.roles).map(|claim| Claim::parse(&claim)),
+        attributes: config.attributes.iter().map(attribute).collect(),
+        issuer: some(&config.issuer),
+        audience: some(&config.audience),
+        leeway: config.leeway.0,
+    }
+}
+
+fn redis(config: &Config, clock: Arc<dyn Clock>) -> Result<Redis, String> {
+    let own = &config.auth.redis;
+    let startalk = own.layout == RedisLayout::Startalk;
+    let server = Server {
+        url: own.url.clone(),
+        user: own.user.clone(),
+        password: own.password.expose().into(),
+        database: startalk.then_some(STARTALK_DATABASE),
+        wait: own.wait.0,
+    };
+    let redis = Redis::new(&server, layout(config)?, own.at_once, Handle::current(), clock);
+    redis.map_err(|error| format!("auth.redis.url: {error}"))
+}
+
+fn layout(config: &Config) -> Result<Layout, String> {
+    let own = &config.auth.redis;
+    let (key, value, renew) = match own.layout {
+        RedisLayout::Own => (own.key.as_str(), own.value.as_str(), own.renew.0),
+        RedisLayout::Startalk => (STARTALK_KEY, STARTALK_VALUE, STARTALK_RENEW),
+    };
+    let template = |name: &str, text: &str| {
+        Template::parse(text).map_err(|error| format!("auth.redis.{name}: {text:?}: {error}"))
+    };
+    let layout = Layout {
+        key: template("key", key)?,
+        field: (own.layout == RedisLayout::Own && !own.field.is_empty()).then(|| own.field.clone()),
+        value: template("value", value)?,
+        renew: (renew > Duration::ZERO).then_some(renew),
+        host: config.startalk.domain.clone(),
+    };
+    if (layout.key.has_host() || layout.value.has_host()) && layout.host.is_empty() {
+        return Err("auth.redis: its {host} is startalk.domain, which is not set".into());
+    }
+    Ok(layout)
+}

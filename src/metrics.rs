@@ -3,6 +3,8 @@
 //! All label values exist from the start, so a figure that is absent is one that does not exist,
 //! and the hot path finds its counter by index: no lock, no map.
 
+mod login;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -11,7 +13,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::model::{QoS, Reason};
+pub use login::{Asked, Backend, LoginMetrics, Remembered};
+
+use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
 
 /// A figure that only grows; cheap from any thread.
@@ -118,6 +122,9 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    pub logins: LoginMetrics,
+    last_reload_success: Gauge,
+    last_reload_secs: Gauge,
 }
 
 impl Default for Metrics {
@@ -164,6 +171,9 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            logins: LoginMetrics::new(r),
+            last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
+            last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             registry: all,
         }
     }
@@ -172,6 +182,8 @@ impl Default for Metrics {
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
+const RELOADED: &str = "1 if the settings were taken at the last reload or the start, else 0";
+const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
 const THROTTLED: &str = "Connections that are read no further now for their publish rate";
 const EXPIRY: &str = "Unix time at which a server certificate expires";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
@@ -290,16 +302,27 @@ impl Metrics {
         &self.logins_refused[reason as usize]
     }
 
+    /// The settings were loaded again, or could not be.
+    pub fn reloaded(&self, success: bool, now: Stamp) {
+        self.last_reload_success.set(success.into());
+        if success {
+            self.last_reload_secs.set(now.0.div_euclid(1000));
+        }
+    }
+
     pub fn tls_handshakes(&self, result: Handshake) -> &Count {
         &self.tls_handshakes[result as usize]
     }
 
-    /// The server certificates in use, each with the second at which it expires.
+    /// The server certificates in use, each with the second at which it expires. Of several with
+    /// one name the first that does.
     pub fn set_certificates<'a>(&self, all: impl Iterator<Item = (&'a str, i64)>) {
         self.tls_cert_expiry.clear();
         for (certificate, until) in all {
             let label = [("certificate", certificate.to_owned())];
-            self.tls_cert_expiry.get_or_create_owned(&label).set(until);
+            let gauge = self.tls_cert_expiry.get_or_create_owned(&label);
+            let earliest = if gauge.get() == 0 { until } else { until.min(gauge.get()) };
+            gauge.set(earliest);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use argon2::password_hash::{
     Error as PhcError, PasswordHasher, PasswordVerifier, phc::PasswordHash,
 };
@@ -84,9 +85,24 @@ pub struct Hasher {
     argon2: Argon2<'static>,
     /// For users that do not exist: checking them takes as long as a wrong password.
     nobodys_salt: [u8; 16],
+    slots: ArcSwap<Slots>,
+}
+
+/// Who may hash. Those who have a slot keep it when their number changes.
+struct Slots {
     /// Everyone who is hashing or waits for it.
     places: Arc<Semaphore>,
     running: Arc<Semaphore>,
+}
+
+impl Slots {
+    fn new(at_once: usize) -> Slots {
+        let at_once = at_once.max(1);
+        Slots {
+            places: Arc::new(Semaphore::new(at_once * (1 + WAITING_PER_HASH_COUNT_MAX))),
+            running: Arc::new(Semaphore::new(at_once)),
+        }
+    }
 }
 
 impl Hasher {
@@ -96,13 +112,16 @@ impl Hasher {
     }
 
     pub(super) fn with_params(at_once: usize, params: Params) -> Hasher {
-        let at_once = at_once.max(1);
         Hasher {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             nobodys_salt: rand::random(),
-            places: Arc::new(Semaphore::new(at_once * (1 + WAITING_PER_HASH_COUNT_MAX))),
-            running: Arc::new(Semaphore::new(at_once)),
+            slots: ArcSwap::from_pointee(Slots::new(at_once)),
         }
+    }
+
+    /// So many at once from now on; those under way go on.
+    pub fn set_at_once(&self, at_once: usize) {
+        self.slots.store(Arc::new(Slots::new(at_once)));
     }
 
     /// The PHC string of a password that is to be set, with a salt of its own.
@@ -138,8 +157,9 @@ impl Hasher {
     /// Lets nobody be hashed until it is dropped.
     #[cfg(test)]
     pub async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = self.running.available_permits() as u32;
-        self.running.clone().acquire_many_owned(all).await.unwrap()
+        let running = self.slots.load().running.clone();
+        let all = running.available_permits() as u32;
+        running.acquire_many_owned(all).await.unwrap()
     }
 
     /// The permits move into the thread: a caller that gives up does not let another one start
@@ -148,8 +168,9 @@ impl Hasher {
         &self,
         work: impl FnOnce(&Argon2<'_>) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
-        let running = self.running.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
+        let slots = self.slots.load_full();
+        let place = slots.places.clone().try_acquire_owned().map_err(|_| HashError::Busy)?;
+        let running = slots.running.clone().acquire_owned().await.map_err(|_| HashError::Busy)?;
         let argon2 = self.argon2.clone();
         let thread = tokio::task::spawn_blocking(move || {
             let _held = (place, running);
@@ -202,7 +223,7 @@ mod tests {
     async fn beyond_the_waiting_places_it_is_busy_and_then_free_again() {
         let hasher = cheap_hasher();
         let held = hasher.hold().await;
-        let places = hasher.places.available_permits();
+        let places = hasher.slots.load().places.available_permits();
         let mut waiting = Vec::new();
         for _ in 0..places {
             let mut login = Box::pin(hasher.check(b"p", None));

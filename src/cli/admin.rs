@@ -1,7 +1,7 @@
 //! What commands ask of a broker: the running one of a data directory or, when none runs, its
 //! store, which is opened for the time of the request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{Failure, UNREACHABLE};
@@ -9,9 +9,9 @@ use super::place::{DataPlace, open};
 use crate::auth::{Auth, BanBook, BanParts, Hasher, Parts, direct_writer};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::{self, Answer, AskError, Desk, Request};
+use crate::control::{self, Answer, AskError, Audit, Desk, Request, Who};
 use crate::health::Health;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 pub struct Admin {
     config: Config,
@@ -40,8 +40,8 @@ impl Admin {
         let unavailable = |words: String| Failure::new(UNREACHABLE, words);
         let opened = open(&self.config, &self.data).await.map_err(unavailable)?;
         let store = opened.store.clone();
-        let desk = desk(store.clone()).await.map_err(|error| unavailable(error.to_string()))?;
-        let answer = desk.answer(request).await;
+        let desk = desk(store.clone(), &self.data).await.map_err(unavailable)?;
+        let answer = desk.answer(request, Who::this_process()).await.tell();
         store.close().await.map_err(|error| unavailable(error.to_string()))?;
         drop(opened.lock);
         Ok(answer)
@@ -51,8 +51,8 @@ impl Admin {
 /// Answers requests from a store that nobody else has open.
 ///
 /// # Errors
-/// If the store cannot be read.
-pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
+/// In words, if the store cannot be read or the audit log not be written.
+pub async fn desk(store: Arc<dyn Store>, data: &Path) -> Result<Desk, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let writer = direct_writer(store.clone(), clock.clone());
     let bans = BanBook::open(BanParts {
@@ -61,7 +61,8 @@ pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
         clock: clock.clone(),
         changed: Arc::new(|_| {}),
     });
-    let bans = Arc::new(bans.await?);
+    let bans = Arc::new(bans.await.map_err(|error| error.to_string())?);
+    let audit = Arc::new(Audit::open(data, clock.clone())?);
     let parts = Parts {
         writer,
         store,
@@ -69,5 +70,6 @@ pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
         hasher: Arc::new(Hasher::new(1)),
         kick: Arc::new(|_| {}),
     };
-    Ok(Desk { book: Auth::accounts(parts).book, bans, health: Arc::new(Health::new(clock)) })
+    let (book, health) = (Auth::accounts(parts).book, Arc::new(Health::new(clock)));
+    Ok(Desk { book, bans, health, audit, reload: None, member_api: Arc::default() })
 }

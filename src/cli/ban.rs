@@ -112,12 +112,7 @@ impl From<Whom> for Target {
 }
 
 fn line(ban: &Banned, now: Stamp) -> String {
-    let Target { user, client, ip } = &ban.target;
-    let part =
-        |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name} {value}"));
-    let parts = [part("user", user), part("client", client), part("ip", ip)];
-    let whom = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let left = now.secs_until(Stamp(ban.until));
     let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
-    format!("{whom}, {left} s left{reason}")
+    format!("{}, {left} s left{reason}", ban.target)
 }

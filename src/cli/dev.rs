@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::exit::{Failure, finish};
+use super::exit::Failure;
 use super::place::Place;
 use super::{banner, serve};
-use crate::config::load::not_loopback;
+use crate::config::load::{Loaded, not_loopback};
 use crate::config::{Access, Config};
-use crate::node::{self, Serving, Start};
+use crate::node::Serving;
 use crate::store::lock::Mode;
 
 const MQTT: &str = "127.0.0.1:1883";
@@ -15,10 +15,7 @@ const HTTP: &str = "127.0.0.1:8080";
 const DATA: &str = "./.homing-dev";
 
 pub fn run(place: Place) -> ExitCode {
-    match settings(place).and_then(serve::start_log) {
-        Ok(config) => node::run(Start { config, mode: Mode::Dev, banner: shown }),
-        Err(failure) => finish("dev", Err(failure)),
-    }
+    serve::start("dev", Mode::Dev, move || settings(place.clone()), shown)
 }
 
 /// What `dev` has where `serve` has the defaults.
@@ -31,10 +28,10 @@ fn base() -> Config {
     config
 }
 
-fn settings(place: Place) -> Result<Config, Failure> {
-    let config = place.load(base())?.config;
-    match not_loopback(&config).as_slice() {
-        [] => Ok(config),
+fn settings(place: Place) -> Result<Loaded, Failure> {
+    let loaded = place.load(base())?;
+    match not_loopback(&loaded.config).as_slice() {
+        [] => Ok(loaded),
         [(key, address), ..] => Err(Failure::usage(format!(
             "everybody knows the passwords of `homing dev`, so it stays on loopback: change \
              {key} = {address:?} to 127.0.0.1, or run `homing serve`"

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::Password;
 use crate::auth::password::PASSWORD_BYTES_MAX;
-use crate::control::{self, Answer, AskError, Listed, Refusal, Request};
+use crate::control::{self, Answer, AskError, Listed, Refusal, Request, Who};
 use crate::store::Store;
 
 /// The command did not do it: the user, the uid or the password is not right.
@@ -128,8 +128,8 @@ async fn perform<L>(
         }
     }
     let Opened { store, lock } = open().await.map_err(Failure::unavailable)?;
-    let desk = super::admin::desk(store.clone()).await.map_err(Failure::unavailable)?;
-    let next = async |request: Request| Ok(desk.answer(request).await);
+    let desk = super::admin::desk(store.clone(), data_dir).await.map_err(Failure::unavailable)?;
+    let next = async |request: Request| Ok(desk.answer(request, Who::this_process()).await.tell());
     let printed = print(next(request).await?, done, args.json, next, out).await;
     let closed = store.close().await.map_err(Failure::unavailable);
     drop(lock);
@@ -170,7 +170,10 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
-            Answer::Status { .. } | Answer::Bans { .. } => {
+            Answer::Status { .. }
+            | Answer::Bans { .. }
+            | Answer::AuthState { .. }
+            | Answer::Reloaded(_) => {
                 return Err(Failure::unavailable("the broker answered something else"));
             }
             Answer::Refused { code: Refusal::Failed, words } => {
@@ -239,7 +242,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, FakeStore, password};
-    use crate::control::{ControlSocket, Desk};
+    use crate::control::{Audit, ControlSocket, Desk};
     use crate::health::Health;
 
     #[derive(Parser)]
@@ -282,7 +285,10 @@ mod tests {
     async fn a_running_broker_does_it_and_the_store_is_left_alone() {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
-        let desk = Desk { book, bans, health: Arc::new(Health::new(bench.clock.clone())) };
+        let audit = Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap());
+        let health = Arc::new(Health::new(bench.clock.clone()));
+        let member_api = Arc::default();
+        let desk = Desk { book, bans, health, audit, reload: None, member_api };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

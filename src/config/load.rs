@@ -177,6 +177,30 @@ mod tests {
         assert!(words.unwrap_err().contains("no/such.toml cannot be read"));
     }
 
+    /// Threat I4.
+    #[test]
+    fn an_empty_file_is_refused_and_a_comment_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("homing.toml");
+        let load = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            load(Config::default(), Some(&path), Flags::default())
+        };
+        assert!(load(" \n\n").unwrap_err().contains("homing.toml is empty"));
+        assert_eq!(load("# all as it is\n").unwrap().config, Config::default());
+    }
+
+    #[test]
+    fn a_secret_from_a_file_is_named_by_its_path_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("url");
+        std::fs::write(&path, "postgres://u:hunter2@h/d\n").unwrap();
+        let path = path.to_str().unwrap();
+        let loaded = merge(sources("", &[("HOMING__STORE__URL_FILE", path)])).unwrap();
+        assert_eq!(loaded.config.store.url, "postgres://u:hunter2@h/d");
+        let origin = loaded.origins.get("store.url").unwrap();
+        assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
+    }
     proptest! {
         /// Threat M9. Any values of any keys are taken or refused in words.
         #[test]
@@ -214,30 +238,6 @@ mod tests {
         "\"1099511627777/s\"",
         "[]",
     ];
-    /// Threat I4.
-    #[test]
-    fn an_empty_file_is_refused_and_a_comment_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("homing.toml");
-        let load = |text: &str| {
-            std::fs::write(&path, text).unwrap();
-            load(Config::default(), Some(&path), Flags::default())
-        };
-        assert!(load(" \n\n").unwrap_err().contains("homing.toml is empty"));
-        assert_eq!(load("# all as it is\n").unwrap().config, Config::default());
-    }
-
-    #[test]
-    fn a_secret_from_a_file_is_named_by_its_path_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("url");
-        std::fs::write(&path, "postgres://u:hunter2@h/d\n").unwrap();
-        let path = path.to_str().unwrap();
-        let loaded = merge(sources("", &[("HOMING__STORE__URL_FILE", path)])).unwrap();
-        assert_eq!(loaded.config.store.url, "postgres://u:hunter2@h/d");
-        let origin = loaded.origins.get("store.url").unwrap();
-        assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
-    }
 
     #[test]
     fn config_toml_says_the_defaults() {

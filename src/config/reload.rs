@@ -29,7 +29,6 @@ impl Takes {
 const KEYS: &[(&str, Takes)] = &[
     // Sockets and threads are made once.
     ("listen",                           Restart),
-    ("tls",                              Restart),
     ("proxy",                            Restart),
     ("advertise",                        Restart),
     ("http",                             Restart),
@@ -37,16 +36,18 @@ const KEYS: &[(&str, Takes)] = &[
     // Who knows the users is built into every worker.
     ("auth.provider",                    Restart),
     ("auth.hashes_at_once",              Reload),
-    ("auth.http",                        Restart),
-    ("auth.jwt",                         Restart),
-    ("auth.redis",                       Restart),
+    ("auth.http",                        Reload),
+    ("auth.jwt",                         Reload),
+    ("auth.redis",                       Reload),
+    ("tls",                              Reload),
     ("acl",                              Reload),
     // Stored names depend on it.
     ("topics.inbox",                     Restart),
     ("inbox.settle",                     Reload),
     ("inbox.settle_max",                 Reload),
     ("inbox.retention",                  Reload),
-    ("inbox.messages_max",               Reload),
+    // The store keeps to it within its appends.
+    ("inbox.messages_max",               Restart),
     ("inbox.device_ttl",                 Reload),
     ("limits",                           Reload),
     // The places are counted by it from the start.

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::load::Loaded;
 use super::reload::{Takes, takes};
-use super::{Config, keys};
+use super::{Config, keys, secret};
 
 /// A URL whose password is replaced by `***`.
 pub fn without_password(url: &str) -> String {
@@ -63,13 +63,16 @@ fn note(key: &str, loaded: &Loaded) -> String {
 }
 
 /// `{"section.key": {"value": …, "from": "default" | file | variable | flag, "takes": "reload" |
-/// "restart"}}`.
+/// "restart"}}`, and `"secret": true` where the value is not shown as it is.
 pub fn json(loaded: &Loaded) -> String {
     let mut all = BTreeMap::new();
     for (dotted, value) in keys::leaves(&sections(&loaded.config)) {
         let from = loaded.origins.get(&dotted).map_or("default", String::as_str);
-        let takes = takes(&dotted).name();
-        all.insert(dotted, json!({ "value": value, "from": from, "takes": takes }));
+        let mut key = json!({ "value": value, "from": from, "takes": takes(&dotted).name() });
+        if secret::is_secret(&dotted) {
+            key["secret"] = true.into();
+        }
+        all.insert(dotted, key);
     }
     json!(all).to_string()
 }

@@ -1,5 +1,6 @@
 //! `homing ban` at the desk: bans as the two lines carry them.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,17 @@ pub struct Banned {
     pub made_at: i64,
     pub until: i64,
     pub reason: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [("user", &self.user), ("client", &self.client), ("ip", &self.ip)];
+        let given = parts.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (n, (name, value)) in given.enumerate() {
+            write!(f, "{}{name} {value}", if n == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
 }
 
 impl Target {

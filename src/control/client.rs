@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
-use super::{ANSWER_BYTES_MAX, Answer, Line, Request, VERSION, socket_path};
+use super::{ANSWER_BYTES_MAX, Answer, Answered, Line, Request, VERSION, socket_path};
 
 /// For the broker to answer: a password may wait for others to be hashed.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
@@ -45,7 +45,7 @@ pub async fn ask(data_dir: &Path, request: &Request) -> Result<Answer, AskError>
     let answer: Line<Answer> = serde_json::from_slice(&line)
         .map_err(|error| AskError::NotUnderstood(error.to_string()))?;
     match answer.version {
-        VERSION => Ok(answer.body),
+        VERSION => Ok(Answered { answer: answer.body, warning: answer.warning }.tell()),
         other => Err(AskError::NotUnderstood(format!("it has version {other}, not {VERSION}"))),
     }
 }

@@ -1,12 +1,16 @@
 //! Answers the requests of the command: in the broker, and in a command that opened the store
 //! itself.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 
-use super::{Answer, Line, Listed, Refusal, Request, VERSION};
-use crate::auth::{AccountBook, AccountError, BanBook, Password};
+use super::audit::Action;
+use super::{Answer, Audit, Line, Listed, Refusal, Reloaded, Request, VERSION, Who};
+use crate::auth::{AccountBook, AccountError, BanBook, MemberApi, Password};
 use crate::health::Health;
 use crate::model::{Role, Roles, Uid};
 
@@ -16,6 +20,38 @@ pub struct Desk {
     pub book: Arc<AccountBook>,
     pub bans: Arc<BanBook>,
     pub health: Arc<Health>,
+    /// If logins are checked there.
+    pub member_api: Arc<ArcSwapOption<MemberApi>>,
+    pub audit: Arc<Audit>,
+    /// Where a broker runs.
+    pub reload: Option<Reload>,
+}
+
+/// Loads the settings again; refuses in words.
+pub type Reload =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Reloaded, String>> + Send>> + Send + Sync>;
+
+/// An answer, and what went wrong beside.
+#[derive(Debug)]
+pub struct Answered {
+    pub answer: Answer,
+    pub warning: Option<String>,
+}
+
+impl Answered {
+    /// The answer; a warning goes to whoever runs the command.
+    pub fn tell(self) -> Answer {
+        if let Some(words) = self.warning {
+            eprintln!("homing: warning: {words}");
+        }
+        self.answer
+    }
+}
+
+impl From<Answer> for Answered {
+    fn from(answer: Answer) -> Answered {
+        Answered { answer, warning: None }
+    }
 }
 
 /// The one field that lines of every version have.
@@ -26,26 +62,55 @@ struct Version {
 
 impl Desk {
     /// Answers one request line.
-    pub(super) async fn answer_line(&self, line: &[u8]) -> Answer {
+    pub(super) async fn answer_line(&self, line: &[u8], by: Who) -> Answered {
         match parse(line) {
-            Ok(request) => self.answer(request).await,
-            Err(words) => Answer::refused(Refusal::BadRequest, words),
+            Ok(request) => self.answer(request, by).await,
+            Err(words) => Answer::refused(Refusal::BadRequest, words).into(),
         }
     }
 
-    pub async fn answer(&self, request: Request) -> Answer {
-        let answer = match request {
+    /// Answers one request. What changes something is in the audit log then.
+    pub async fn answer(&self, request: Request, by: Who) -> Answered {
+        let action = request.action();
+        let answer = self.act(request).await.unwrap_or_else(|refusal| refusal);
+        let warning = match action {
+            Some(action) => self.record(action, by, &answer).await,
+            None => None,
+        };
+        Answered { answer, warning }
+    }
+
+    async fn record(&self, action: Action, by: Who, answer: &Answer) -> Option<String> {
+        let (audit, result) = (self.audit.clone(), answer.result().map_err(str::to_owned));
+        let record =
+            move || audit.record(&action, by, result.as_ref().copied().map_err(|w| &**w));
+        // The disk may take its time.
+        match tokio::task::spawn_blocking(record).await {
+            Ok(recorded) => recorded.err(),
+            Err(error) => Some(format!("this is not in the audit log: {error}")),
+        }
+    }
+
+    async fn act(&self, request: Request) -> Result<Answer, Answer> {
+        match request {
             Request::Ping => Ok(Answer::Status { report: self.health.report() }),
             Request::UserAdd { uid, password, roles } => self.add(&uid, password, &roles).await,
             Request::UserPasswd { uid, password } => self.passwd(&uid, password).await,
             Request::UserRoles { uid, roles } => self.set_roles(&uid, &roles).await,
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
+            Request::AuthState { uid } => self.auth_state(&uid),
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),
-        };
-        answer.unwrap_or_else(|refusal| refusal)
+            Request::Reload => self.reload().await,
+        }
+    }
+
+    async fn reload(&self) -> Result<Answer, Answer> {
+        let refused = |words: String| Answer::refused(Refusal::Failed, words);
+        let reload = self.reload.as_ref().ok_or_else(|| refused("no broker runs here".into()))?;
+        reload().await.map(Answer::Reloaded).map_err(refused)
     }
 
     async fn add(&self, uid: &str, password: Password, roles: &[String]) -> Result<Answer, Answer> {
@@ -62,6 +127,12 @@ impl Desk {
 
     async fn remove(&self, uid: &str) -> Result<Answer, Answer> {
         done(self.book.remove(&parse_uid(uid)?).await)
+    }
+
+    fn auth_state(&self, uid: &str) -> Result<Answer, Answer> {
+        let uid = parse_uid(uid)?;
+        let member_api = self.member_api.load().as_ref().map(|api| api.state(&uid));
+        Ok(Answer::AuthState { member_api })
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Answer, Answer> {

@@ -9,6 +9,7 @@
 //!
 //! Who can open the socket (mode 0600, same system user) may do everything.
 
+pub mod audit;
 pub mod ban;
 pub mod client;
 pub mod desk;
@@ -18,11 +19,13 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use audit::{Audit, Who};
 pub use client::{AskError, ask};
-pub use desk::Desk;
+pub use desk::{Answered, Desk, Reload};
 pub use server::{ControlError, ControlSocket};
 
 use crate::auth::Password;
+use crate::auth::http::MemberState;
 use crate::health::Report;
 
 /// Of the two lines. A broker answers another version with words.
@@ -61,6 +64,10 @@ pub enum Request {
     UserList {
         after: Option<String>,
     },
+    /// Answered by [`Answer::AuthState`].
+    AuthState {
+        uid: String,
+    },
     /// Answered by [`Answer::Bans`] with the ban as it holds now.
     BanAdd {
         target: ban::Target,
@@ -72,6 +79,8 @@ pub enum Request {
     },
     /// Answered by [`Answer::Bans`].
     BanList,
+    /// Answered by [`Answer::Reloaded`], or refused with everything as it was.
+    Reload,
 }
 
 /// What the broker answers.
@@ -89,11 +98,26 @@ pub enum Answer {
     Bans {
         bans: Vec<ban::Banned>,
     },
+    /// How the member API stands, and what is remembered of the user; null if it is not asked.
+    AuthState {
+        member_api: Option<MemberState>,
+    },
+    Reloaded(Reloaded),
     /// `code` is stable, the words are for people.
     Refused {
         code: Refusal,
         words: String,
     },
+}
+
+/// Keys whose values in the file, the environment or the flags are not those of the start or of the
+/// last reload.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// They hold now.
+    pub live: Vec<String>,
+    /// They hold after a restart; until then they are named again at each reload.
+    pub restart: Vec<String>,
 }
 
 /// A user in a list.
@@ -122,11 +146,14 @@ struct Line<T> {
     version: u32,
     #[serde(flatten)]
     body: T,
+    /// What went wrong beside: the answer stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 impl<T> Line<T> {
     fn of(body: T) -> Line<T> {
-        Line { version: VERSION, body }
+        Line { version: VERSION, body, warning: None }
     }
 }
 

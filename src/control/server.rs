@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
-use super::{Answer, Desk, Line, REQUEST_BYTES_MAX, Refusal, socket_path};
+use super::{Answer, Answered, Desk, Line, REQUEST_BYTES_MAX, Refusal, Who, socket_path};
 
 /// Requests under way at the same time; further ones wait in the kernel's backlog.
 const REQUESTS_COUNT_MAX: usize = 8;
@@ -112,8 +112,8 @@ fn make(temporary: &Path, path: &Path) -> io::Result<(StdListener, u32)> {
 /// One request and its answer. What was begun is finished, even if the command is gone.
 async fn request(mut stream: UnixStream, desk: Desk, owner: u32) {
     let answer = match read(&mut stream, owner).await {
-        Ok(line) => desk.answer_line(&line).await,
-        Err(words) => Answer::refused(Refusal::BadRequest, words),
+        Ok((line, who)) => desk.answer_line(&line, who).await,
+        Err(words) => Answer::refused(Refusal::BadRequest, words).into(),
     };
     if let Err(error) = write(&mut stream, answer).await {
         debug!(%error, "a command did not take its answer");
@@ -121,7 +121,7 @@ async fn request(mut stream: UnixStream, desk: Desk, owner: u32) {
 }
 
 /// Reads the request line of a peer that may ask.
-async fn read(stream: &mut UnixStream, owner: u32) -> Result<Zeroizing<Vec<u8>>, String> {
+async fn read(stream: &mut UnixStream, owner: u32) -> Result<(Zeroizing<Vec<u8>>, Who), String> {
     let peer = stream.peer_cred().map_err(|error| format!("who asks is not known: {error}"))?;
     if peer.uid() != owner && peer.uid() != 0 {
         return Err(format!("the broker belongs to the system user {owner}: ask as that user"));
@@ -135,12 +135,13 @@ async fn read(stream: &mut UnixStream, owner: u32) -> Result<Zeroizing<Vec<u8>>,
         Ok(Ok(_)) if line.last() != Some(&b'\n') => {
             Err(format!("a request is one line of at most {REQUEST_BYTES_MAX} bytes"))
         }
-        Ok(Ok(_)) => Ok(line),
+        Ok(Ok(_)) => Ok((line, Who::Process { uid: peer.uid(), pid: peer.pid() })),
     }
 }
 
-async fn write(stream: &mut UnixStream, answer: Answer) -> io::Result<()> {
-    let mut line = serde_json::to_vec(&Line::of(answer))?;
+async fn write(stream: &mut UnixStream, answered: Answered) -> io::Result<()> {
+    let Answered { answer, warning } = answered;
+    let mut line = serde_json::to_vec(&Line { warning, ..Line::of(answer) })?;
     line.push(b'\n');
     let written = tokio::time::timeout(ANSWER_WAIT, async {
         stream.write_all(&line).await?;
@@ -157,7 +158,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, password, uid};
-    use crate::control::{AskError, Listed, Request, ask};
+    use crate::control::{AskError, Audit, Listed, Request, ask};
     use crate::health::{Health, Status};
 
     struct Broker {
@@ -170,7 +171,14 @@ mod tests {
     async fn broker() -> Broker {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), bans: bench.bans().await, health };
+        let desk = Desk {
+            book: bench.auth.book.clone(),
+            bans: bench.bans().await,
+            health,
+            audit: Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap()),
+            reload: None,
+            member_api: Arc::default(),
+        };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let task = tokio::spawn(socket.serve(desk, async move { drop(stopped.await) }));
@@ -210,7 +218,7 @@ mod tests {
     async fn ping_tells_the_status() {
         let broker = broker().await;
         let answer = ask(broker.dir.path(), &Request::Ping).await.unwrap();
-        assert!(matches!(answer, Answer::Status { report } if report.status == Status::Ok));
+        assert!(matches!(answer, Answer::Status { report } if report.status == Status::Starting));
     }
 
     #[tokio::test]
@@ -247,7 +255,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         broker.stop.send(()).unwrap();
         broker.task.await.unwrap().unwrap();
-        assert_eq!(fs::read_dir(broker.dir.path()).unwrap().count(), 0);
+        assert!(!path.exists() && !broker.dir.path().join("control.new").exists());
         let answer = ask(broker.dir.path(), &Request::Ping).await;
         assert!(matches!(answer, Err(AskError::NoBroker)), "{answer:?}");
     }

@@ -196,17 +196,37 @@ mod tests {
         talk(server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
     }
 
+    /// What the three pages answer, and the body.
+    async fn probes(server: &Server) -> ([String; 3], String) {
+        let answers = [
+            get(server, "/health").await,
+            get(server, "/health/live").await,
+            get(server, "/health/ready").await,
+        ];
+        let body = answers[2].clone();
+        (answers.map(|answer| answer[9..12].to_owned()), body)
+    }
+
     #[tokio::test]
-    async fn health_is_200_until_the_server_drains() {
+    async fn probes_say_what_somebody_can_do_about_it() {
         let server = server();
-        let answer = get(&server, "/health").await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        assert!(answer.contains("content-type: application/json"), "{answer}");
-        assert!(answer.contains(r#""status":"ok","version":"#), "{answer}");
-        server.state.health.drain();
-        let answer = get(&server, "/health").await;
-        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-        assert!(answer.contains(r#""status":"draining""#), "{answer}");
+        let health = &server.state.health;
+        let (statuses, body) = probes(&server).await;
+        assert_eq!(statuses, ["503", "200", "503"]);
+        assert!(body.contains(r#""status":"starting""#) && body.contains("try again"), "{body}");
+        health.serve();
+        let (statuses, body) = probes(&server).await;
+        assert_eq!(statuses, ["200", "200", "200"]);
+        assert!(body.contains("content-type: application/json"), "{body}");
+        assert!(body.contains(r#""status":"ok","version":"#), "{body}");
+        health.set_store_writable(false);
+        let (statuses, body) = probes(&server).await;
+        assert_eq!(statuses, ["200", "200", "503"]);
+        assert!(body.contains("stores nothing new"), "{body}");
+        health.drain();
+        let (statuses, body) = probes(&server).await;
+        assert_eq!(statuses, ["503", "200", "503"]);
+        assert!(body.contains(r#""status":"draining""#), "{body}");
     }
 
     #[tokio::test]

@@ -13,11 +13,14 @@ use crate::health::Status;
 use crate::model::Reason;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PAGES: &str = "there are GET /health, GET /metrics and GET /v1/route";
+const PAGES: &str =
+    "there are GET /health, GET /health/live, GET /health/ready, GET /metrics and GET /v1/route";
 
 pub fn router(state: HttpState) -> Router {
     let mut pages = Router::new()
         .route("/health", get(health))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/route", get(allocation::route));
     if !state.startalk.checktoken_from.is_empty() {
@@ -35,11 +38,26 @@ pub fn router(state: HttpState) -> Router {
         .with_state(state)
 }
 
+/// It does something useful, if not all of it.
 async fn health(State(state): State<HttpState>) -> Response {
+    report(&state, |status| matches!(status, Status::Ok | Status::ReadOnly))
+}
+
+/// The process answers: starting it anew would mend nothing.
+async fn live(State(state): State<HttpState>) -> Response {
+    report(&state, |_| true)
+}
+
+/// New clients may be sent here.
+async fn ready(State(state): State<HttpState>) -> Response {
+    report(&state, Status::is_ready)
+}
+
+fn report(state: &HttpState, good: impl Fn(Status) -> bool) -> Response {
     let report = state.health.report();
-    let status = match report.status {
-        Status::Ok | Status::ReadOnly => StatusCode::OK,
-        Status::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    let status = match good(report.status) {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(report)).into_response()
 }

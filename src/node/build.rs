@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
+    MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Limits, WrongPasswords};
-use crate::control::{ControlSocket, Desk};
+use crate::config::{Config, Limits};
+use crate::control::{Audit, ControlSocket, Desk};
 use crate::health::Health;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
@@ -27,11 +28,12 @@ use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
 
-use super::Serving;
 use super::auth::authentication;
 use super::doors::{Doors, Entrance};
 use super::pages;
+use super::reload::{self, Reloader};
 use super::sweep::Sweeper;
+use super::{Serving, Start};
 
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
@@ -51,6 +53,8 @@ pub struct Node {
     pub stop: Arc<Notify>,
     /// Comes when the store can't go on, with the words why.
     pub store_failed: oneshot::Receiver<String>,
+    pub reloader: Arc<Reloader>,
+    pub audit: Arc<Audit>,
     _lock: DataLock,
 }
 
@@ -60,34 +64,79 @@ pub(super) struct Base {
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
-    mailboxes: Arc<[Mailbox<Mail>]>,
+    pub mailboxes: Arc<[Mailbox<Mail>]>,
     store: Arc<dyn Store>,
     committer: Committer,
+    pub hasher: Arc<Hasher>,
+    /// The settings as reloads leave them.
+    pub live_config: Arc<ArcSwap<Config>>,
 }
 
-pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
+pub async fn build(start: Start) -> Result<Node, String> {
+    let Start { loaded, load, log, mode, .. } = start;
+    let config = loaded.config.clone();
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let auth = authentication(&base.config, account_parts(&base)).await?;
+    let member_api = Arc::new(ArcSwapOption::empty());
+    let parts = account_parts(&base, member_api.clone());
+    let asked = (member_api.clone(), base.metrics.clone());
+    let (auth, providers) = authentication(&base.config, parts, asked).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    let gate = gate(&base, &auth, &bans)?;
+    let guards = Guards::new(&base, &auth, &bans);
+    let gate = gate(&base, &auth, (&guards, &bans))?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, (&auth, &bans), &stop)?;
-    let serving = doors.serving(data)?;
     let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
+    let audit = Arc::new(Audit::open(&data, base.clock.clone())?);
+    let state = pages::state(&base, &gate, guards.router.clone());
+    let parts = reload::Parts {
+        gate: gate.clone(),
+        mailboxes: base.mailboxes.clone(),
+        providers,
+        guards,
+        tls: tls.clone(),
+        hasher: base.hasher.clone(),
+        config: base.live_config.clone(),
+        audit: audit.clone(),
+        log,
+        metrics: base.metrics.clone(),
+        clock: base.clock.clone(),
+    };
+    let reloader = Arc::new(Reloader::new(load, loaded, parts));
+    let desk = Desk {
+        book: auth.book.clone(),
+        bans,
+        health: base.health.clone(),
+        audit: audit.clone(),
+        reload: Some(reloader.hook()),
+        member_api,
+    };
+    serve_control(&data, desk, &stop)?;
+    let serving = doors.serving(data)?;
     let (mqtt, http) = doors.open(&tls, &base.config);
+    serve_http(http, &state, &stop);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &pages::state(&base, &gate, guard(&base, &auth, &bans, Peers::Router)), &stop);
+    base.health.serve();
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
-    Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
+    Ok(Node {
+        serving,
+        committer,
+        mailboxes,
+        gate,
+        health,
+        stop,
+        reloader,
+        audit,
+        store_failed,
+        _lock: data_lock,
+    })
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
@@ -118,7 +167,10 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
             _ = failed.send(format!("the store cannot go on: {error}"));
         }
     });
-    let base = Base { config, clock, metrics, health, mailboxes, store, committer };
+    let hasher = Arc::new(Hasher::new(config.auth.hashes_at_once));
+    let live_config = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let base =
+        Base { config, clock, metrics, health, mailboxes, store, committer, hasher, live_config };
     Ok((base, store_failed))
 }
 
@@ -146,14 +198,17 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
 }
 
 /// What accounts stand on.
-fn account_parts(base: &Base) -> auth::Parts {
+fn account_parts(base: &Base, member_api: Arc<ArcSwapOption<MemberApi>>) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
     auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
-        hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
+        hasher: base.hasher.clone(),
         kick: Arc::new(move |uid| {
+            if let Some(api) = &*member_api.load() {
+                api.forget(&uid);
+            }
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
@@ -190,27 +245,37 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
-/// Who is at the other end of the connections whose logins are checked.
-enum Peers {
-    Clients,
-    /// The legacy router: all its users come from one address, which must not pause for one.
-    Router,
-}
-
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
-fn guard(base: &Base, auth: &Auth, bans: &Arc<BanBook>, peers: Peers) -> Arc<Guard> {
-    let limits = guard_limits(&base.config.limits.wrong_passwords);
-    let limits = match peers {
-        Peers::Clients => limits,
-        Peers::Router => GuardLimits { per_address: 0, ..limits },
-    };
-    let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
+pub(super) struct Guards {
+    clients: Arc<Guard>,
+    /// For the legacy router: all its users come from one address, which must not pause for one.
+    router: Arc<Guard>,
 }
 
-fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
-    let WrongPasswords { per_user, per_ip, window } = limits;
-    GuardLimits { per_login: *per_user, per_address: *per_ip, window: window.0 }
+impl Guards {
+    fn new(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Guards {
+        let guard = |limits| {
+            let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
+            Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
+        };
+        let limits = guard_limits(&base.config);
+        Guards { clients: guard(limits), router: guard(of_router(limits)) }
+    }
+
+    pub fn set_limits(&self, limits: GuardLimits) {
+        self.clients.set_limits(limits);
+        self.router.set_limits(of_router(limits));
+    }
+}
+
+fn of_router(limits: GuardLimits) -> GuardLimits {
+    GuardLimits { per_address: 0, ..limits }
+}
+
+pub(super) fn guard_limits(config: &Config) -> GuardLimits {
+    let limits = &config.limits.wrong_passwords;
+    let (per_login, per_address) = (limits.per_user, limits.per_ip);
+    GuardLimits { per_login, per_address, window: limits.window.0 }
 }
 
 fn policy(config: &Config) -> Result<Policy, String> {
@@ -219,7 +284,7 @@ fn policy(config: &Config) -> Result<Policy, String> {
 }
 
 /// What a reload can change.
-fn live(config: &Config) -> Result<Live, String> {
+pub(super) fn live(config: &Config) -> Result<Live, String> {
     let limits = &config.limits;
     Ok(Live {
         settings: settings(config)?,
@@ -242,7 +307,7 @@ fn live(config: &Config) -> Result<Live, String> {
 }
 
 /// Who may come in; a reload can change it, too.
-fn admission(limits: &Limits) -> AdmissionLimits {
+pub(super) fn admission(limits: &Limits) -> AdmissionLimits {
     let flapping = &limits.flapping;
     AdmissionLimits {
         connections_max: super::files::connections_max(limits.connections),
@@ -267,12 +332,16 @@ fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
     (number != N::default()).then_some(number)
 }
 
-fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, String> {
+fn gate(
+    base: &Base,
+    auth: &Auth,
+    (guards, bans): (&Guards, &Arc<BanBook>),
+) -> Result<Arc<Gate>, String> {
     let limits = &base.config.limits;
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guard(base, auth, bans, Peers::Clients),
+        authenticator: guards.clients.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -285,15 +354,8 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     }))
 }
 
-fn serve_control(
-    data: &Path,
-    base: &Base,
-    (auth, bans): (&Auth, &Arc<BanBook>),
-    stop: &Arc<Notify>,
-) -> Result<(), String> {
+fn serve_control(data: &Path, desk: Desk, stop: &Arc<Notify>) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
-    let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
-    let desk = Desk { book, bans, health };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {
@@ -392,6 +454,6 @@ fn sweeper(base: &Base) -> Sweeper {
         committer: base.committer.clone(),
         mailboxes: base.mailboxes.clone(),
         metrics: base.metrics.clone(),
-        config: base.config.clone(),
+        config: base.live_config.clone(),
     }
 }

@@ -6,15 +6,19 @@ mod build;
 mod doors;
 mod files;
 mod pages;
+mod reload;
 mod sweep;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::load::Loaded;
+use crate::control::audit::Action;
+use crate::control::{Audit, Who};
 use crate::net::Mail;
 use crate::store::lock::Mode;
 
@@ -26,9 +30,14 @@ const DRAIN_WAIT: Duration = Duration::from_secs(8);
 const FINISH_WAIT: Duration = Duration::from_millis(1500);
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
+pub use reload::Load;
+
 /// What a broker starts with. `banner` is printed when it serves.
 pub struct Start {
-    pub config: Config,
+    pub loaded: Loaded,
+    /// Where `loaded` came from, for reloads.
+    pub load: Load,
+    pub log: crate::log::Running,
     pub mode: Mode,
     pub banner: fn(&Serving) -> String,
 }
@@ -64,7 +73,7 @@ async fn serve(start: Start) -> Result<(), String> {
     let banner = start.banner;
     // Before the ready line: whoever reads it may send a signal at once.
     let mut signals = Signals::watch()?;
-    let mut node = build::build(start.config, start.mode).await?;
+    let mut node = build::build(start).await?;
     announce(&node.serving, banner);
     let failure = signals.wait_for_end(&mut node).await;
     drain(node).await?;
@@ -85,26 +94,50 @@ fn announce(serving: &Serving, banner: fn(&Serving) -> String) {
     print!("{}", banner(serving));
 }
 
-/// What ends a broker from outside.
+/// What a broker hears from outside.
 struct Signals {
     term: Signal,
     int: Signal,
+    hup: Signal,
+    /// Then SIGHUP says that it is gone.
+    on_terminal: bool,
 }
 
 impl Signals {
     fn watch() -> Result<Signals, String> {
         let watch = |kind| signal(kind).map_err(|error| format!("signals cannot be seen: {error}"));
-        Ok(Signals { term: watch(SignalKind::terminate())?, int: watch(SignalKind::interrupt())? })
+        Ok(Signals {
+            term: watch(SignalKind::terminate())?,
+            int: watch(SignalKind::interrupt())?,
+            hup: watch(SignalKind::hangup())?,
+            on_terminal: std::io::stdin().is_terminal(),
+        })
     }
 
-    /// A signal ends the broker well; a store that can't go on ends it with words.
+    /// A signal ends the broker well; a store that can't go on ends it with words. SIGHUP reloads,
+    /// except on a terminal.
     async fn wait_for_end(&mut self, node: &mut Node) -> Option<String> {
-        tokio::select! {
-            _ = self.term.recv() => None,
-            _ = self.int.recv() => None,
-            failure = &mut node.store_failed => Some(failure.unwrap_or_default()),
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return None,
+                _ = self.int.recv() => return None,
+                failure = &mut node.store_failed => return Some(failure.unwrap_or_default()),
+                _ = self.hup.recv() => match self.on_terminal {
+                    true => return None,
+                    false => reload_by_signal(node).await,
+                },
+            }
         }
     }
+}
+
+/// The log says how it ended, and the audit log too, which says in the log if it cannot.
+async fn reload_by_signal(node: &Node) {
+    let result = node.reloader.reload().await;
+    let action = Action { name: "reload", target: String::new() };
+    let audit: &Audit = &node.audit;
+    let by = Who::Signal { signal: "SIGHUP" };
+    _ = audit.record(&action, by, result.as_ref().map(|_| ()).map_err(String::as_str));
 }
 
 /// Nobody new comes in, everyone is told, what is under way is committed, the store is closed.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::{Mail, Mailbox};
@@ -19,14 +21,14 @@ pub struct Sweeper {
     pub committer: Committer,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub metrics: Arc<Metrics>,
-    pub config: Config,
+    pub config: Arc<ArcSwap<Config>>,
 }
 
 impl Sweeper {
     pub async fn run(self) {
-        let interval: Duration = self.config.store.sweep_interval.0;
         let mut place = 0;
         loop {
+            let interval: Duration = self.config.load().store.sweep_interval.0;
             tokio::time::sleep(interval).await;
             place = self.round(place).await;
         }
@@ -54,7 +56,7 @@ impl Sweeper {
     }
 
     fn step(&self, after: i64) -> Sweep {
-        let inbox = &self.config.inbox;
+        let inbox = &self.config.load().inbox;
         Sweep {
             after,
             recipients_max: RECIPIENTS_PER_STEP,

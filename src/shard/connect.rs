@@ -61,9 +61,9 @@ impl Shard {
             asking: None,
             closing: None,
             committing: 0,
+            noise: Default::default(),
             meter: None,
             throttled_until: None,
-            noise: Default::default(),
         });
         token
     }

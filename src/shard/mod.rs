@@ -107,11 +107,11 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
+    noise: noise::Noise,
     /// What it published of late, if that is limited.
     meter: Option<Box<Meter>>,
     /// It published too fast and is read no further until then.
     throttled_until: Option<Moment>,
-    noise: noise::Noise,
 }
 
 /// See the module's documentation.

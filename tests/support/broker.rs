@@ -126,8 +126,12 @@ fn spawn(start: &Start, data: &Path, log: &Lines) -> Result<Running, Refused> {
     if !start.mqtt.is_empty() {
         command.args(["--mqtt", &start.mqtt]);
     }
-    command.args(["--http", "127.0.0.1:0"]).args(&start.args);
-    command.envs(start.env.iter().cloned()).env("NO_COLOR", "1");
+    if !start.env.iter().any(|(key, _)| key == "HOMING__LISTEN__HTTP") {
+        command.args(["--http", "127.0.0.1:0"]);
+    }
+    command.args(&start.args);
+    command.env("NO_COLOR", "1").env("HOMING__LOG__FORMAT", "text");
+    command.envs(start.env.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{words:?}: {error}"));
     let said = Lines::default();
@@ -224,7 +228,11 @@ impl Broker {
 
     /// SIGTERM without waiting.
     pub fn send_sigterm(&self) {
-        let kill = format!("kill -TERM {}", self.pid());
+        self.signal("TERM");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.pid());
         let status = Command::new("sh").args(["-c", &kill]).status().expect("sh");
         assert!(status.success(), "{kill}");
     }

@@ -95,13 +95,6 @@ impl World {
         self.run();
     }
 
-    /// Other limits from now on.
-    pub fn limit(&mut self, change: impl FnOnce(&mut Live)) {
-        let mut live = live(&self.settings);
-        change(&mut live);
-        self.shard.reload(Arc::new(live));
-    }
-
     /// Plain topics are open but for these rules, as in `acl.rules`.
     pub fn rules(&mut self, rules: &str) {
         #[derive(serde::Deserialize)]
@@ -110,13 +103,20 @@ impl World {
         }
         let Rules { rules } = toml::from_str(&format!("rules = [{rules}]")).unwrap();
         let policy = Policy::new(Access::Allow, InboxAccess::Open, &rules).unwrap();
-        self.shard.reload(Arc::new(Live { policy, ..live(&self.settings) }));
+        self.limit(|live| live.policy = policy);
         self.run();
     }
 
     pub fn dropped(&mut self, reason: Reason) -> u64 {
         self.shard.report();
         self.metrics.messages_dropped(Dropped::Reason(reason)).get()
+    }
+
+    /// Other limits from now on.
+    pub fn limit(&mut self, change: impl FnOnce(&mut Live)) {
+        let mut live = live(&self.settings);
+        change(&mut live);
+        self.shard.reload(Arc::new(live));
     }
 
     /// Long enough for every settle time.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use crate::model::Uid;
 
 /// The first provider that knows the user decides. One that cannot answer ends the question too:
 /// a later one must not let in whom it would have refused.
@@ -19,6 +20,10 @@ impl Authenticator for Chain {
             }
             Err(AuthError::BadLogin)
         })
+    }
+
+    fn forget(&self, uid: &Uid) {
+        self.0.iter().for_each(|provider| provider.forget(uid));
     }
 }
 

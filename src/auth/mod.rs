@@ -8,6 +8,7 @@
 //! - [`jwt`]: signed tokens
 //! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
+//! - [`devices`]: what `homing device` does with devices and live sessions
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
 
@@ -16,6 +17,7 @@ pub mod bans;
 pub mod book;
 mod cache;
 pub mod chain;
+pub mod devices;
 pub mod directory;
 pub mod guard;
 pub mod jwt;
@@ -36,8 +38,9 @@ use std::time::Duration;
 
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
-pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, direct_writer};
 pub use chain::Chain;
+pub use devices::{Connected, Device, DeviceBook, DeviceError, Kick, Order, Whom, direct_kick};
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
 pub use jwt::Jwt;
@@ -47,7 +50,7 @@ pub use recall::Recall;
 pub use redis::Redis;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason};
+use crate::model::{ClientId, Identity, Reason, Uid};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -143,6 +146,9 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
+
+    /// The user was kicked: the next login is checked anew, whatever is remembered of earlier ones.
+    fn forget(&self, _uid: &Uid) {}
 }
 
 /// What logins and accounts stand on.

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::exit::{Failure, UNREACHABLE};
 use super::place::{DataPlace, open};
-use crate::auth::{Auth, BanBook, BanParts, Hasher, Parts, direct_writer};
+use crate::auth::{
+    Auth, BanBook, BanParts, Connected, DeviceBook, Hasher, Parts, direct_kick, direct_writer,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{self, Answer, AskError, Desk, Request};
@@ -63,11 +65,15 @@ pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
     });
     let bans = Arc::new(bans.await?);
     let parts = Parts {
-        writer,
+        writer: writer.clone(),
         store,
         clock: clock.clone(),
         hasher: Arc::new(Hasher::new(1)),
-        kick: Arc::new(|_| {}),
+        kick: direct_kick(writer),
     };
-    Ok(Desk { book: Auth::accounts(parts).book, bans, health: Arc::new(Health::new(clock)) })
+    let (store, kick) = (parts.store.clone(), parts.kick.clone());
+    let Auth { authenticator, book, .. } = Auth::accounts(parts);
+    let connected: Connected = Arc::new(|_| Box::pin(std::future::ready(Vec::new())));
+    let devices = Arc::new(DeviceBook { store, kick, connected, authenticator });
+    Ok(Desk { book, bans, devices, health: Arc::new(Health::new(clock)) })
 }

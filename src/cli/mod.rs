@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod connection;
 mod dev;
+mod device;
 mod exit;
 mod format;
 mod place;
@@ -50,6 +51,8 @@ enum Verb {
         #[command(flatten)]
         place: place::DataPlace,
     },
+    /// Show the devices of a user, and send them away
+    Device(device::DeviceArgs),
     /// Keep users, devices and addresses out for a while
     Ban(ban::BanArgs),
     /// Check settings and show them
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Verb::Pub(args) => finish("pub", block_on(publish::run(args))),
         Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
         Verb::User { user, place } => place::user(user, place),
+        Verb::Device(args) => finish("device", block_on(device::run(args))),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),

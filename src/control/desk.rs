@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Answer, Line, Listed, Refusal, Request, VERSION};
-use crate::auth::{AccountBook, AccountError, BanBook, Password};
+use crate::auth::{AccountBook, AccountError, BanBook, DeviceBook, Password};
 use crate::health::Health;
 use crate::model::{Role, Roles, Uid};
 
@@ -15,6 +15,7 @@ use crate::model::{Role, Roles, Uid};
 pub struct Desk {
     pub book: Arc<AccountBook>,
     pub bans: Arc<BanBook>,
+    pub devices: Arc<DeviceBook>,
     pub health: Arc<Health>,
 }
 
@@ -44,6 +45,9 @@ impl Desk {
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),
+            Request::DeviceList { uid } => self.device_list(&uid).await,
+            Request::DeviceKick { uid, client_id } => self.device_kick(&uid, &client_id).await,
+            Request::UserKick { uid } => self.user_kick(&uid).await,
         };
         answer.unwrap_or_else(|refusal| refusal)
     }
@@ -85,7 +89,7 @@ fn parse(line: &[u8]) -> Result<Request, String> {
     Ok(line.body)
 }
 
-fn parse_uid(text: &str) -> Result<Uid, Answer> {
+pub(super) fn parse_uid(text: &str) -> Result<Uid, Answer> {
     Uid::parse(text).map_err(|error| Answer::refused(Refusal::BadUid, error))
 }
 

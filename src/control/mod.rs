@@ -12,6 +12,7 @@
 pub mod ban;
 pub mod client;
 pub mod desk;
+pub mod device;
 pub mod server;
 
 use std::path::{Path, PathBuf};
@@ -72,6 +73,18 @@ pub enum Request {
     },
     /// Answered by [`Answer::Bans`].
     BanList,
+    /// Answered by [`Answer::Devices`].
+    DeviceList {
+        uid: String,
+    },
+    DeviceKick {
+        uid: String,
+        client_id: String,
+    },
+    /// Answered by [`Answer::Kicked`].
+    UserKick {
+        uid: String,
+    },
 }
 
 /// What the broker answers.
@@ -88,6 +101,12 @@ pub enum Answer {
     },
     Bans {
         bans: Vec<ban::Banned>,
+    },
+    Devices {
+        devices: Vec<device::Shown>,
+    },
+    Kicked {
+        devices: usize,
     },
     /// `code` is stable, the words are for people.
     Refused {

@@ -170,7 +170,8 @@ mod tests {
     async fn broker() -> Broker {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book: bench.auth.book.clone(), bans: bench.bans().await, health };
+        let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
+        let desk = Desk { book, bans, devices: bench.devices(), health };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let task = tokio::spawn(socket.serve(desk, async move { drop(stopped.await) }));

@@ -3,11 +3,12 @@
 //!
 //! `admission` says who may come in, `listen` accepts, `greet` takes a CONNECT and asks who it is,
 //! `worker` drives one shard, `conn` moves one connection's bytes, `route` brings commits back to
-//! the workers.
+//! the workers, `kick` sends sessions away.
 
 mod admission;
 mod conn;
 mod greet;
+mod kick;
 mod listen;
 mod mailbox;
 mod route;
@@ -15,6 +16,7 @@ mod worker;
 
 pub use admission::{Admission, AdmissionLimits, FlappingLimits};
 pub use greet::Gate;
+pub use kick::{connected, kick};
 pub use mailbox::Mailbox;
 pub use route::on_commit;
 pub use worker::{Mail, Start, Stores, run};

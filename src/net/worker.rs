@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::auth::Bans;
 use crate::clock::Clock;
-use crate::model::{Entry, Message, Reason, Recipient, SessionKey, Uid};
+use crate::model::{ClientId, Entry, Message, Reason, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
 use crate::shard::{DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
@@ -21,6 +21,7 @@ use crate::store::{Store, StoreError, Subscription, Written};
 
 use super::conn::Sockets;
 use super::greet::{Arrival, Gate};
+use super::kick::Kicking;
 use super::{Mailbox, listen};
 
 /// How long a moved cursor may wait for its commit.
@@ -44,7 +45,10 @@ pub enum Mail {
     Read(Token, LogName, Result<Vec<Entry>, StoreError>),
     /// Whether the user that a publish goes to exists; `None` if it could not be found out.
     Directory(Token, Option<bool>),
-    Kick(Uid),
+    /// End the sessions of a user, and have them forgotten.
+    Kick(Box<Kicking>),
+    /// Which devices of this user are connected?
+    Connected(Uid, oneshot::Sender<Vec<ClientId>>),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
     /// New settings and rules.
@@ -85,7 +89,7 @@ pub struct Worker {
     pub(super) mailboxes: Arc<[Mailbox<Mail>]>,
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
-    stores: Stores,
+    pub(super) stores: Stores,
     store_queue_bytes_max: Cell<u64>,
     pub(super) outbox_wait: Cell<Duration>,
     /// Closed sockets whose last packet may still be under way.
@@ -160,6 +164,7 @@ impl Worker {
             match mail {
                 Mail::Connect(arrival) => self.arrived(*arrival),
                 Mail::Bans(bans) => self.end_banned(&bans),
+                Mail::Kick(kicking) => self.kicked(*kicking),
                 Mail::Live(live) => self.reload(live),
                 other => self.with_shard(|shard| deliver(shard, other)),
             }
@@ -223,7 +228,7 @@ impl Worker {
     }
 
     /// What the shard wants from others. Closing asks for more, so it is done before and after.
-    fn hand_out(&self) {
+    pub(super) fn hand_out(&self) {
         let mut shard = self.shard.borrow_mut();
         shard.report();
         let effects = shard.effects();
@@ -335,7 +340,7 @@ impl Worker {
 
 fn deliver(shard: &mut Shard, mail: Mail) {
     match mail {
-        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) => {}
+        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) | Mail::Kick(_) => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }
@@ -343,7 +348,10 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Post(post) => shard.posted(post),
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
         Mail::Directory(token, exists) => shard.directory_answer(token, exists),
-        Mail::Kick(uid) => shard.kick(&uid),
+        Mail::Connected(uid, answer) => {
+            // Who asked may have gone away meanwhile.
+            _ = answer.send(shard.connected_devices(&uid));
+        }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
         Mail::Drain => shard.drain(),

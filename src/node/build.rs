@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, BanBook, BanParts, DeviceBook, Guard, GuardLimits, Hasher, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
@@ -176,16 +176,12 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
 
 /// What accounts stand on.
 fn account_parts(base: &Base) -> auth::Parts {
-    let mailboxes = base.mailboxes.clone();
     auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
-        kick: Arc::new(move |uid| {
-            let worker = worker_of(&uid, mailboxes.len() as u16);
-            mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
-        }),
+        kick: net::kick(base.mailboxes.clone()),
     }
 }
 
@@ -301,7 +297,13 @@ fn serve_control(
 ) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
     let (book, bans, health) = (auth.book.clone(), bans.clone(), base.health.clone());
-    let desk = Desk { book, bans, health };
+    let devices = Arc::new(DeviceBook {
+        store: base.store.clone(),
+        kick: net::kick(base.mailboxes.clone()),
+        connected: net::connected(base.mailboxes.clone()),
+        authenticator: auth.authenticator.clone(),
+    });
+    let desk = Desk { book, bans, devices, health };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {

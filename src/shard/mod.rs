@@ -11,6 +11,7 @@ mod close;
 mod connect;
 mod effects;
 mod filters;
+mod kick;
 mod noise;
 mod rights;
 mod submit;

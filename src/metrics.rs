@@ -3,6 +3,8 @@
 //! All label values exist from the start, so a figure that is absent is one that does not exist,
 //! and the hot path finds its counter by index: no lock, no map.
 
+mod login;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason};
 use crate::store::Removal;
@@ -55,6 +59,42 @@ pub enum Flapper {
     Address,
 }
 
+/// What became of a TLS handshake. The name is the label `result`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    Full,
+    /// With the ticket of an earlier session.
+    Resumed,
+    /// By either side: no TLS, no common version, a certificate that is not accepted.
+    Refused,
+    Timeout,
+    /// The client went away.
+    Closed,
+}
+
+impl Handshake {
+    pub const ALL: [Handshake; Handshake::Closed as usize + 1] = [
+        Handshake::Full,
+        Handshake::Resumed,
+        Handshake::Refused,
+        Handshake::Timeout,
+        Handshake::Closed,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Handshake::Full => "full",
+            Handshake::Resumed => "resumed",
+            Handshake::Refused => "refused",
+            Handshake::Timeout => "timeout",
+            Handshake::Closed => "closed",
+        }
+    }
+}
+
+/// One gauge for each server certificate: the settings name them.
+type ByCertificate = Family<[(&'static str, String); 1], Gauge>;
+
 /// Counters of one family, one for each value of its label, found by index.
 type Labelled = Box<[Count]>;
 
@@ -70,6 +110,8 @@ pub struct Metrics {
     logins_refused: Labelled,
     connections_refused: Labelled,
     flapping_bans: Labelled,
+    tls_handshakes: Labelled,
+    tls_cert_expiry: ByCertificate,
     pub messages_committed: Count,
     pub connections: Gauge,
     pub connections_opened: Count,
@@ -80,6 +122,7 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    pub logins: LoginMetrics,
 }
 
 impl Default for Metrics {
@@ -108,6 +151,14 @@ impl Default for Metrics {
                 "target",
                 Flapper::ALL.map(Flapper::name),
             ),
+            tls_handshakes: labelled(
+                r,
+                "tls_handshakes",
+                "TLS handshakes",
+                "result",
+                Handshake::ALL.map(Handshake::name),
+            ),
+            tls_cert_expiry: by_certificate(r, "tls_cert_expiry_timestamp_seconds", EXPIRY),
             messages_committed: counter(r, "messages_committed", COMMITTED),
             connections: gauge(r, "connections", "Connections open now"),
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
@@ -118,6 +169,7 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            logins: LoginMetrics::new(r),
             registry: all,
         }
     }
@@ -127,6 +179,7 @@ const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publish
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
 const THROTTLED: &str = "Connections that are read no further now for their publish rate";
+const EXPIRY: &str = "Unix time at which a server certificate expires";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
 fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
@@ -153,6 +206,12 @@ fn labelled(
     let family = Family::<[(&'static str, &'static str); 1], Count>::default();
     registry.register(name, help, family.clone());
     values.into_iter().map(|value| family.get_or_create_owned(&[(label, value)])).collect()
+}
+
+fn by_certificate(registry: &mut Registry, name: &str, help: &str) -> ByCertificate {
+    let family = ByCertificate::default();
+    registry.register(name, help, family.clone());
+    family
 }
 
 fn counter(registry: &mut Registry, name: &str, help: &str) -> Count {
@@ -235,6 +294,19 @@ impl Metrics {
 
     pub fn logins_refused(&self, reason: Reason) -> &Count {
         &self.logins_refused[reason as usize]
+    }
+
+    pub fn tls_handshakes(&self, result: Handshake) -> &Count {
+        &self.tls_handshakes[result as usize]
+    }
+
+    /// The server certificates in use, each with the second at which it expires.
+    pub fn set_certificates<'a>(&self, all: impl Iterator<Item = (&'a str, i64)>) {
+        self.tls_cert_expiry.clear();
+        for (certificate, until) in all {
+            let label = [("certificate", certificate.to_owned())];
+            self.tls_cert_expiry.get_or_create_owned(&label).set(until);
+        }
     }
 
     /// The OpenMetrics text of `/metrics`.

@@ -23,12 +23,13 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "model", "store"]),
+    ("auth",    &["clock", "config", "metrics", "model", "store"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
-    ("net",     &["auth", "broker", "clock", "cluster", "health", "metrics", "model", "mqtt",
+    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",
                   "session", "shard", "store"]),
-    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "store"]),
+    // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
+    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store"]),
     // Whole programs.
     ("node",    &["*"]),
     ("legacy",  &["*"]),

@@ -23,7 +23,9 @@ impl Authenticator for Chain {
     }
 
     fn forget(&self, uid: &Uid) {
-        self.0.iter().for_each(|provider| provider.forget(uid));
+        for provider in &self.0 {
+            provider.forget(uid);
+        }
     }
 }
 

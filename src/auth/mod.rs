@@ -2,6 +2,8 @@
 //!
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
+//! - [`certificate`]: the client certificate of the TLS connection
+//! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
@@ -16,10 +18,12 @@ pub mod accounts;
 pub mod bans;
 pub mod book;
 mod cache;
+pub mod certificate;
 pub mod chain;
 pub mod devices;
 pub mod directory;
 pub mod guard;
+pub mod http;
 pub mod jwt;
 pub mod open;
 pub mod password;
@@ -39,10 +43,12 @@ use std::time::Duration;
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
 pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, direct_writer};
+pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use devices::{Connected, Device, DeviceBook, DeviceError, Kick, Order, Whom, direct_kick};
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
+pub use http::MemberApi;
 pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
@@ -50,7 +56,7 @@ pub use recall::Recall;
 pub use redis::Redis;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason, Uid};
+use crate::model::{ClientId, Identity, Reason, Stamp, Uid};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -76,6 +82,8 @@ pub struct Certificate {
     pub dns: Vec<String>,
     pub email: Vec<String>,
     pub uri: Vec<String>,
+    /// The end of its validity.
+    pub expires_at: Option<Stamp>,
 }
 
 /// Shows that there is a password, never which.
@@ -125,6 +133,17 @@ impl AuthError {
         AuthError::Unavailable { retry_after: Duration::from_secs(5) };
     pub const BUSY: AuthError = AuthError::Busy { retry_after: Duration::from_secs(2) };
 
+    /// When the same login may succeed; `None`: never.
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            AuthError::NotMine | AuthError::BadLogin | AuthError::Expired => None,
+            AuthError::Unavailable { retry_after }
+            | AuthError::Busy { retry_after }
+            | AuthError::Banned { retry_after }
+            | AuthError::TooMany { retry_after } => Some(retry_after),
+        }
+    }
+
     pub fn reason(self) -> Reason {
         match self {
             AuthError::NotMine | AuthError::BadLogin => Reason::BadLogin,
@@ -147,7 +166,7 @@ pub trait Authenticator: Send + Sync {
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
 
-    /// The user was kicked: the next login is checked anew, whatever is remembered of earlier ones.
+    /// What is remembered of this user's logins counts no more: the next one is checked anew.
     fn forget(&self, _uid: &Uid) {}
 }
 

@@ -75,5 +75,6 @@ pub async fn desk(store: Arc<dyn Store>) -> Result<Desk, StoreError> {
     let Auth { authenticator, book, .. } = Auth::accounts(parts);
     let connected: Connected = Arc::new(|_| Box::pin(std::future::ready(Vec::new())));
     let devices = Arc::new(DeviceBook { store, kick, connected, authenticator });
-    Ok(Desk { book, bans, devices, health: Arc::new(Health::new(clock)) })
+    let health = Arc::new(Health::new(clock));
+    Ok(Desk { book, bans, devices, health, member_api: None })
 }

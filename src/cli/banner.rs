@@ -62,7 +62,9 @@ mod tests {
 
     fn serving(mqtt: &str, http: &[&str]) -> Serving {
         let http = http.iter().map(|text| text.parse().unwrap()).collect();
-        Serving { mqtt: vec![mqtt.parse().unwrap()], http, data: "d".into() }
+        let mqtt = vec![mqtt.parse().unwrap()];
+        let (mqtts, https) = (Vec::new(), Vec::new());
+        Serving { mqtt, mqtts, http, https, data: "d".into() }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command, one file per verb.
 
 mod admin;
+mod auth;
 mod ban;
 mod banner;
 mod bench;
@@ -55,6 +56,8 @@ enum Verb {
     Device(device::DeviceArgs),
     /// Keep users, devices and addresses out for a while
     Ban(ban::BanArgs),
+    /// Try a login at the member API
+    Auth(auth::AuthArgs),
     /// Check settings and show them
     Config(config::ConfigArgs),
     /// Measure a broker: any MQTT broker
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Verb::User { user, place } => place::user(user, place),
         Verb::Device(args) => finish("device", block_on(device::run(args))),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
+        Verb::Auth(args) => finish("auth", block_on(auth::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),
     }
@@ -113,6 +117,7 @@ mod tests {
     fn the_documented_lines_are_taken() {
         let docs = [
             include_str!("../../docs/accounts.md"),
+            include_str!("../../docs/authentication.md"),
             include_str!("../../docs/cli.md"),
             include_str!("../../docs/configuration.md"),
         ];

@@ -179,7 +179,10 @@ async fn print(
             Answer::Kicked { devices } => {
                 return line(out, &format_args!("{uid}: {done}, {devices} devices forgotten"));
             }
-            Answer::Status { .. } | Answer::Bans { .. } | Answer::Devices { .. } => {
+            Answer::Status { .. }
+            | Answer::Bans { .. }
+            | Answer::Devices { .. }
+            | Answer::AuthState { .. } => {
                 return Err(Failure::unavailable("the broker answered something else"));
             }
             Answer::Refused { code: Refusal::Failed, words } => {
@@ -292,7 +295,7 @@ mod tests {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book, bans, devices: bench.devices(), health };
+        let desk = Desk { book, bans, devices: bench.devices(), health, member_api: None };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

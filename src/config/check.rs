@@ -2,10 +2,10 @@
 
 mod tokens;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Config, Listen, Provider, Size, Span};
+use super::check_listen::listeners;
+use super::{Config, Size, Span};
 use crate::broker::policy::Rule;
 use crate::model::InboxPattern;
 use crate::model::limit::{PACKET_IDS_PER_LOG, PUBLISH_RING_COUNT_MAX};
@@ -15,7 +15,6 @@ use crate::model::target::Interest;
 const PACKET_BYTES_MAX: u64 = 268_435_455 + 5;
 /// Below it a CONNECT of ordinary size would not fit.
 const PACKET_BYTES_MIN: u64 = 1024;
-const WORKERS_COUNT_MAX: usize = 1024;
 /// How long a ban lasts.
 const BAN_MIN: Duration = Duration::from_secs(1);
 const BAN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -30,60 +29,6 @@ pub fn contradictions(config: &Config) -> Vec<String> {
     bounds(config, &mut wrong);
     tokens::contradictions(config, &mut wrong);
     wrong
-}
-
-fn listeners(config: &Config, wrong: &mut Vec<String>) {
-    let Listen { mqtt, http, workers } = &config.listen;
-    if mqtt.is_empty() {
-        wrong.push("listen.mqtt: the list is empty, so that nobody could connect".into());
-    }
-    if *workers > WORKERS_COUNT_MAX {
-        wrong.push(format!("listen.workers: at most {WORKERS_COUNT_MAX}; 0 is one per core"));
-    }
-    let unreadable = addresses(&config.listen).filter(|(_, address)| split(address).is_none());
-    wrong
-        .extend(unreadable.map(|(key, address)| {
-            format!("{key}: {address:?} is no ADDR:PORT, as 127.0.0.1:1883")
-        }));
-    if config.auth.provider.has(Provider::Open) {
-        wrong.extend(not_loopback(config).into_iter().map(|(key, address)| {
-            format!(
-                "auth.provider = \"open\" lets anyone in, so it serves loopback alone: change \
-                 {key} = {address:?} to 127.0.0.1, or auth.provider to \"accounts\""
-            )
-        }));
-    }
-    if let Some(twice) = http.iter().find(|http| mqtt.contains(http) && !http.ends_with(":0")) {
-        wrong.push(format!("listen.http: {twice:?} is in listen.mqtt already"));
-    }
-}
-
-/// The addresses that other machines could reach, each with its key.
-pub fn not_loopback(config: &Config) -> Vec<(&'static str, &str)> {
-    let reachable = |address: &str| split(address).is_some_and(|(host, _)| !loopback(host));
-    let all = addresses(&config.listen).map(|(key, address)| (key, address.as_str()));
-    all.filter(|(_, address)| reachable(address)).collect()
-}
-
-fn addresses(listen: &Listen) -> impl Iterator<Item = (&'static str, &String)> {
-    let mqtt = listen.mqtt.iter().map(|address| ("listen.mqtt", address));
-    mqtt.chain(listen.http.iter().map(|address| ("listen.http", address)))
-}
-
-/// Host and port.
-fn split(address: &str) -> Option<(&str, u16)> {
-    let (host, port) = address.rsplit_once(':')?;
-    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let host = match bracketed {
-        Some(inner) => inner,
-        None if host.contains(':') => return None,
-        None => host,
-    };
-    (!host.is_empty()).then_some((host, port.parse().ok()?))
-}
-
-fn loopback(host: &str) -> bool {
-    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
 fn inboxes(config: &Config, wrong: &mut Vec<String>) {
@@ -128,11 +73,15 @@ fn rules(config: &Config, wrong: &mut Vec<String>) {
 }
 
 fn zeros(config: &Config, wrong: &mut Vec<String>) {
-    let Config { auth, inbox, limits, store, .. } = config;
+    let Config { auth, inbox, limits, proxy, store, tls, .. } = config;
     let zero = |span: Span| span.0 == Duration::ZERO;
     let none = |size: Size| size.0 == 0;
     for (key, is_zero) in [
         ("auth.hashes_at_once", auth.hashes_at_once == 0),
+        ("auth.http.timeout", zero(auth.http.timeout)),
+        ("auth.http.concurrency", auth.http.concurrency == 0),
+        ("auth.http.remembered_max", auth.http.remembered_max == 0),
+        ("auth.http.failures", auth.http.failures == 0),
         ("inbox.retention", zero(inbox.retention)),
         ("inbox.messages_max", inbox.messages_max == 0),
         ("inbox.device_ttl", zero(inbox.device_ttl)),
@@ -153,6 +102,8 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
         ("limits.outbox", none(limits.outbox)),
         ("limits.outbox_wait", zero(limits.outbox_wait)),
         ("limits.store_queue", none(limits.store_queue)),
+        ("tls.handshake_wait", zero(tls.handshake_wait)),
+        ("proxy.header_wait", zero(proxy.header_wait)),
         ("store.sweep_interval", zero(store.sweep_interval)),
     ] {
         if is_zero {
@@ -194,28 +145,6 @@ mod tests {
     }
 
     #[test]
-    fn anyone_may_come_in_on_loopback_only() {
-        let open =
-            |mqtt: &str| words(&format!("auth.provider = \"open\"\nlisten.mqtt = [\"{mqtt}\"]\n"));
-        for good in ["127.0.0.1:1883", "127.9.9.9:1", "[::1]:1883", "localhost:1883"] {
-            assert_eq!(open(good), "", "{good}");
-        }
-        for bad in ["0.0.0.0:1883", "[::]:1883", "10.0.0.1:1883", "example.org:1883"] {
-            assert!(open(bad).contains("auth.provider to \"accounts\""), "{bad}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_host_and_port() {
-        for bad in ["1883", "127.0.0.1", ":1883", "::1:1883", "a:99999", "a:b"] {
-            assert!(words(&format!("listen.mqtt = [\"{bad}\"]")).contains("is no ADDR:PORT"));
-        }
-        assert!(words("listen.mqtt = []").contains("nobody could connect"));
-        let twice = "listen.mqtt = [\"127.0.0.1:8080\"]";
-        assert!(words(twice).contains("in listen.mqtt already"));
-    }
-
-    #[test]
     fn each_contradiction_names_the_key_to_change() {
         for (text, key) in [
             ("inbox.settle = \"3s\"", "inbox.settle_max"),
@@ -228,7 +157,7 @@ mod tests {
             ("limits.packet = \"10B\"", "limits.packet"),
             ("limits.receive_maximum = 65", "limits.receive_maximum"),
             ("limits.send_maximum = 40000", "limits.send_maximum"),
-            ("listen.workers = 5000", "listen.workers"),
+            ("auth.http.concurrency = 0", "auth.http.concurrency: 0"),
             ("limits.flapping.ban = \"366d\"", "limits.flapping.ban"),
             ("limits.logins = 0", "limits.logins: 0"),
         ] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-pub use super::check::not_loopback;
+pub use super::check_listen::not_loopback;
 use super::{Config, check, env, file, keys, secret};
 
 /// What the command line says about settings.
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(config.inbox.settle.to_string(), "2ms");
         assert_eq!(config.inbox.settle_max.to_string(), "9s");
         assert_eq!((config.inbox.messages_max, config.store.data), (7, Some("b".into())));
-        assert_eq!(config.listen.mqtt, ["127.0.0.1:0"]);
+        assert_eq!(config.listen.mqtt, ["127.0.0.1:0".into()]);
         assert_eq!(config.inbox.retention, Config::default().inbox.retention);
         let origin = |key: &str| origins.get(key).map(String::as_str);
         assert_eq!(origin("inbox.settle"), Some("HOMING__INBOX__SETTLE"));

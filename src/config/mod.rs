@@ -2,7 +2,9 @@
 //! Where they come from (file, environment, command line) is `load.rs`.
 
 mod auth;
+mod auth_http;
 mod check;
+mod check_listen;
 mod env;
 mod file;
 mod http;
@@ -15,6 +17,7 @@ mod rate;
 pub mod reload;
 pub mod secret;
 pub mod show;
+mod tls;
 mod value;
 
 use std::path::PathBuf;
@@ -22,14 +25,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{
-    Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
-};
+pub use auth::{Auth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout};
+pub use auth_http::{BodyType, HttpAuth, Preset, TimeFormat};
 pub use http::{Http, Startalk};
 pub use limits::{Flapping, Limits, WrongPasswords};
-pub use listen::{Advertise, Listen, Proxy, Tls};
+pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
 pub use rate::{BytesRate, CountRate};
+pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
 pub use value::{Secret, Size, Span};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.

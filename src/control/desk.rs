@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Answer, Line, Listed, Refusal, Request, VERSION};
-use crate::auth::{AccountBook, AccountError, BanBook, DeviceBook, Password};
+use crate::auth::{AccountBook, AccountError, BanBook, DeviceBook, MemberApi, Password};
 use crate::health::Health;
 use crate::model::{Role, Roles, Uid};
 
@@ -17,6 +17,8 @@ pub struct Desk {
     pub bans: Arc<BanBook>,
     pub devices: Arc<DeviceBook>,
     pub health: Arc<Health>,
+    /// If logins are checked there.
+    pub member_api: Option<Arc<MemberApi>>,
 }
 
 /// The one field that lines of every version have.
@@ -42,6 +44,7 @@ impl Desk {
             Request::UserRoles { uid, roles } => self.set_roles(&uid, &roles).await,
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
+            Request::AuthState { uid } => self.auth_state(&uid),
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),
@@ -66,6 +69,12 @@ impl Desk {
 
     async fn remove(&self, uid: &str) -> Result<Answer, Answer> {
         done(self.book.remove(&parse_uid(uid)?).await)
+    }
+
+    fn auth_state(&self, uid: &str) -> Result<Answer, Answer> {
+        let uid = parse_uid(uid)?;
+        let member_api = self.member_api.as_ref().map(|api| api.state(&uid));
+        Ok(Answer::AuthState { member_api })
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Answer, Answer> {

@@ -24,6 +24,7 @@ pub use desk::Desk;
 pub use server::{ControlError, ControlSocket};
 
 use crate::auth::Password;
+use crate::auth::http::MemberState;
 use crate::health::Report;
 
 /// Of the two lines. A broker answers another version with words.
@@ -61,6 +62,10 @@ pub enum Request {
     /// Answered by [`Answer::Users`]: one page of users after `after`.
     UserList {
         after: Option<String>,
+    },
+    /// Answered by [`Answer::AuthState`].
+    AuthState {
+        uid: String,
     },
     /// Answered by [`Answer::Bans`] with the ban as it holds now.
     BanAdd {
@@ -107,6 +112,10 @@ pub enum Answer {
     },
     Kicked {
         devices: usize,
+    },
+    /// How the member API stands, and what is remembered of the user; null if it is not asked.
+    AuthState {
+        member_api: Option<MemberState>,
     },
     /// `code` is stable, the words are for people.
     Refused {

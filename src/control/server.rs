@@ -171,7 +171,7 @@ mod tests {
         let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
         let health = Arc::new(Health::new(bench.clock.clone()));
         let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
-        let desk = Desk { book, bans, devices: bench.devices(), health };
+        let desk = Desk { book, bans, devices: bench.devices(), health, member_api: None };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let task = tokio::spawn(socket.serve(desk, async move { drop(stopped.await) }));

@@ -83,14 +83,8 @@ impl Refused {
     /// When it is worth asking again; `None`: never, with the same token.
     pub fn retry_after(self) -> Option<Duration> {
         match self {
-            Refused::TooMany { retry_after }
-            | Refused::Login(
-                AuthError::Unavailable { retry_after }
-                | AuthError::Busy { retry_after }
-                | AuthError::Banned { retry_after }
-                | AuthError::TooMany { retry_after },
-            ) => Some(retry_after),
-            Refused::Login(AuthError::NotMine | AuthError::BadLogin | AuthError::Expired) => None,
+            Refused::TooMany { retry_after } => Some(retry_after),
+            Refused::Login(error) => error.retry_after(),
         }
     }
 }

@@ -33,6 +33,7 @@ pub use startalk::Startalk;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::net::{Door, Stream};
 
 /// Connections that are served at the same time; further ones wait in the kernel's backlog.
 const CONNECTIONS_COUNT_MAX: usize = 64;
@@ -54,7 +55,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct HttpState {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
+    /// Of users, as they ask themselves.
     pub logins: Arc<Logins>,
+    /// Of users, as a router asks for all of them from one address.
+    pub router_logins: Arc<Logins>,
     pub advertised: Arc<Advertised>,
     pub startalk: Arc<Startalk>,
 }
@@ -69,6 +73,7 @@ struct Peer(SocketAddr);
 /// If the listener cannot be used by the runtime.
 pub async fn serve(
     listener: std::net::TcpListener,
+    door: Arc<Door>,
     state: HttpState,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
@@ -84,9 +89,9 @@ pub async fn serve(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
-                Ok((stream, peer)) => {
-                    let pages = pages.clone();
-                    connections.spawn(connection(stream, Peer(peer), pages, stopped.clone()));
+                Ok((tcp, from)) => {
+                    let door = door.clone();
+                    connections.spawn(visit(door, tcp, from, pages.clone(), stopped.clone()));
                 }
                 Err(error) => {
                     warn!(%error, "an HTTP connection could not be accepted");
@@ -100,13 +105,21 @@ pub async fn serve(
     Ok(())
 }
 
-/// One connection until it closes, its time is over or the server stops.
-async fn connection(
-    stream: TcpStream,
-    peer: Peer,
+/// Through the door, then one connection.
+async fn visit(
+    door: Arc<Door>,
+    mut tcp: TcpStream,
+    from: SocketAddr,
     pages: Router,
-    mut stopped: watch::Receiver<()>,
+    stopped: watch::Receiver<()>,
 ) {
+    let Some(peer) = door.caller(&mut tcp, from, HEADERS_WAIT).await else { return };
+    let Some(opened) = door.open(tcp, peer, HEADERS_WAIT).await else { return };
+    connection(opened.stream, Peer(peer), pages, stopped).await;
+}
+
+/// One connection until it closes, its time is over or the server stops.
+async fn connection(stream: Stream, peer: Peer, pages: Router, mut stopped: watch::Receiver<()>) {
     let pages = TowerToHyperService::new(pages);
     let pages = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
@@ -148,20 +161,26 @@ mod tests {
         task: tokio::task::JoinHandle<io::Result<()>>,
     }
 
+    fn door() -> Arc<Door> {
+        Arc::new(Door { listener: "http", balancer: None, lock: None })
+    }
+
     fn server() -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(ManualClock::default());
+        let logins = Arc::new(Logins::new(Arc::new(Open), clock.clone(), 100));
         let state = HttpState {
             metrics: Arc::new(Metrics::default()),
-            health: Arc::new(Health::new(clock.clone())),
-            logins: Arc::new(Logins::new(Arc::new(Open), clock, 100)),
+            health: Arc::new(Health::new(clock)),
+            logins: logins.clone(),
+            router_logins: logins,
             advertised: Arc::default(),
             startalk: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel();
         let shutdown = async move { drop(stopped.await) };
-        let task = tokio::spawn(serve(listener, state.clone(), shutdown));
+        let task = tokio::spawn(serve(listener, door(), state.clone(), shutdown));
         Server { address, state, stop, task }
     }
 

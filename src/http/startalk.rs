@@ -79,7 +79,8 @@ pub async fn checktoken(
     if h != state.startalk.domain {
         return refusal(1, WRONG);
     }
-    let checked = state.logins.check(Some(&u), &ClientId::default(), t.as_bytes(), peer).await;
+    let checked =
+        state.router_logins.check(Some(&u), &ClientId::default(), t.as_bytes(), peer).await;
     match checked {
         Ok(_) => answer(true, 0, ""),
         Err(refused) => match refused.retry_after() {

@@ -3,6 +3,7 @@
 
 pub mod attributes;
 pub mod ban;
+pub mod certificate;
 pub mod id;
 pub mod identity;
 pub mod limit;
@@ -18,6 +19,7 @@ pub mod topic;
 
 pub use attributes::{Attribute, Attributes};
 pub use ban::{Ban, BanReason, BanTarget};
+pub use certificate::{Field, IdentityTemplate};
 pub use id::{ClientId, IdError, MessageId, Seq, SessionKey, Uid};
 pub use identity::{Attrs, Identity, Role, RoleError, Roles};
 pub use message::{Kind, Message, QoS, Sender};

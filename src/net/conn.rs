@@ -18,6 +18,8 @@ use crate::shard::{Taken, Token};
 
 use super::admission::Seat;
 use super::greet::Arrival;
+use super::stream::Parts;
+use super::tls::{Heard, Secure};
 use super::worker::Worker;
 
 /// One read takes this much at most.
@@ -29,6 +31,7 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Socket {
     token: Token,
     write: Rc<OwnedWriteHalf>,
+    tls: Option<Box<Secure>>,
     /// The beginning of a packet that is not whole yet.
     rest: Vec<u8>,
     /// Not read for now; the reading half waits here.
@@ -66,6 +69,16 @@ impl Sockets {
     }
 }
 
+impl Socket {
+    /// True if everything went out; otherwise `out` holds what is left.
+    fn write_all(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        match &mut self.tls {
+            None => write_all(&self.write, out),
+            Some(tls) => tls.write_all(self.write.as_ref().as_ref(), out),
+        }
+    }
+}
+
 enum ReadEnd {
     /// Closed, or not ours any more.
     Over,
@@ -76,7 +89,8 @@ impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
         let Arrival { stream, hello, peer, rest, seat } = arrival;
-        let stream = match TcpStream::from_std(stream) {
+        let Parts { tcp, tls } = stream;
+        let stream = match TcpStream::from_std(tcp) {
             Ok(stream) => stream,
             Err(error) => {
                 return tracing::error!(%peer, "a connection could not move in: {error}");
@@ -90,12 +104,19 @@ impl Worker {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
         }
         let (write, paused) = (Rc::new(write), None);
-        let socket = Socket { token, write, rest, paused, blocked: false, _seat: seat };
+        let socket = Socket { token, write, tls, rest, paused, blocked: false, _seat: seat };
         self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
     }
 
     async fn read_loop(self: Rc<Self>, token: Token, mut read: OwnedReadHalf) {
+        let said_all = |socket: &mut Socket| {
+            socket.tls.as_ref().is_some_and(|tls| tls.heard() == Heard::Closed)
+        };
+        if self.sockets.borrow_mut().get(token).is_some_and(said_all) {
+            self.with_shard(|shard| shard.lost(token));
+            return self.end_turn();
+        }
         match poll_fn(|context| self.poll_read(token, &mut read, context)).await {
             ReadEnd::Paused => self.pause(token, read),
             ReadEnd::Over => {
@@ -122,7 +143,7 @@ impl Worker {
             Poll::Ready(Err(_)) => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) => {
-                let fed = self.feed(token, buffer.filled());
+                let fed = self.take_in(token, buffer.filled());
                 self.end_turn();
                 match fed {
                     // The socket is closed; whoever lingers on it reads the rest.
@@ -137,10 +158,32 @@ impl Worker {
         }
     }
 
-    /// Gives bytes to the session; keeps what is no whole packet. `None` for a closed socket.
-    fn feed(&self, token: Token, data: &[u8]) -> Option<Taken> {
+    /// Gives bytes of the socket to the session, behind TLS what they say. `None` if no more may
+    /// come.
+    fn take_in(&self, token: Token, data: &[u8]) -> Option<Taken> {
         let mut sockets = self.sockets.borrow_mut();
         let socket = sockets.get(token)?;
+        let Some(tls) = &mut socket.tls else { return Some(self.feed(socket, data)) };
+        let mut plain = self.plain.borrow_mut();
+        let heard = tls.open(data, &mut plain);
+        // Answers of TLS itself. What the socket does not take leaves with the next packet; that
+        // it is broken is seen by the next read.
+        _ = tls.send(socket.write.as_ref().as_ref());
+        let taken = self.feed(socket, &plain);
+        plain.clear();
+        match heard {
+            Ok(Heard::Closed) if !taken.paused => None,
+            Ok(_) => Some(taken),
+            Err(error) => {
+                tracing::warn!(?token, "a TLS connection is broken: {error}");
+                None
+            }
+        }
+    }
+
+    /// Gives bytes to the session; keeps what is no whole packet.
+    fn feed(&self, socket: &mut Socket, data: &[u8]) -> Taken {
+        let token = socket.token;
         let mut rest = std::mem::take(&mut socket.rest);
         let taken: Taken = if rest.is_empty() {
             let taken = self.with_shard(|shard| shard.bytes(token, data));
@@ -153,7 +196,13 @@ impl Worker {
             taken
         };
         socket.rest = if rest.is_empty() { Vec::new() } else { rest };
-        Some(taken)
+        taken
+    }
+
+    /// Gives what was kept to the session once more. `None` for a closed socket.
+    fn feed_rest(&self, token: Token) -> Option<Taken> {
+        let mut sockets = self.sockets.borrow_mut();
+        Some(self.feed(sockets.get(token)?, &[]))
     }
 
     fn pause(&self, token: Token, read: OwnedReadHalf) {
@@ -173,7 +222,7 @@ impl Worker {
         let paused = std::mem::take(&mut self.sockets.borrow_mut().paused);
         for token in paused {
             let wanted = self.shard.borrow().wants_input(token);
-            if wanted && self.feed(token, &[]).is_some_and(|taken| !taken.paused) {
+            if wanted && self.feed_rest(token).is_some_and(|taken| !taken.paused) {
                 self.resume(token);
                 continue;
             }
@@ -209,14 +258,14 @@ impl Worker {
     }
 
     fn flush(self: &Rc<Self>, token: Token) {
-        let write = match self.sockets.borrow_mut().get(token) {
-            Some(socket) if !socket.blocked => socket.write.clone(),
-            _ => return,
-        };
+        let mut sockets = self.sockets.borrow_mut();
+        let Some(socket) = sockets.get(token).filter(|socket| !socket.blocked) else { return };
         let mut out = self.shard.borrow_mut().take_out(token);
-        match write_all(&write, &mut out) {
+        match socket.write_all(&mut out) {
             Ok(true) => self.with_shard(|shard| shard.drained(token, out)),
             Ok(false) => {
+                socket.blocked = true;
+                let write = socket.write.clone();
                 self.shard.borrow_mut().put_back(token, out);
                 self.wait_writable(token, write);
             }
@@ -226,9 +275,6 @@ impl Worker {
 
     /// The client takes nothing for now: it has `outbox_wait` to go on.
     fn wait_writable(self: &Rc<Self>, token: Token, write: Rc<OwnedWriteHalf>) {
-        if let Some(socket) = self.sockets.borrow_mut().get(token) {
-            socket.blocked = true;
-        }
         let worker = self.clone();
         spawn_local(async move {
             let waited = tokio::time::timeout(worker.outbox_wait.get(), write.writable()).await;
@@ -258,7 +304,12 @@ impl Worker {
     }
 
     /// A lingering socket counts as a connection: it holds a file.
-    async fn leave(self: Rc<Self>, socket: Box<Socket>) {
+    async fn leave(self: Rc<Self>, mut socket: Box<Socket>) {
+        if let Some(tls) = &mut socket.tls {
+            tls.close();
+            // A client that takes nothing any more is not waited for.
+            _ = tls.send(socket.write.as_ref().as_ref());
+        }
         linger(socket.write.as_ref().as_ref()).await;
         drop(socket);
         self.lingering.update(|count| count - 1);

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{AuthError, Authenticator, BanBook, Credentials, Directory};
+use crate::auth::{AuthError, Authenticator, BanBook, Certificate, Credentials, Directory};
 use crate::broker::Action;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
@@ -22,8 +22,12 @@ use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
 
 use super::admission::{Admission, Seat, source_of};
+use super::door::{Door, Opened};
+use super::stream::{Parts, Stream};
 use super::worker::{Mail, Worker};
 
+/// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
+const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 /// A refusal that the client does not take in this time is not heard.
 const TELL_WAIT: Duration = Duration::from_secs(5);
 
@@ -98,7 +102,7 @@ impl Gate {
 
 /// A greeted connection on its way to its worker.
 pub struct Arrival {
-    pub stream: std::net::TcpStream,
+    pub stream: Parts,
     pub hello: Hello,
     pub peer: SocketAddr,
     /// Bytes that came behind the CONNECT.
@@ -116,75 +120,112 @@ struct Refusal {
     client_id: String,
 }
 
+/// Somebody who came through a door.
+struct Guest {
+    peer: SocketAddr,
+    listener: &'static str,
+    certificate: Option<Certificate>,
+}
+
+/// A guest with all that was read: up to the end of its CONNECT, or until it was refused.
+struct Heard {
+    stream: Stream,
+    guest: Guest,
+    bytes: Vec<u8>,
+    connect: Result<usize, Refusal>,
+}
+
 /// To the worker of its user, or to its end.
-pub async fn greet(worker: &Worker, mut stream: TcpStream, peer: SocketAddr, mut seat: Seat) {
+pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAddr, mut seat: Seat) {
     let gate = &worker.gate;
-    if gate.is_address_banned(peer.ip()) {
-        return;
-    }
-    if let Err(why) = seat.comes_from(peer.ip()) {
-        return gate.admission.count_refused(peer, why);
-    }
-    // One small packet should leave at once; the workers batch by themselves.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
-    }
-    match introduce(gate, &mut stream, peer, &mut seat).await {
-        Ok(None) => {}
-        Ok(Some((hello, rest))) => match stream.into_std() {
-            Ok(stream) => {
-                let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
-                let arrival = Arrival { stream, hello, peer, rest, seat };
-                worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
-            }
-            Err(error) => {
-                tracing::error!(%peer, "a connection could not be handed over: {error}");
-            }
-        },
-        Err(refusal) => refuse(gate, stream, peer, refusal).await,
+    let told_to_go = seat.told_to_go();
+    let heard = tokio::select! {
+        heard = hear(worker, door, tcp, from, &mut seat) => heard,
+        () = told_to_go => {
+            return gate.admission.count_refused(from, Refused::Unauthenticated);
+        }
+    };
+    let Some(Heard { stream, guest, bytes, connect }) = heard else { return };
+    seat.introduced();
+    let hello = match connect {
+        Ok(length) => introduce(gate, &guest, &bytes, length).await,
+        Err(refusal) => Err(refusal),
+    };
+    match hello {
+        Ok((hello, rest)) => hand_over(worker, (stream, guest.peer, seat), hello, rest),
+        Err(refusal) => refuse(gate, stream, guest.peer, refusal).await,
     }
 }
 
-/// `None` if the peer went away, or was sent away, before it said anything whole.
-async fn introduce(
-    gate: &Gate,
-    stream: &mut TcpStream,
-    peer: SocketAddr,
+/// Who is calling, then TLS, then the CONNECT, all in one time. `None` if the connection is over.
+async fn hear(
+    worker: &Worker,
+    door: &Door,
+    mut tcp: TcpStream,
+    from: SocketAddr,
     seat: &mut Seat,
-) -> Result<Option<(Hello, Vec<u8>)>, Refusal> {
-    let mut buffer = Vec::new();
+) -> Option<Heard> {
+    let (gate, since) = (&worker.gate, worker.clock.moment());
     let connect_wait = gate.admission.limits.load().connect_wait;
-    let reading = tokio::time::timeout(connect_wait, read_connect(stream, &mut buffer));
-    let read = tokio::select! {
-        read = reading => read,
-        () = seat.told_to_go() => {
-            gate.admission.count_refused(peer, Refused::Unauthenticated);
-            return Ok(None);
-        }
-    };
-    seat.introduced();
-    let length = match read {
-        Ok(Ok(Some(length))) => length,
-        Ok(Ok(None)) => return Ok(None),
-        Ok(Err(refusal)) => return Err(refusal),
+    let left = || connect_wait.saturating_sub(worker.clock.moment().since(since));
+    let peer = door.caller(&mut tcp, from, left()).await?;
+    if gate.is_address_banned(peer.ip()) {
+        return None;
+    }
+    seat.comes_from(peer.ip()).map_err(|why| gate.admission.count_refused(peer, why)).ok()?;
+    // One small packet should leave at once; the workers batch by themselves.
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
+    }
+    let Opened { mut stream, certificate } = door.open(tcp, peer, left()).await?;
+    let guest = Guest { peer, listener: door.listener, certificate };
+    let mut bytes = Vec::new();
+    let reading = read_connect(&mut stream, &mut bytes);
+    let connect = match tokio::time::timeout(left(), reading).await {
+        Ok(Ok(Some(length))) => Ok(length),
+        Ok(Ok(None)) => return None,
+        Ok(Err(refusal)) => Err(refusal),
         Err(_) => {
             let reason = Reason::TooSlowToConnect;
-            return Err(Refusal::unknown(None, reason, reason.words().into()));
+            Err(Refusal::unknown(None, reason, reason.words().into()))
         }
     };
-    let Ok(Some((connect, _))) = decode_connect(&buffer, PACKET_BEFORE_LOGIN_BYTES_MAX) else {
-        return Ok(None);
-    };
-    let hello = login(gate, &connect, peer).await?;
-    buffer.drain(..length);
-    Ok(Some((hello, buffer)))
+    Some(Heard { stream, guest, bytes, connect })
+}
+
+/// Logs the guest in; what came behind its CONNECT of `length` bytes is not lost.
+async fn introduce(
+    gate: &Gate,
+    guest: &Guest,
+    bytes: &[u8],
+    length: usize,
+) -> Result<(Hello, Vec<u8>), Refusal> {
+    let malformed = || Refusal::unknown(None, Reason::Malformed, "no CONNECT".into());
+    let decoded = decode_connect(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX).ok().flatten();
+    let (connect, _) = decoded.ok_or_else(malformed)?;
+    Ok((login(gate, &connect, guest).await?, bytes[length..].to_vec()))
+}
+
+fn hand_over(
+    worker: &Worker,
+    (stream, peer, seat): (Stream, SocketAddr, Seat),
+    hello: Hello,
+    mut rest: Vec<u8>,
+) {
+    match stream.into_parts(&mut rest) {
+        Ok(stream) => {
+            let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
+            let arrival = Arrival { stream, hello, peer, rest, seat };
+            worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
+        }
+        Err(error) => {
+            tracing::error!(%peer, "a connection could not be handed over: {error}");
+        }
+    }
 }
 
 /// Reads until the CONNECT is whole; its length. More may have come behind it.
-async fn read_connect(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-) -> Result<Option<usize>, Refusal> {
+async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Option<usize>, Refusal> {
     loop {
         match stream.read_buf(buffer).await {
             Ok(0) | Err(_) => return Ok(None),
@@ -202,13 +243,17 @@ async fn read_connect(
                     reason::PROTOCOL_ERROR => (None, Reason::ProtocolError),
                     _ => (None, Reason::Malformed),
                 };
-                return Err(Refusal::unknown(version, reason, error.to_string()));
+                let words = match buffer.starts_with(&TLS_HANDSHAKE) {
+                    true => "this is TLS, and the port is without: use one of listen.mqtts".into(),
+                    false => error.to_string(),
+                };
+                return Err(Refusal::unknown(version, reason, words));
             }
         }
     }
 }
 
-async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<Hello, Refusal> {
+async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hello, Refusal> {
     let refusal = |reason: Reason, words: String| Refusal {
         version: Some(connect.version),
         reason,
@@ -226,9 +271,9 @@ async fn login(gate: &Gate, connect: &Connect<'_>, peer: SocketAddr) -> Result<H
         uid: connect.username,
         client_id: &client_id,
         password: connect.password,
-        peer,
-        listener: "mqtt",
-        certificate: None,
+        peer: guest.peer,
+        listener: guest.listener,
+        certificate: guest.certificate.as_ref(),
     };
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
@@ -265,7 +310,7 @@ impl Refusal {
 }
 
 /// One log line; a CONNACK where the peer got so far as to name its version.
-async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: Refusal) {
+async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refusal) {
     let Refusal { version, reason, words, uid, client_id } = refusal;
     let name = reason.name();
     if let Some(left_out) = gate.admission.tells(reason) {
@@ -277,9 +322,14 @@ async fn refuse(gate: &Gate, mut stream: TcpStream, peer: SocketAddr, refusal: R
         let mut out = Vec::new();
         refusing_connack(version, reason, &words, &mut out);
         // The peer may be gone already; then there is nobody to tell.
-        let told = tokio::time::timeout(TELL_WAIT, stream.write_all(&out)).await;
+        let told = tokio::time::timeout(TELL_WAIT, send(&mut stream, &out)).await;
         if matches!(told, Ok(Ok(()))) {
-            super::conn::linger(&stream).await;
+            stream.finish().await;
         }
     }
+}
+
+async fn send(stream: &mut Stream, bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }

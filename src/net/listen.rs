@@ -1,11 +1,13 @@
 //! Accepting: each connection is greeted on its own, if there is a place for it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::spawn_local;
 
+use super::door::Door;
 use super::greet;
 use super::worker::Worker;
 
@@ -13,13 +15,15 @@ use super::worker::Worker;
 /// not spin; connections that end meanwhile give files back (threat M7).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-pub async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+pub async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 if let Some(seat) = worker.gate.enter(peer) {
-                    let worker = worker.clone();
-                    spawn_local(async move { greet::greet(&worker, stream, peer, seat).await });
+                    let (worker, door) = (worker.clone(), door.clone());
+                    spawn_local(async move {
+                        greet::greet(&worker, &door, stream, peer, seat).await;
+                    });
                 }
             }
             Err(error) => {

@@ -1,22 +1,29 @@
 //! Sockets, threads and tasks around the pure shards. Each worker is one thread with a
 //! current-thread runtime; it owns its connections. Work crosses threads in batches.
 //!
-//! `admission` says who may come in, `listen` accepts, `greet` takes a CONNECT and asks who it is,
-//! `worker` drives one shard, `conn` moves one connection's bytes, `route` brings commits back to
-//! the workers, `kick` sends sessions away.
+//! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
+//! and makes the connection secure (`tls`), `greet` takes a CONNECT and asks who it is, `worker`
+//! drives one shard, `conn` moves one connection's bytes, `route` brings commits back to the
+//! workers, `kick` sends sessions away.
 
 mod admission;
 mod conn;
+mod door;
 mod greet;
 mod kick;
 mod listen;
 mod mailbox;
+mod proxy;
 mod route;
+mod stream;
+pub mod tls;
 mod worker;
 
 pub use admission::{Admission, AdmissionLimits, FlappingLimits};
+pub use door::{Balancer, Door, Lock, Opened};
 pub use greet::Gate;
 pub use kick::{connected, kick};
 pub use mailbox::Mailbox;
 pub use route::on_commit;
+pub use stream::Stream;
 pub use worker::{Mail, Start, Stores, run};

@@ -20,6 +20,7 @@ use crate::store::commit::{Committer, Reply, Request, Tag};
 use crate::store::{Store, StoreError, Subscription, Written};
 
 use super::conn::Sockets;
+use super::door::Door;
 use super::greet::{Arrival, Gate};
 use super::kick::Kicking;
 use super::{Mailbox, listen};
@@ -73,7 +74,7 @@ pub struct Stores {
 pub struct Start {
     pub index: u16,
     pub shard: Shard,
-    pub listeners: Vec<std::net::TcpListener>,
+    pub listeners: Vec<(std::net::TcpListener, Arc<Door>)>,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub gate: Arc<Gate>,
     pub clock: Arc<dyn Clock>,
@@ -86,6 +87,8 @@ pub struct Worker {
     pub(super) shard: RefCell<Shard>,
     pub(super) sockets: RefCell<Sockets>,
     pub(super) scratch: RefCell<Vec<u8>>,
+    /// What a read says behind TLS.
+    pub(super) plain: RefCell<Vec<u8>>,
     pub(super) mailboxes: Arc<[Mailbox<Mail>]>,
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
@@ -115,6 +118,7 @@ async fn work(start: Start) -> std::io::Result<()> {
         shard: RefCell::new(start.shard),
         sockets: RefCell::default(),
         scratch: RefCell::new(vec![0; super::conn::SCRATCH_BYTES]),
+        plain: RefCell::default(),
         mailboxes: start.mailboxes,
         gate: start.gate,
         clock: start.clock,
@@ -127,9 +131,9 @@ async fn work(start: Start) -> std::io::Result<()> {
         timer: Notify::new(),
     });
     let mut accepting = Vec::new();
-    for listener in start.listeners {
+    for (listener, door) in start.listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(spawn_local(listen::accept(worker.clone(), listener)));
+        accepting.push(spawn_local(listen::accept(worker.clone(), listener, door)));
     }
     spawn_local(worker.clone().turns());
     spawn_local(worker.clone().timers());

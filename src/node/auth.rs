@@ -7,9 +7,10 @@ use tokio::runtime::Handle;
 
 use crate::auth::jwt::{self, Algorithm, Claim, ClaimRules, Jwt, KeyRing, Keys, Source};
 use crate::auth::redis::{Layout, Redis, Server, Template};
-use crate::auth::{Auth, Authenticator, Chain, Directory, Open, Parts};
+use crate::auth::{Auth, Authenticator, ByCertificate, Chain, Directory, MemberApi, Open, Parts};
 use crate::clock::Clock;
 use crate::config::{Config, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::model::certificate::IdentityTemplate;
 
 /// The login service of Startalk keeps its tokens here.
 const STARTALK_DATABASE: i64 = 2;
@@ -22,7 +23,11 @@ const STARTALK_RENEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 ///
 /// # Errors
 /// In words: a key that cannot be read, a template that is none.
-pub async fn authentication(config: &Config, parts: Parts) -> Result<Auth, String> {
+pub async fn authentication(
+    config: &Config,
+    parts: Parts,
+    member_api: Option<Arc<MemberApi>>,
+) -> Result<Auth, String> {
     let clock = parts.clock.clone();
     let mut auth = Auth::accounts(parts);
     let providers = &config.auth.provider.0;
@@ -32,15 +37,22 @@ pub async fn authentication(config: &Config, parts: Parts) -> Result<Auth, Strin
     let mut chain: Vec<Arc<dyn Authenticator>> = Vec::new();
     for provider in providers {
         chain.push(match provider {
+            Provider::Http => member_api.clone().ok_or("the member API was not set up")?,
             Provider::Accounts => auth.authenticator.clone(),
             Provider::Open => Arc::new(Open),
             Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
+            Provider::Certificate => Arc::new(certificate(config)?),
             Provider::Redis => Arc::new(redis(config, clock.clone())?),
         });
     }
     auth.authenticator = Arc::new(Chain(chain));
     auth.directory = Arc::new(Directory::everyone());
     Ok(auth)
+}
+
+fn certificate(config: &Config) -> Result<ByCertificate, String> {
+    let template = IdentityTemplate::parse(&config.tls.identity);
+    template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
 }
 
 async fn jwt(config: &JwtAuth, clock: Arc<dyn Clock>) -> Result<Jwt, String> {

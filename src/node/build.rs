@@ -1,26 +1,26 @@
 //! Builds a broker's parts in the order in which each can fail best: what the user can mend first
 //! (configuration, directory, ports), then the store, then the threads.
 
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, DeviceBook, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, DeviceBook, Guard, GuardLimits,
+    Hasher, MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Limits, WrongPasswords};
+use crate::config::{Config, Limits, Provider, WrongPasswords};
 use crate::control::{ControlSocket, Desk};
 use crate::health::Health;
-use crate::http;
+use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{InboxPattern, Roles, Uid};
+use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
 use crate::shard::{Live, Shard, Shared, worker_of};
@@ -30,10 +30,10 @@ use crate::store::{DiskGuard, Store, StoreLimits};
 
 use super::Serving;
 use super::auth::authentication;
+use super::doors::{Doors, Entrance};
+use super::pages;
 use super::sweep::Sweeper;
 
-/// Connections that the kernel completes before they are accepted (it may allow fewer).
-const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
 /// Reads of logs that run at the same time.
 const READS_AT_ONCE: usize = 16;
 /// Subscriptions that are loaded in one read at the start.
@@ -69,54 +69,28 @@ pub(super) struct Base {
 pub async fn build(config: Config, mode: Mode) -> Result<Node, String> {
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
-    let mqtt = listen(&config.listen.mqtt, "listen.mqtt", "--mqtt")?;
-    let http = listen(&config.listen.http, "listen.http", "--http")?;
+    let doors = Doors::bind(&config.listen)?;
+    let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let mut auth = authentication(&base.config, account_parts(&base)).await?;
+    let member_api = member_api(&base)?;
+    let parts = account_parts(&base, member_api.clone());
+    let auth = authentication(&base.config, parts, member_api.clone()).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
     let bans = bans(&base).await?;
-    guard(&base, &mut auth, &bans);
     let gate = gate(&base, &auth, &bans)?;
     let stop = Arc::new(Notify::new());
-    serve_control(&data, &base, (&auth, &bans), &stop)?;
-    let serving = Serving { mqtt: addresses(&mqtt)?, http: addresses(&http)?, data };
+    serve_control(&data, &base, (&auth, &bans, member_api), &stop)?;
+    let serving = doors.serving(data)?;
+    let tls = Arc::new(Tls::new(certificates, base.metrics.clone(), base.clock.clone()));
+    let (mqtt, http) = doors.open(&tls, &base.config);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
-    serve_http(http, &base, &auth, &stop);
+    serve_http(http, &pages::state(&base, &gate, guard(&base, &auth, &bans, Peers::Router)), &stop);
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node { serving, committer, mailboxes, gate, health, stop, store_failed, _lock: data_lock })
-}
-
-/// Binds every address of one key. Port 0 takes a free one.
-fn listen(addresses: &[String], key: &str, flag: &str) -> Result<Vec<TcpListener>, String> {
-    let bind = |text: &String| -> Result<TcpListener, String> {
-        let problem = |error| {
-            format!("cannot listen on {text}: {error}; change `{key}` or give {flag} ADDR:PORT")
-        };
-        let address = text.to_socket_addrs().map_err(problem)?.next();
-        let address = address.ok_or_else(|| format!("`{key}`: {text} names no address"))?;
-        open(address).map_err(problem)
-    };
-    addresses.iter().map(bind).collect()
-}
-
-/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
-/// make clients wait for whole seconds.
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
-}
-
-fn addresses(listeners: &[TcpListener]) -> Result<Vec<SocketAddr>, String> {
-    let local = |listener: &TcpListener| listener.local_addr().map_err(|e| e.to_string());
-    listeners.iter().map(local).collect()
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
@@ -174,14 +148,28 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
 }
 
+/// The member API, if logins are checked there.
+fn member_api(base: &Base) -> Result<Option<Arc<MemberApi>>, String> {
+    let Config { auth, .. } = &base.config;
+    let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
+    let make = || MemberApi::new(&auth.http, clock, metrics, tokio::runtime::Handle::current());
+    auth.provider.has(Provider::Http).then(make).transpose().map(|api| api.map(Arc::new))
+}
+
 /// What accounts stand on.
-fn account_parts(base: &Base) -> auth::Parts {
+fn account_parts(base: &Base, forgetting: Option<Arc<MemberApi>>) -> auth::Parts {
+    let kick = net::kick(base.mailboxes.clone());
     auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
         hasher: Arc::new(Hasher::new(base.config.auth.hashes_at_once)),
-        kick: net::kick(base.mailboxes.clone()),
+        kick: Arc::new(move |order| {
+            if let Some(api) = &forgetting {
+                api.forget(&order.uid);
+            }
+            kick(order)
+        }),
     }
 }
 
@@ -215,12 +203,22 @@ fn settings(config: &Config) -> Result<Settings, String> {
     })
 }
 
+/// Who is at the other end of the connections whose logins are checked.
+enum Peers {
+    Clients,
+    /// The legacy router: all its users come from one address, which must not pause for one.
+    Router,
+}
+
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
-fn guard(base: &Base, auth: &mut Auth, bans: &Arc<BanBook>) {
+fn guard(base: &Base, auth: &Auth, bans: &Arc<BanBook>, peers: Peers) -> Arc<Guard> {
     let limits = guard_limits(&base.config.limits.wrong_passwords);
+    let limits = match peers {
+        Peers::Clients => limits,
+        Peers::Router => GuardLimits { per_address: 0, ..limits },
+    };
     let (inner, clock) = (auth.authenticator.clone(), base.clock.clone());
-    let guard = Guard::new(inner, bans.clone(), clock, limits, rand::random());
-    auth.authenticator = Arc::new(guard);
+    Arc::new(Guard::new(inner, bans.clone(), clock, limits, rand::random()))
 }
 
 fn guard_limits(limits: &WrongPasswords) -> GuardLimits {
@@ -276,7 +274,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: auth.authenticator.clone(),
+        authenticator: guard(base, auth, bans, Peers::Clients),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
@@ -292,7 +290,7 @@ fn gate(base: &Base, auth: &Auth, bans: &Arc<BanBook>) -> Result<Arc<Gate>, Stri
 fn serve_control(
     data: &Path,
     base: &Base,
-    (auth, bans): (&Auth, &Arc<BanBook>),
+    (auth, bans, member_api): (&Auth, &Arc<BanBook>, Option<Arc<MemberApi>>),
     stop: &Arc<Notify>,
 ) -> Result<(), String> {
     let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
@@ -303,7 +301,7 @@ fn serve_control(
         connected: net::connected(base.mailboxes.clone()),
         authenticator: auth.authenticator.clone(),
     });
-    let desk = Desk { book, bans, devices, health };
+    let desk = Desk { book, bans, devices, health, member_api };
     let stop = stop.clone();
     tokio::spawn(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {
@@ -313,13 +311,12 @@ fn serve_control(
     Ok(())
 }
 
-fn serve_http(listeners: Vec<TcpListener>, base: &Base, auth: &Auth, stop: &Arc<Notify>) {
-    let state = super::pages::state(base, auth);
-    for listener in listeners {
+fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
+    for (listener, door) in listeners {
         let state = state.clone();
         let stop = stop.clone();
         tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, state, stop.notified()).await {
+            if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
                 tracing::error!("HTTP is not served: {error}");
             }
         });
@@ -331,7 +328,7 @@ fn start_workers(
     base: &Base,
     auth: &Auth,
     gate: &Arc<Gate>,
-    mqtt: Vec<TcpListener>,
+    mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
@@ -346,7 +343,8 @@ fn start_workers(
         reads_at_once: Arc::new(Semaphore::new(READS_AT_ONCE)),
     };
     for index in 0..shared.workers {
-        let clones: Result<Vec<_>, _> = mqtt.iter().map(TcpListener::try_clone).collect();
+        let clone = |(socket, door): &Entrance| Ok((socket.try_clone()?, door.clone()));
+        let clones: std::io::Result<Vec<_>> = mqtt.iter().map(clone).collect();
         let start = net::Start {
             index,
             shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),

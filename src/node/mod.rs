@@ -3,6 +3,7 @@
 
 mod auth;
 mod build;
+mod doors;
 mod pages;
 mod sweep;
 
@@ -34,7 +35,9 @@ pub struct Start {
 /// Where a running broker can be reached.
 pub struct Serving {
     pub mqtt: Vec<std::net::SocketAddr>,
+    pub mqtts: Vec<std::net::SocketAddr>,
     pub http: Vec<std::net::SocketAddr>,
+    pub https: Vec<std::net::SocketAddr>,
     pub data: std::path::PathBuf,
 }
 
@@ -69,11 +72,15 @@ async fn serve(start: Start) -> Result<(), String> {
 
 /// The line that scripts wait for, then what people read.
 fn announce(serving: &Serving, banner: fn(&Serving) -> String) {
-    let list = |all: &[std::net::SocketAddr]| {
-        all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-    };
-    let (mqtt, http) = (list(&serving.mqtt), list(&serving.http));
-    println!("ready mqtt={mqtt} http={http} data={}", serving.data.display());
+    let Serving { mqtt, mqtts, http, https, data } = serving;
+    let mut line = String::from("ready");
+    for (name, all) in [("mqtt", mqtt), ("mqtts", mqtts), ("http", http), ("https", https)] {
+        let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+        if !all.is_empty() {
+            line.push_str(&format!(" {name}={}", all.join(",")));
+        }
+    }
+    println!("{line} data={}", data.display());
     print!("{}", banner(serving));
 }
 

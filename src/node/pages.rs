@@ -3,16 +3,22 @@
 use std::sync::Arc;
 
 use super::build::Base;
-use crate::auth::Auth;
+use crate::auth::{Authenticator, Guard};
 use crate::config::{Advertise, Startalk};
 use crate::http::{self, Advertised, HttpState, Logins, Ports};
+use crate::net::Gate;
 
-pub fn state(base: &Base, auth: &Auth) -> HttpState {
+/// Users are checked as at the MQTT gate; what the legacy router asks is checked by `router`.
+pub fn state(base: &Base, gate: &Gate, router: Arc<Guard>) -> HttpState {
     let per_second = base.config.http.logins_per_second;
+    let logins = |authenticator: Arc<dyn Authenticator>| {
+        Arc::new(Logins::new(authenticator, base.clock.clone(), per_second))
+    };
     HttpState {
         metrics: base.metrics.clone(),
         health: base.health.clone(),
-        logins: Arc::new(Logins::new(auth.authenticator.clone(), base.clock.clone(), per_second)),
+        logins: logins(gate.authenticator.clone()),
+        router_logins: logins(router),
         advertised: Arc::new(advertised(&base.config.advertise)),
         startalk: Arc::new(startalk(&base.config.startalk)),
     }

@@ -61,7 +61,6 @@ fn what_is_no_question_is_refused_in_words() {
     assert_eq!(ask(broker.http, "GET", PATH, &[], "").status, 405);
 }
 
-/// Threat I12.
 #[test]
 fn it_is_not_there_unless_it_is_configured_and_for_nobody_else() {
     let elsewhere = ("HOMING__STARTALK__CHECKTOKEN_FROM", "['10.0.0.0/8', '::1/128']");

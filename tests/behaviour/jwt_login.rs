@@ -4,8 +4,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::support::broker::Start;
+use super::support::https::Page;
 use super::support::python::Paho;
-use super::support::tokens::{Issuer, jwks, now};
+use super::support::tokens::{self, Issuer, jwks, now};
 use super::support::{Broker, Connect, prop};
 
 /// A broker that trusts the keys of a JWKS file in this directory.
@@ -113,6 +114,61 @@ fn a_new_key_in_the_file_is_used_without_a_restart() {
     std::fs::write(dir.path().join("keys.json"), jwks(&[&new])).unwrap();
     v5("alice", &new.token("alice")).open(broker.mqtt);
     assert_eq!(v5("alice", &old.token("alice")).refused(broker.mqtt), 0x86);
+}
+
+/// Threat I6.
+#[test]
+fn a_new_key_behind_the_url_is_used_when_a_token_names_it() {
+    let (old, new) = (Issuer::new("k1"), Issuer::new("k2"));
+    let page = Page::new(&jwks(&[&old]));
+    let broker = Broker::with(&[
+        ("HOMING__AUTH__PROVIDER", "jwt"),
+        ("HOMING__AUTH__JWT__ALGORITHMS", "['ES256']"),
+        ("HOMING__AUTH__JWT__JWKS", &page.url),
+        ("SSL_CERT_FILE", page.authority().to_str().unwrap()),
+    ]);
+    v5("alice", &old.token("alice")).open(broker.mqtt);
+    page.says(&jwks(&[&old, &new]));
+    v5("alice", &new.token("alice")).open(broker.mqtt);
+    for _ in 0..10 {
+        assert_eq!(v5("alice", &Issuer::new("k3").token("alice")).refused(broker.mqtt), 0x86);
+    }
+    assert!(page.asked() <= 3, "made up key ids asked {} times", page.asked());
+}
+
+#[test]
+fn a_url_whose_certificate_nobody_knows_gives_no_keys() {
+    let issuer = Issuer::new("k1");
+    let page = Page::new(&jwks(&[&issuer]));
+    let broker = Broker::with(&[
+        ("HOMING__AUTH__PROVIDER", "jwt"),
+        ("HOMING__AUTH__JWT__ALGORITHMS", "['ES256']"),
+        ("HOMING__AUTH__JWT__JWKS", &page.url),
+    ]);
+    assert_eq!(v5("alice", &issuer.token("alice")).refused(broker.mqtt), 0x88);
+    broker.log.wait_for(&["tokens", "certificate"]);
+}
+
+#[test]
+fn a_public_key_in_a_file_or_a_shared_secret_serve_as_well() {
+    let (dir, issuer) = (TempDir::new().unwrap(), Issuer::new("k1"));
+    let file = dir.path().join("public.pem");
+    std::fs::write(&file, &issuer.public).unwrap();
+    let secret = "a secret of thirty-two bytes, ok";
+    for (algorithm, key, value, token) in [
+        ("['ES256']", "HOMING__AUTH__JWT__KEY", file.to_str().unwrap(), issuer.token("alice")),
+        ("['HS256']", "HOMING__AUTH__JWT__SECRET", secret, tokens::shared(secret, "alice")),
+    ] {
+        let broker = Broker::with(&[
+            ("HOMING__AUTH__PROVIDER", "jwt"),
+            ("HOMING__AUTH__JWT__ALGORITHMS", algorithm),
+            (key, value),
+        ]);
+        v5("alice", &token).open(broker.mqtt);
+        // The public key as a secret: the oldest trick.
+        let forged = tokens::shared(&issuer.public, "alice");
+        assert_eq!(v5("alice", &forged).refused(broker.mqtt), 0x86);
+    }
 }
 
 #[test]

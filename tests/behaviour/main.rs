@@ -4,9 +4,11 @@
 
 mod accounts_cli;
 mod auth;
+mod auth_test_command;
 mod bad_input;
 mod bans;
 mod checktoken;
+mod client_certificate;
 mod command;
 mod devices;
 mod disconnect_reasons;
@@ -17,12 +19,15 @@ mod envelope;
 mod flapping;
 mod jwt_login;
 mod keepalive;
+mod member_api;
+mod member_api_outage;
 mod modes;
 mod offline;
 mod order;
 mod original_scripts;
 mod postgres;
 mod publish_ack_after_commit;
+mod push_app_login;
 mod qos;
 mod qos2_crash;
 mod readme;
@@ -36,6 +41,7 @@ mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
 mod takeover;
+mod tls;
 mod wal_prefix;
 mod will;
 mod wrong_passwords;

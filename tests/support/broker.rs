@@ -69,6 +69,11 @@ impl Start {
         self
     }
 
+    /// With its MQTT listeners as in this setting, a list of tables or addresses.
+    pub fn listen_mqtt(self, list: &str) -> Start {
+        Start { mqtt: String::new(), ..self }.env("HOMING__LISTEN__MQTT", list)
+    }
+
     pub fn arg(mut self, arg: &str) -> Start {
         self.args.push(arg.into());
         self
@@ -118,7 +123,10 @@ fn spawn(start: &Start, data: &Path, log: &Lines) -> Result<Running, Refused> {
     let mut command = Command::new(&words[0]);
     command::forget_settings(&mut command);
     command.args(&words[1..]).arg(start.verb).arg("--data").arg(data);
-    command.args(["--mqtt", &start.mqtt, "--http", "127.0.0.1:0"]).args(&start.args);
+    if !start.mqtt.is_empty() {
+        command.args(["--mqtt", &start.mqtt]);
+    }
+    command.args(["--http", "127.0.0.1:0"]).args(&start.args);
     command.envs(start.env.iter().cloned()).env("NO_COLOR", "1");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{words:?}: {error}"));
@@ -150,10 +158,14 @@ fn end_of(mut child: Child) -> ExitStatus {
 }
 
 fn address(ready: &str, key: &str) -> SocketAddr {
+    addresses(ready, key)[0]
+}
+
+fn addresses(ready: &str, key: &str) -> Vec<SocketAddr> {
     let word = ready.split_whitespace().find_map(|word| word.strip_prefix(key));
     let word = word.unwrap_or_else(|| panic!("no {key} in {ready:?}"));
-    let first = word.split(',').next().expect("split gives one");
-    first.parse().unwrap_or_else(|_| panic!("no address: {ready:?}"))
+    let address = |text: &str| text.parse().unwrap_or_else(|_| panic!("no address: {ready:?}"));
+    word.split(',').map(address).collect()
 }
 
 /// A running broker. Dropping it kills its own process and no other.
@@ -185,6 +197,16 @@ impl Broker {
     /// With plain topics open to everybody.
     pub fn with_plain_topics() -> Broker {
         Broker::with(&[("HOMING__ACL__DEFAULT", "allow")])
+    }
+
+    /// Where the listeners of this key are: `mqtt`, `mqtts`, `http`, `https`.
+    pub fn listeners(&self, key: &str) -> Vec<SocketAddr> {
+        addresses(&self.said.wait_for(&["ready "]), &format!("{key}="))
+    }
+
+    /// MQTT over TLS.
+    pub fn mqtts(&self) -> SocketAddr {
+        self.listeners("mqtts")[0]
     }
 
     pub fn pid(&self) -> u32 {

@@ -8,6 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::connect::Connect;
+use super::tls::Stream;
 use super::wire::{self, Packet, Publish, Version};
 use super::{HANG, V5, V311};
 
@@ -34,7 +35,7 @@ impl fmt::Display for Gone {
 
 pub struct Client {
     pub version: Version,
-    stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     /// Packets that came while another one was awaited.
     pending: VecDeque<Packet>,
@@ -43,9 +44,10 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(stream: TcpStream, version: Version, name: &str) -> Client {
-        stream.set_nodelay(true).expect("nodelay");
-        stream.set_write_timeout(Some(HANG)).expect("write timeout");
+    pub fn new(stream: impl Into<Stream>, version: Version, name: &str) -> Client {
+        let stream = stream.into();
+        stream.tcp().set_nodelay(true).expect("nodelay");
+        stream.tcp().set_write_timeout(Some(HANG)).expect("write timeout");
         Client {
             version,
             stream,
@@ -125,7 +127,7 @@ impl Client {
     }
 
     fn fill(&mut self, limit: Duration) -> Result<(), Gone> {
-        self.stream.set_read_timeout(Some(limit)).expect("read timeout");
+        self.stream.tcp().set_read_timeout(Some(limit)).expect("read timeout");
         let mut chunk = [0; 16 * 1024];
         match self.stream.read(&mut chunk) {
             Ok(0) => Err(Gone::Closed),
@@ -346,7 +348,7 @@ impl Client {
     /// Cuts the connection without DISCONNECT.
     pub fn cut(self) {
         // It fails only where the server was faster.
-        let _ = self.stream.shutdown(Shutdown::Both);
+        let _ = self.stream.tcp().shutdown(Shutdown::Both);
     }
 
     /// The server closes; everything that came before is returned.

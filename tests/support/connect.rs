@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use super::client::{Client, Gone};
+use super::tls::{Stream, TlsClient};
 use super::wire::{self, Packet, Props, V5, V311, Version, string};
 use super::{HANG, prop};
 
@@ -125,11 +126,11 @@ impl Connect {
         let socket = socket.expect("a socket");
         socket.bind(&SocketAddr::new(source, 0).into()).expect("an address of this machine");
         socket.connect_timeout(&addr.into(), HANG).map_err(|_| Gone::Closed)?;
-        self.try_on(socket.into())
+        self.try_on(TcpStream::from(socket))
     }
 
     /// Sends CONNECT on a connection that is there.
-    pub fn try_on(&self, stream: TcpStream) -> Result<(Client, ConnAck), Gone> {
+    pub fn try_on(&self, stream: impl Into<Stream>) -> Result<(Client, ConnAck), Gone> {
         let mut client = Client::new(stream, self.version, &self.client_id);
         client.try_send(&self.encode())?;
         match client.try_recv(HANG)? {
@@ -138,6 +139,19 @@ impl Connect {
             }
             other => Err(Gone::Broken(format!("expected CONNACK, got {other:?}"))),
         }
+    }
+
+    /// Connects over TLS and returns what the server answered.
+    pub fn try_secure(&self, addr: SocketAddr, tls: &TlsClient) -> Result<(Client, ConnAck), Gone> {
+        self.try_on(tls.try_open(addr)?)
+    }
+
+    /// Connects over TLS; panics unless the server accepts.
+    pub fn secure(&self, addr: SocketAddr, tls: &TlsClient) -> Client {
+        let (client, ack) =
+            self.try_secure(addr, tls).unwrap_or_else(|gone| panic!("{gone}: {self:?}"));
+        assert_eq!(ack.code, 0, "refused: {self:?}");
+        client
     }
 
     /// Connects; panics unless the server accepts.

@@ -5,12 +5,15 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod broker;
+pub mod certificates;
 pub mod check;
 pub mod client;
 pub mod command;
 pub mod connect;
 pub mod history;
+pub mod https;
 pub mod log;
+pub mod member_api;
 pub mod metrics;
 pub mod page;
 pub mod postgres;
@@ -18,6 +21,7 @@ pub mod python;
 pub mod random;
 pub mod redis;
 pub mod strace;
+pub mod tls;
 pub mod tokens;
 pub mod wire;
 pub mod words;
@@ -25,6 +29,7 @@ pub mod words;
 pub use broker::{Broker, HANG};
 pub use client::{Client, Gone};
 pub use connect::{Connect, Will};
+pub use tls::{Secured, TlsClient};
 pub use wire::{Packet, Publish, V5, V311, Version, prop};
 
 use std::time::{Duration, Instant};

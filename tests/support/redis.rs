@@ -7,13 +7,14 @@ use std::process::{Child, Command, Stdio};
 use redis::Connection;
 use tempfile::TempDir;
 
-use super::wait_until;
+use super::{skip_loudly, wait_until};
 
 /// Whether HOMING_TEST_SKIP_REDIS=1 says to leave it out.
 fn left_out() -> bool {
     let left_out = std::env::var("HOMING_TEST_SKIP_REDIS").is_ok_and(|value| value == "1");
     if left_out {
-        eprintln!("Redis is left out: HOMING_TEST_SKIP_REDIS=1");
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        skip_loudly(&test, "HOMING_TEST_SKIP_REDIS=1 leaves Redis out");
     }
     left_out
 }

@@ -31,6 +31,9 @@ use super::{AuthError, AuthFuture, Authenticator, Credentials};
 use crate::clock::Clock;
 use crate::model::Identity;
 
+/// More of a token's header does not go to the log.
+const SHOWN_CHARS_MAX: usize = 64;
+
 /// Provider `jwt`. What is no JWT is somebody else's password.
 pub struct Jwt {
     pub keys: KeyRing,
@@ -89,7 +92,7 @@ impl Authenticator for Jwt {
 impl Jwt {
     async fn check(&self, token: &Token<'_>, uid: Option<&str>) -> Result<Identity, Wrong> {
         let named = self.algorithms.iter().find(|one| format!("{one:?}") == token.algorithm);
-        let algorithm = named.ok_or_else(|| Wrong::Algorithm(token.algorithm.clone()))?;
+        let algorithm = named.ok_or_else(|| Wrong::Algorithm(shown(&token.algorithm)))?;
         if let Some(why) = token.unserved {
             return Err(Wrong::Header(why));
         }
@@ -102,6 +105,11 @@ impl Jwt {
             Some(_) => Err(Wrong::OtherUser),
         }
     }
+}
+
+/// The begin of what a client wrote, for the log.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 /// The claims, if one of these keys signed them.

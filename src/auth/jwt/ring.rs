@@ -111,7 +111,7 @@ impl KeyRing {
         match keys.is_empty() {
             false => Ok(keys),
             true if self.state.borrow().failed.is_some() => Err(Wrong::NoKeys),
-            true => Err(Wrong::KeyId(id.unwrap_or_default().into())),
+            true => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
         }
     }
 

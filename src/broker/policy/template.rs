@@ -154,14 +154,14 @@ impl Parts {
         if self.0.iter().any(|part| part.value(values).is_none()) {
             return values.unknown;
         }
-        let parts = self.0.iter().filter_map(|part| part.value(values));
-        let rest = parts.fold(Some(name), |rest, text| rest?.strip_prefix(text));
+        let mut parts = self.0.iter().filter_map(|part| part.value(values));
+        let rest = parts.try_fold(name, |rest, text| rest.strip_prefix(text));
         rest.is_some_and(|rest| open || rest.is_empty())
     }
 }
 
 impl Part {
-    /// A value has to be one clean level: what a client chose must not act as a pattern (threat I1).
+    /// A value has to be one clean level: what a client chose must not act as a pattern. Threat I1.
     fn value<'a>(&'a self, values: &Values<'a>) -> Option<&'a str> {
         let identity = values.identity;
         let text = match self {

@@ -1,0 +1,138 @@
+//! What stands between a listener's sockets and what is spoken on them: the PROXY header of a load
+//! balancer, then TLS.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use super::proxy::{self, Caller, Header, ProxyError};
+use super::stream::Stream;
+use super::tls::{Protocol, Secure, Tls};
+use crate::auth::Certificate;
+use crate::config::ClientCertificate;
+
+/// Shared by all connections of one listener.
+pub struct Door {
+    /// As in the settings: `mqtt`, `mqtts`, `http`, `https`.
+    pub listener: &'static str,
+    pub balancer: Option<Balancer>,
+    pub lock: Option<Lock>,
+}
+
+/// A load balancer in front, which says who is calling.
+pub struct Balancer {
+    pub trusted: Vec<IpNet>,
+    pub header_wait: Duration,
+}
+
+/// TLS.
+pub struct Lock {
+    pub tls: Arc<Tls>,
+    pub protocol: Protocol,
+    /// What this listener asks for other than `tls.client_certificate`.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// Somebody who came in.
+pub struct Opened {
+    pub stream: Stream,
+    pub certificate: Option<Certificate>,
+}
+
+impl Door {
+    /// Who is calling. `None` if the connection is over; then the log says why. `left` is what is
+    /// left of the time to connect.
+    pub async fn caller(
+        &self,
+        tcp: &mut TcpStream,
+        from: SocketAddr,
+        left: Duration,
+    ) -> Option<SocketAddr> {
+        let Some(balancer) = &self.balancer else { return Some(from) };
+        if !balancer.trusts(from.ip()) {
+            let listener = self.listener;
+            tracing::warn!(%from, listener, "closed: this address is not in proxy.trusted");
+            return None;
+        }
+        let wait = balancer.header_wait.min(left);
+        match tokio::time::timeout(wait, read_header(tcp)).await {
+            Ok(Ok(Some(Caller::Client(peer)))) => Some(peer),
+            Ok(Ok(Some(Caller::Balancer))) => Some(from),
+            // A load balancer that only looks whether the port is open.
+            Ok(Ok(None)) => None,
+            Ok(Err(error)) => {
+                tracing::warn!(%from, "closed, the PROXY header is refused: {error}");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(%from, "closed: the PROXY header did not come in {wait:?}");
+                None
+            }
+        }
+    }
+
+    /// The handshake, where there is TLS. `None` as in [`Door::caller`].
+    pub async fn open(&self, tcp: TcpStream, peer: SocketAddr, left: Duration) -> Option<Opened> {
+        let Some(lock) = &self.lock else {
+            return Some(Opened { stream: Stream::new(tcp, None), certificate: None });
+        };
+        let asks = (lock.protocol, lock.client_certificate);
+        let secure = lock.tls.accept(&tcp, asks, peer, left).await?;
+        let certificate = lock.names(&secure, peer)?;
+        Some(Opened { stream: Stream::new(tcp, Some(secure)), certificate })
+    }
+}
+
+impl Lock {
+    /// `None` for a certificate that was valid when its session began and is no more.
+    fn names(&self, secure: &Secure, peer: SocketAddr) -> Option<Option<Certificate>> {
+        let Some(shown) = secure.certificate() else { return Some(None) };
+        let names = self.tls.names(shown);
+        let told =
+            |words: &String| tracing::warn!(%peer, "refused, the client's certificate: {words}");
+        names.inspect_err(told).ok().map(Some)
+    }
+}
+
+impl Balancer {
+    fn trusts(&self, from: IpAddr) -> bool {
+        let from = from.to_canonical();
+        self.trusted.iter().any(|network| network.contains(&from))
+    }
+}
+
+/// Takes the header and no byte of what stands behind it. `None` if the connection was closed
+/// before it said anything.
+async fn read_header(tcp: &mut TcpStream) -> Result<Option<Caller>, Unread> {
+    let mut bytes = Vec::new();
+    loop {
+        let needed = match proxy::parse(&bytes)? {
+            Header::Whole(caller) => return Ok(Some(caller)),
+            Header::Needs(count) => count,
+        };
+        let before = bytes.len();
+        bytes.resize(before + needed, 0);
+        let count = tcp.read(&mut bytes[before..]).await?;
+        bytes.truncate(before + count);
+        match (count, before) {
+            (0, 0) => return Ok(None),
+            (0, _) => return Err(Unread::Cut),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("{0}")]
+    Wrong(#[from] ProxyError),
+    #[error("{0}")]
+    Lost(#[from] io::Error),
+    #[error("the connection ended within it")]
+    Cut,
+}

@@ -1,0 +1,98 @@
+//! PEM files: certificate chains with their keys, authorities, revocation lists. Every problem
+//! names its file and what to do.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, RootCertStore};
+
+use super::names::names;
+use crate::auth::Certificate;
+use crate::config::CertificateFiles;
+use crate::model::Stamp;
+
+/// Permissions that let others than owner and group read a file.
+const OTHERS: u32 = 0o007;
+
+/// A server certificate that is ready for use.
+pub struct Ready {
+    pub key: Arc<CertifiedKey>,
+    pub names: Certificate,
+    /// Its file.
+    pub file: String,
+}
+
+pub fn certificate(
+    files: &CertificateFiles,
+    provider: &CryptoProvider,
+    now: Stamp,
+) -> Result<Ready, String> {
+    let CertificateFiles { cert, key } = files;
+    let chain: Vec<CertificateDer<'static>> = all(cert, "certificate")?;
+    let names = names(&chain[0], now).map_err(|error| problem(cert, &error))?;
+    let private = private_key(key)?;
+    let certified =
+        CertifiedKey::from_der(chain, private, provider).map_err(|error| match error {
+            Error::InconsistentKeys(_) => problem(key, &format!("is not the key of {cert}")),
+            other => problem(key, &format!("cannot be used with {cert}: {other}")),
+        })?;
+    warn_if_others_may_read(key);
+    Ok(Ready { key: Arc::new(certified), names, file: cert.clone() })
+}
+
+fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+        pem::Error::NoItemsFound => {
+            problem(file, "has no private key in it (-----BEGIN PRIVATE KEY-----)")
+        }
+        other => unreadable(file, &other),
+    })
+}
+
+pub fn authorities(file: &str) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for authority in all::<CertificateDer<'_>>(file, "certificate")? {
+        roots
+            .add(authority)
+            .map_err(|error| problem(file, &format!("is no authority: {error}")))?;
+    }
+    Ok(roots)
+}
+
+pub fn revocations(file: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    all(file, "revocation list (-----BEGIN X509 CRL-----)")
+}
+
+/// All sections of one kind; at least one.
+fn all<T: PemObject>(file: &str, what: &str) -> Result<Vec<T>, String> {
+    let sections = T::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
+    let sections: Result<Vec<T>, _> = sections.collect();
+    match sections {
+        Ok(found) if found.is_empty() => Err(problem(file, &format!("has no {what} in it"))),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unreadable(file, &error)),
+    }
+}
+
+fn unreadable(file: &str, error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => problem(file, &format!("cannot be read: {error}")),
+        other => problem(file, &format!("is no PEM file: {other}")),
+    }
+}
+
+pub fn problem(file: &str, what: &str) -> String {
+    format!("[tls] {file}: {what}")
+}
+
+fn warn_if_others_may_read(key: &str) {
+    // It was read a moment ago; if it is gone now, there is nothing to warn of.
+    let mode = std::fs::metadata(key).map_or(0, |file| file.permissions().mode());
+    if mode & OTHERS != 0 {
+        tracing::warn!("the private key {key} can be read by everybody here: chmod o= {key}");
+    }
+}

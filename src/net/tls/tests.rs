@@ -1,0 +1,1 @@
+//! Files and what is wrong with them; certificates that change under living connections.

@@ -1,0 +1,146 @@
+//! Binds the listeners of the settings, and puts before each what its entry asks for.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol as Transport, Socket, Type};
+
+use crate::config::{self, Config, Listen, Listener, Proxy};
+use crate::net::tls::{Protocol, Tls};
+use crate::net::{Balancer, Door, Lock};
+
+/// Connections that the kernel completes before they are accepted (it may allow fewer).
+const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
+
+/// The listeners of one key.
+struct Bound {
+    key: Key,
+    listeners: Vec<(TcpListener, Listener)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Mqtt,
+    Mqtts,
+    Http,
+    Https,
+}
+
+/// Everything that is listened on.
+pub struct Doors(Vec<Bound>);
+
+impl Key {
+    fn name(self) -> &'static str {
+        match self {
+            Key::Mqtt => "mqtt",
+            Key::Mqtts => "mqtts",
+            Key::Http => "http",
+            Key::Https => "https",
+        }
+    }
+
+    /// What is spoken behind TLS; `None` without TLS.
+    fn inside(self) -> Option<Protocol> {
+        match self {
+            Key::Mqtt | Key::Http => None,
+            Key::Mqtts => Some(Protocol::Mqtt),
+            Key::Https => Some(Protocol::Http),
+        }
+    }
+
+    fn hint(self) -> &'static str {
+        match self {
+            Key::Mqtt => " or give --mqtt ADDR:PORT",
+            Key::Http => " or give --http ADDR:PORT",
+            Key::Mqtts | Key::Https => "",
+        }
+    }
+}
+
+impl Doors {
+    /// Binds every address. Port 0 takes a free one.
+    ///
+    /// # Errors
+    /// In words: which address, why, and the key to change.
+    pub fn bind(listen: &Listen) -> Result<Doors, String> {
+        let lists = [
+            (Key::Mqtt, &listen.mqtt),
+            (Key::Mqtts, &listen.mqtts),
+            (Key::Http, &listen.http),
+            (Key::Https, &listen.https),
+        ];
+        let bind_list = |(key, list): (Key, &Vec<Listener>)| -> Result<Bound, String> {
+            let listeners: Result<_, String> =
+                list.iter().map(|one| Ok((bind(key, &one.address)?, one.clone()))).collect();
+            Ok(Bound { key, listeners: listeners? })
+        };
+        lists.into_iter().map(bind_list).collect::<Result<_, _>>().map(Doors)
+    }
+
+    fn addresses(&self, key: Key) -> Result<Vec<SocketAddr>, String> {
+        let own = self.0.iter().filter(|bound| bound.key == key).flat_map(|bound| &bound.listeners);
+        own.map(|(socket, _)| socket.local_addr().map_err(|error| error.to_string())).collect()
+    }
+
+    /// Where a running broker can be reached.
+    pub fn serving(&self, data: std::path::PathBuf) -> Result<super::Serving, String> {
+        Ok(super::Serving {
+            mqtt: self.addresses(Key::Mqtt)?,
+            mqtts: self.addresses(Key::Mqtts)?,
+            http: self.addresses(Key::Http)?,
+            https: self.addresses(Key::Https)?,
+            data,
+        })
+    }
+
+    /// Those that speak MQTT, and those that speak HTTP.
+    pub fn open(self, tls: &Arc<Tls>, config: &Config) -> (Vec<Entrance>, Vec<Entrance>) {
+        let (mut mqtt, mut http) = (Vec::new(), Vec::new());
+        for Bound { key, listeners } in self.0 {
+            let list = match key {
+                Key::Mqtt | Key::Mqtts => &mut mqtt,
+                Key::Http | Key::Https => &mut http,
+            };
+            for (socket, settings) in listeners {
+                list.push((socket, Arc::new(door(key, &settings, tls, &config.proxy))));
+            }
+        }
+        (mqtt, http)
+    }
+}
+
+pub type Entrance = (TcpListener, Arc<Door>);
+
+fn door(key: Key, settings: &config::Listener, tls: &Arc<Tls>, proxy: &Proxy) -> Door {
+    let balancer = settings.proxy.then(|| Balancer {
+        trusted: proxy.trusted.iter().map(|network| network.0).collect(),
+        header_wait: proxy.header_wait.0,
+    });
+    let lock = key.inside().map(|protocol| Lock {
+        tls: tls.clone(),
+        protocol,
+        client_certificate: settings.client_certificate,
+    });
+    Door { listener: key.name(), balancer, lock }
+}
+
+fn bind(key: Key, text: &str) -> Result<TcpListener, String> {
+    let name = key.name();
+    let problem =
+        |error| format!("cannot listen on {text}: {error}; change `listen.{name}`{}", key.hint());
+    let address = text.to_socket_addrs().map_err(problem)?.next();
+    let address = address.ok_or_else(|| format!("`listen.{name}`: {text} names no address"))?;
+    open(address).map_err(problem)
+}
+
+/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
+/// make clients wait for whole seconds.
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let (domain, transport) = (Domain::for_address(address), Transport::TCP);
+    let socket = Socket::new(domain, Type::STREAM, Some(transport))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    Ok(socket.into())
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod accounts_cli;
+mod acl_rules;
 mod auth;
 mod auth_test_command;
 mod bad_input;
@@ -10,6 +11,7 @@ mod bans;
 mod checktoken;
 mod client_certificate;
 mod command;
+mod device_kick;
 mod devices;
 mod disconnect_reasons;
 mod disk_full;

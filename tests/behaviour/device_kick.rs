@@ -1,4 +1,4 @@
-//! `homing device list|kick` and `homing user kick`: who is shown, who has to go, what is forgotten.
+//! `homing device list|kick`, `homing user kick`: who is shown, who has to go, what is forgotten.
 
 use super::support::{Broker, Connect, Will};
 

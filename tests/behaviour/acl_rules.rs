@@ -1,4 +1,4 @@
-//! `acl.rules` on the real binary: allowed, refused in words, withheld, and wrong rules at the start.
+//! `acl.rules` on the real binary: allowed, refused in words, withheld; wrong rules at the start.
 
 use super::support::broker::Start;
 use super::support::{Broker, Connect};

@@ -82,8 +82,8 @@ impl Work {
         }
     }
 
-    /// Deletes a session with its queue, for this reason; the QoS 2 steps of a session that is no more are
-    /// forgotten even if it was never stored.
+    /// Deletes a session with its queue, for this reason; the QoS 2 steps of a session that is no
+    /// more are forgotten even if it was never stored.
     pub(super) fn delete_session(&mut self, key: &SessionKey, why: Removal) {
         if self.states.get(key).is_some_and(|slot| !slot.state.is_empty()) {
             self.step(key, Step::CleanStart);

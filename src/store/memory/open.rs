@@ -47,8 +47,8 @@ impl State {
         }
     }
 
-    /// Deletes a session with its queue, for this reason; the QoS 2 steps of a session that is no more are
-    /// forgotten even if it was never stored.
+    /// Deletes a session with its queue, for this reason; the QoS 2 steps of a session that is no
+    /// more are forgotten even if it was never stored.
     pub(super) fn delete_session(&mut self, key: &SessionKey, why: Removal, now: Stamp) {
         if self.states.contains_key(key) {
             self.step(key, Step::CleanStart, now);

@@ -115,6 +115,7 @@ mod tests {
             include_str!("../../docs/accounts.md"),
             include_str!("../../docs/cli.md"),
             include_str!("../../docs/configuration.md"),
+            include_str!("../../docs/operations.md"),
         ];
         let lines = docs
             .iter()

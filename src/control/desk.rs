@@ -80,7 +80,7 @@ impl Desk {
     async fn record(&self, action: Action, by: Who, answer: &Answer) -> Option<String> {
         let (audit, result) = (self.audit.clone(), answer.result().map_err(str::to_owned));
         let record =
-            move || audit.record(&action, by, result.as_ref().map(|()| ()).map_err(|w| &**w));
+            move || audit.record(&action, by, result.as_ref().copied().map_err(String::as_str));
         // The disk may take its time.
         match tokio::task::spawn_blocking(record).await {
             Ok(recorded) => recorded.err(),

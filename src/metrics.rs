@@ -7,6 +7,8 @@
 
 mod process;
 
+mod login;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::text::encode;
@@ -16,6 +18,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
@@ -127,6 +131,7 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    pub logins: LoginMetrics,
     last_reload_success: Gauge,
     last_reload_secs: Gauge,
     delivery_latency: Histogram,
@@ -180,6 +185,7 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            logins: LoginMetrics::new(r),
             last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
             last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             delivery_latency: histogram(r, "delivery_latency_seconds", LATENCY),
@@ -359,12 +365,15 @@ impl Metrics {
         &self.tls_handshakes[result as usize]
     }
 
-    /// The server certificates in use, each with the second at which it expires.
+    /// The server certificates in use, each with the second at which it expires. Of several with
+    /// one name the first that does.
     pub fn set_certificates<'a>(&self, all: impl Iterator<Item = (&'a str, i64)>) {
         self.tls_cert_expiry.clear();
         for (certificate, until) in all {
             let label = [("certificate", certificate.to_owned())];
-            self.tls_cert_expiry.get_or_create_owned(&label).set(until);
+            let gauge = self.tls_cert_expiry.get_or_create_owned(&label);
+            let earliest = if gauge.get() == 0 { until } else { until.min(gauge.get()) };
+            gauge.set(earliest);
         }
     }
 

@@ -23,7 +23,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "model", "store"]),
+    ("auth",    &["clock", "config", "metrics", "model", "store"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
     ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use crate::model::Uid;
 
 /// The first provider that knows the user decides. One that cannot answer ends the question too:
 /// a later one must not let in whom it would have refused.
@@ -19,6 +20,12 @@ impl Authenticator for Chain {
             }
             Err(AuthError::BadLogin)
         })
+    }
+
+    fn forget(&self, uid: &Uid) {
+        for provider in &self.0 {
+            provider.forget(uid);
+        }
     }
 }
 

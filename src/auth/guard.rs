@@ -106,6 +106,10 @@ impl Authenticator for Guard {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
         Box::pin(self.login(credentials))
     }
+
+    fn forget(&self, uid: &Uid) {
+        self.inner.forget(uid);
+    }
 }
 
 impl Tried {

@@ -3,6 +3,7 @@
 //! - [`accounts`]: users with argon2id passwords in the store
 //! - [`open`]: any uid with any password, for loopback
 //! - [`certificate`]: the client certificate of the TLS connection
+//! - [`http`]: the member API
 //! - [`chain`]: several providers, asked in order
 //! - [`bans`]: who is kept out for a while
 //! - [`guard`]: guessed passwords
@@ -20,6 +21,7 @@ pub mod certificate;
 pub mod chain;
 pub mod directory;
 pub mod guard;
+pub mod http;
 pub mod jwt;
 pub mod open;
 pub mod password;
@@ -44,6 +46,7 @@ pub use certificate::ByCertificate;
 pub use chain::Chain;
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
+pub use http::MemberApi;
 pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
@@ -52,7 +55,7 @@ pub use redis::Redis;
 pub use swap::Swap;
 
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity, Reason, Stamp};
+use crate::model::{ClientId, Identity, Reason, Stamp, Uid};
 use crate::store::Store;
 
 /// What a client says of itself in CONNECT.
@@ -161,6 +164,9 @@ pub trait Authenticator: Send + Sync {
     /// # Errors
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
+
+    /// What is remembered of this user's logins counts no more: the next one is checked anew.
+    fn forget(&self, _uid: &Uid) {}
 }
 
 /// What logins and accounts stand on.

@@ -121,6 +121,10 @@ impl Store for FakeStore {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn sessions<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<ClientId>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn identity(&self) -> StoreIdentity {
         StoreIdentity { uuid: 0, epoch: 0 }
     }

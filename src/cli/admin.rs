@@ -71,5 +71,5 @@ pub async fn desk(store: Arc<dyn Store>, data: &Path) -> Result<Desk, String> {
         kick: Arc::new(|_| {}),
     };
     let (book, health) = (Auth::accounts(parts).book, Arc::new(Health::new(clock)));
-    Ok(Desk { book, bans, health, audit, reload: None })
+    Ok(Desk { book, bans, health, audit, reload: None, member_api: Arc::default() })
 }

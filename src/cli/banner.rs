@@ -13,6 +13,9 @@ pub fn banner(serving: &Serving, program: &str) -> String {
     if let Some(mqtt) = serving.mqtt.first() {
         text.push_str(&mqtt_lines(mqtt, program));
     }
+    for mqtts in &serving.mqtts {
+        text.push_str(&format!("\nMQTT over TLS is on {mqtts}.\n"));
+    }
     if let Some(http) = serving.http.first() {
         text.push_str(&format!("\nIs it well?\n  curl http://{http}/health\n"));
     }
@@ -76,6 +79,14 @@ mod tests {
         assert!(text.contains("hostname='127.0.0.1',port=4242"), "{text}");
         assert!(text.contains("curl http://127.0.0.1:4343/health"), "{text}");
         assert!(text.contains("auth={'username':'alice','password':'dev'}"), "{text}");
+    }
+
+    #[test]
+    fn tls_is_named_where_it_is_served() {
+        let mut serving = serving("127.0.0.1:1", &[]);
+        assert!(!banner(&serving, "homing").contains("TLS"));
+        serving.mqtts = vec!["127.0.0.1:8883".parse().unwrap()];
+        assert!(banner(&serving, "homing").contains("over TLS is on 127.0.0.1:8883."));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command, one file per verb.
 
 mod admin;
+mod auth;
 mod ban;
 mod banner;
 mod bench;
@@ -53,6 +54,8 @@ enum Verb {
     },
     /// Keep users, devices and addresses out for a while
     Ban(ban::BanArgs),
+    /// Try a login at the member API
+    Auth(auth::AuthArgs),
     /// Have the running broker load its settings again
     Reload(reload::ReloadArgs),
     /// Check settings and show them
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
         Verb::User { user, place } => place::user(user, place),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
+        Verb::Auth(args) => finish("auth", block_on(auth::run(args))),
         Verb::Reload(args) => finish("reload", block_on(reload::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),
@@ -113,6 +117,7 @@ mod tests {
     fn the_documented_lines_are_taken() {
         let docs = [
             include_str!("../../docs/accounts.md"),
+            include_str!("../../docs/authentication.md"),
             include_str!("../../docs/cli.md"),
             include_str!("../../docs/configuration.md"),
             include_str!("../../docs/operations.md"),

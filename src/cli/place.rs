@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::exit::{Failure, UNREACHABLE, finish};
 use super::user::{self, Opened, UserArgs};
+use crate::auth::http::Plan as MemberPlan;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
 use crate::config::load::{Flags, Loaded, load};
+use crate::config::{Config, Provider};
 use crate::store::StoreLimits;
 use crate::store::lock::{DataLock, Mode, lock, mode_of};
 
@@ -60,6 +61,10 @@ impl Place {
         let flags = Flags { mqtt: self.mqtt, http: self.http, data: self.data.data };
         let loaded = load(base, self.data.config.as_deref(), flags).map_err(Failure::usage)?;
         crate::log::filter(&loaded.config.log.level).map_err(Failure::usage)?;
+        let auth = &loaded.config.auth;
+        if auth.provider.has(Provider::Http) {
+            MemberPlan::new(&auth.http).map_err(Failure::usage)?;
+        }
         Ok(loaded)
     }
 }

@@ -170,7 +170,10 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
-            Answer::Status { .. } | Answer::Bans { .. } | Answer::Reloaded(_) => {
+            Answer::Status { .. }
+            | Answer::Bans { .. }
+            | Answer::AuthState { .. }
+            | Answer::Reloaded(_) => {
                 return Err(Failure::unavailable("the broker answered something else"));
             }
             Answer::Refused { code: Refusal::Failed, words } => {
@@ -284,7 +287,8 @@ mod tests {
         let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
         let audit = Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let desk = Desk { book, bans, health, audit, reload: None };
+        let member_api = Arc::default();
+        let desk = Desk { book, bans, health, audit, reload: None, member_api };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Secret, Span};
+use super::{HttpAuth, Secret, Span};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,6 +13,8 @@ pub enum Provider {
     Accounts,
     /// The client certificate of the TLS connection.
     Certificate,
+    /// The member API.
+    Http,
     /// Signed tokens (JWT).
     Jwt,
     /// Tokens that another program wrote into Redis.
@@ -35,11 +37,6 @@ pub struct Auth {
     pub jwt: JwtAuth,
     pub redis: RedisAuth,
 }
-
-/// Provider `http`: the member API.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpAuth {}
 
 /// Provider `jwt`: signed tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,7 +162,7 @@ impl Default for RedisAuth {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "a provider (`accounts`, `certificate`, `jwt`, `redis` or `open`) or a list of them"
+    expecting = "`accounts`, `http`, `jwt`, `redis`, `certificate` or `open`, or a list of them"
 )]
 enum OneOrMore {
     One(Provider),

@@ -78,6 +78,10 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
     let none = |size: Size| size.0 == 0;
     for (key, is_zero) in [
         ("auth.hashes_at_once", auth.hashes_at_once == 0),
+        ("auth.http.timeout", zero(auth.http.timeout)),
+        ("auth.http.concurrency", auth.http.concurrency == 0),
+        ("auth.http.remembered_max", auth.http.remembered_max == 0),
+        ("auth.http.failures", auth.http.failures == 0),
         ("inbox.retention", zero(inbox.retention)),
         ("inbox.messages_max", inbox.messages_max == 0),
         ("inbox.device_ttl", zero(inbox.device_ttl)),
@@ -93,6 +97,7 @@ fn zeros(config: &Config, wrong: &mut Vec<String>) {
         ("limits.keep_alive_max", zero(limits.keep_alive_max)),
         ("limits.devices_per_user", limits.devices_per_user == 0),
         ("limits.subscriptions_per_session", limits.subscriptions_per_session == 0),
+        ("limits.sessions_per_user", limits.sessions_per_user == 0),
         ("limits.subscriptions_per_user", limits.subscriptions_per_user == 0),
         ("limits.flapping.window", zero(limits.flapping.window)),
         ("limits.outbox", none(limits.outbox)),
@@ -153,6 +158,7 @@ mod tests {
             ("limits.packet = \"10B\"", "limits.packet"),
             ("limits.receive_maximum = 65", "limits.receive_maximum"),
             ("limits.send_maximum = 40000", "limits.send_maximum"),
+            ("auth.http.concurrency = 0", "auth.http.concurrency: 0"),
             ("limits.flapping.ban = \"366d\"", "limits.flapping.ban"),
             ("limits.logins = 0", "limits.logins: 0"),
         ] {

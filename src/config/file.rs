@@ -210,7 +210,7 @@ mod tests {
         assert!(words.contains("\"1 week\" is no duration"), "{words}");
         assert!(words.contains("settle = \"250ms\""), "{words}");
         let words = mistake("[auth]\nprovider = \"htpasswd\"\n");
-        assert!(words.contains("`redis` or `open`"), "{words}");
+        assert!(words.contains("or `open`"), "{words}");
         let words = mistake("[listen]\nmqtt = \"0.0.0.0:1883\"\n");
         assert!(words.contains("line 2, column 8: `listen.mqtt`"), "{words}");
         assert!(mistake("inbox = 5").contains("write [inbox]"));

@@ -136,6 +136,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SHOWN: &str = include_str!("../../config.toml");
@@ -199,6 +201,43 @@ mod tests {
         let origin = loaded.origins.get("store.url").unwrap();
         assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
     }
+    proptest! {
+        /// Threat M9. Any values of any keys are taken or refused in words.
+        #[test]
+        fn odd_settings_are_refused_and_nothing_panics(
+            odd in prop::collection::vec((any::<prop::sample::Index>(), 0..VALUES.len()), 1..4),
+        ) {
+            let keys = crate::config::keys::dotted();
+            let settings: BTreeMap<&String, &str> =
+                odd.iter().map(|(key, value)| (key.get(&keys), VALUES[*value])).collect();
+            let text: String = settings.iter().map(|(key, v)| format!("{key} = {v}\n")).collect();
+            match merge(sources(&text, &[])) {
+                Ok(loaded) => prop_assert_eq!(check::contradictions(&loaded.config).len(), 0),
+                Err(words) => prop_assert!(!words.is_empty()),
+            }
+        }
+    }
+
+    const VALUES: [&str; 18] = [
+        "0",
+        "1",
+        "-1",
+        "65535",
+        "65536",
+        "4294967296",
+        "9223372036854775807",
+        "1.5",
+        "true",
+        "\"\"",
+        "\"off\"",
+        "\"0s\"",
+        "\"0B\"",
+        "\"200000000000d\"",
+        "\"9000000000GiB\"",
+        "\"1/s burst 1\"",
+        "\"1099511627777/s\"",
+        "[]",
+    ];
 
     #[test]
     fn config_toml_says_the_defaults() {

@@ -2,6 +2,7 @@
 //! Where they come from (file, environment, command line) is `load.rs`.
 
 mod auth;
+mod auth_http;
 mod check;
 mod check_listen;
 mod env;
@@ -24,9 +25,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use auth::{
-    Auth, HttpAuth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout,
-};
+pub use auth::{Auth, JwtAlgorithm, JwtAuth, Provider, Providers, RedisAuth, RedisLayout};
+pub use auth_http::{BodyType, HttpAuth, Preset, TimeFormat};
 pub use http::{Http, Startalk};
 pub use limits::{Flapping, Limits, WrongPasswords};
 pub use listen::{Advertise, Listen, Listener};

@@ -132,7 +132,10 @@ impl Request {
     /// changes something is forgotten.
     pub(super) fn action(&self) -> Option<Action> {
         let (name, target) = match self {
-            Request::Ping | Request::UserList { .. } | Request::BanList => return None,
+            Request::Ping
+            | Request::AuthState { .. }
+            | Request::UserList { .. }
+            | Request::BanList => return None,
             Request::UserAdd { uid, roles, .. } => ("user_add", with_roles(uid, roles)),
             Request::UserPasswd { uid, .. } => ("user_passwd", uid.clone()),
             Request::UserRoles { uid, roles } => ("user_roles", with_roles(uid, roles)),

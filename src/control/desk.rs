@@ -5,11 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 
 use super::audit::Action;
 use super::{Answer, Audit, Line, Listed, Refusal, Reloaded, Request, VERSION, Who};
-use crate::auth::{AccountBook, AccountError, BanBook, Password};
+use crate::auth::{AccountBook, AccountError, BanBook, MemberApi, Password};
 use crate::health::Health;
 use crate::model::{Role, Roles, Uid};
 
@@ -19,6 +20,8 @@ pub struct Desk {
     pub book: Arc<AccountBook>,
     pub bans: Arc<BanBook>,
     pub health: Arc<Health>,
+    /// If logins are checked there.
+    pub member_api: Arc<ArcSwapOption<MemberApi>>,
     pub audit: Arc<Audit>,
     /// Where a broker runs.
     pub reload: Option<Reload>,
@@ -96,6 +99,7 @@ impl Desk {
             Request::UserRoles { uid, roles } => self.set_roles(&uid, &roles).await,
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
+            Request::AuthState { uid } => self.auth_state(&uid),
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),
@@ -123,6 +127,12 @@ impl Desk {
 
     async fn remove(&self, uid: &str) -> Result<Answer, Answer> {
         done(self.book.remove(&parse_uid(uid)?).await)
+    }
+
+    fn auth_state(&self, uid: &str) -> Result<Answer, Answer> {
+        let uid = parse_uid(uid)?;
+        let member_api = self.member_api.load().as_ref().map(|api| api.state(&uid));
+        Ok(Answer::AuthState { member_api })
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Answer, Answer> {

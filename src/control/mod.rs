@@ -25,6 +25,7 @@ pub use desk::{Answered, Desk, Reload};
 pub use server::{ControlError, ControlSocket};
 
 use crate::auth::Password;
+use crate::auth::http::MemberState;
 use crate::health::Report;
 
 /// Of the two lines. A broker answers another version with words.
@@ -63,6 +64,10 @@ pub enum Request {
     UserList {
         after: Option<String>,
     },
+    /// Answered by [`Answer::AuthState`].
+    AuthState {
+        uid: String,
+    },
     /// Answered by [`Answer::Bans`] with the ban as it holds now.
     BanAdd {
         target: ban::Target,
@@ -92,6 +97,10 @@ pub enum Answer {
     },
     Bans {
         bans: Vec<ban::Banned>,
+    },
+    /// How the member API stands, and what is remembered of the user; null if it is not asked.
+    AuthState {
+        member_api: Option<MemberState>,
     },
     Reloaded(Reloaded),
     /// `code` is stable, the words are for people.

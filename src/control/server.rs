@@ -177,6 +177,7 @@ mod tests {
             health,
             audit: Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap()),
             reload: None,
+            member_api: Arc::default(),
         };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();

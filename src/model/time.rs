@@ -10,7 +10,8 @@ pub struct Moment(pub u64);
 
 impl Moment {
     pub fn after(self, wait: Duration) -> Moment {
-        Moment(self.0.saturating_add(wait.as_millis() as u64))
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Moment(self.0.saturating_add(millis))
     }
 
     /// How long from `earlier` to here; zero if `earlier` is later.
@@ -25,11 +26,11 @@ pub struct Stamp(pub i64);
 
 impl Stamp {
     pub fn after(self, wait: Duration) -> Stamp {
-        Stamp(self.0.saturating_add(wait.as_millis() as i64))
+        Stamp(self.0.saturating_add(millis(wait)))
     }
 
     pub fn before(self, wait: Duration) -> Stamp {
-        Stamp(self.0.saturating_sub(wait.as_millis() as i64))
+        Stamp(self.0.saturating_sub(millis(wait)))
     }
 
     /// From here to `later`; zero if it has passed.
@@ -41,6 +42,11 @@ impl Stamp {
     pub fn secs_until(self, later: Stamp) -> u64 {
         (later.0.saturating_sub(self.0).max(0) as u64).div_ceil(1000)
     }
+}
+
+/// What is longer than all time that can be told is as long as that.
+fn millis(wait: Duration) -> i64 {
+    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// RFC 3339 in UTC: `2026-11-21T10:30:00.123Z`.
@@ -84,6 +90,16 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Stamp(millis).to_string(), text);
+        }
+    }
+
+    /// Threat M9. An odd setting moves no time to the other side.
+    #[test]
+    fn the_longest_wait_is_later_and_not_earlier() {
+        for wait in [Duration::MAX, Duration::from_millis(u64::MAX)] {
+            assert_eq!(Stamp(5).after(wait), Stamp(i64::MAX));
+            assert!(Stamp(5).before(wait) < Stamp(0));
+            assert!(Moment(5).after(wait) > Moment(5));
         }
     }
 }

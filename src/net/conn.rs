@@ -209,8 +209,18 @@ impl Worker {
         let mut sockets = self.sockets.borrow_mut();
         if let Some(socket) = sockets.get(token) {
             socket.paused = Some(read);
-            sockets.paused.push(token);
+            drop(sockets);
+            self.look_at_again(token);
             self.end_turn();
+        }
+    }
+
+    /// A paused connection is looked at in each turn, unless it waits for nothing but time: then
+    /// the shard says when that is over, and any number of them costs the others nothing.
+    fn look_at_again(&self, token: Token) {
+        let mut sockets = self.sockets.borrow_mut();
+        if !self.shard.borrow().is_throttled(token) && sockets.get(token).is_some() {
+            sockets.paused.push(token);
         }
     }
 
@@ -219,17 +229,15 @@ impl Worker {
         if self.is_held_back() {
             return;
         }
+        let resumed = std::mem::take(&mut self.shard.borrow_mut().effects().resumed);
         let paused = std::mem::take(&mut self.sockets.borrow_mut().paused);
-        for token in paused {
+        for token in paused.into_iter().chain(resumed) {
             let wanted = self.shard.borrow().wants_input(token);
             if wanted && self.feed_rest(token).is_some_and(|taken| !taken.paused) {
                 self.resume(token);
                 continue;
             }
-            let mut sockets = self.sockets.borrow_mut();
-            if sockets.get(token).is_some() {
-                sockets.paused.push(token);
-            }
+            self.look_at_again(token);
         }
     }
 

@@ -31,6 +31,9 @@ const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 /// A refusal that the client does not take in this time is not heard.
 const TELL_WAIT: Duration = Duration::from_secs(5);
 
+/// How soon the next one looks whether those who were sent away are gone.
+const LEAVE_WAIT: Duration = Duration::from_millis(1);
+
 /// What stands before the workers, shared by all of them.
 pub struct Gate {
     pub authenticator: Arc<dyn Authenticator>,
@@ -49,15 +52,22 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A place for a connection, if there is one.
-    pub(super) fn enter(&self, peer: SocketAddr) -> Option<Seat> {
-        if self.draining.load(Ordering::Relaxed) {
-            return None;
+    /// A place for a connection, if there is one. It waits for others that are being sent away.
+    pub(super) async fn enter(&self, peer: SocketAddr) -> Option<Seat> {
+        while !self.draining.load(Ordering::Relaxed) {
+            match Seat::take(&self.admission) {
+                Ok(Some(seat)) => {
+                    self.metrics.connections_opened.inc();
+                    return Some(seat);
+                }
+                Ok(None) => tokio::time::sleep(LEAVE_WAIT).await,
+                Err(why) => {
+                    self.admission.count_refused(peer, why);
+                    return None;
+                }
+            }
         }
-        let seat = Seat::take(&self.admission);
-        let seat = seat.map_err(|why| self.admission.count_refused(peer, why)).ok()?;
-        self.metrics.connections_opened.inc();
-        Some(seat)
+        None
     }
 
     /// Keeps out who connects too often; its connections end when the ban is stored.

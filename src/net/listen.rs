@@ -19,7 +19,7 @@ pub async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) 
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Some(seat) = worker.gate.enter(peer) {
+                if let Some(seat) = worker.gate.enter(peer).await {
                     let (worker, door) = (worker.clone(), door.clone());
                     spawn_local(async move {
                         greet::greet(&worker, &door, stream, peer, seat).await;

@@ -13,7 +13,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use crate::auth::Bans;
 use crate::clock::Clock;
-use crate::model::{Entry, Message, Reason, Recipient, SessionKey, Uid};
+use crate::model::{ClientId, Entry, Message, Reason, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
 use crate::shard::{DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
@@ -45,6 +45,8 @@ pub enum Mail {
     Read(Token, LogName, Result<Vec<Entry>, StoreError>),
     /// Whether the user that a publish goes to exists; `None` if it could not be found out.
     Directory(Token, Option<bool>),
+    /// The durable sessions of a user, the one away for longest first.
+    Sessions(Uid, Vec<ClientId>),
     Kick(Uid),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
@@ -239,12 +241,14 @@ impl Worker {
                 mailbox.post(posts.drain(..).map(Mail::Post));
             }
         }
+        let sessions = std::mem::take(&mut effects.sessions);
         drop(shard);
         self.write_store(store);
         let queued = self.stores.committer.queued_bytes();
         self.gate.metrics.store_queue_bytes.set(queued as i64);
         reads.into_iter().for_each(|read| self.read_store(read));
         directory.into_iter().for_each(|ask| self.ask_directory(ask));
+        sessions.into_iter().for_each(|uid| self.count_sessions(uid));
     }
 
     /// One question per connection at a time.
@@ -287,6 +291,19 @@ impl Worker {
             let (count_max, bytes_max) = (READ_ENTRIES_COUNT_MAX, READ_ENTRIES_BYTES_MAX);
             let result = store.read(&ask.recipient, ask.after, count_max, bytes_max).await;
             mailboxes[index].post([Mail::Read(ask.token, ask.log, result)]);
+        });
+    }
+
+    /// One question per session that is new.
+    fn count_sessions(&self, uid: Uid) {
+        let Stores { store, reads_at_once, .. } = self.stores.clone();
+        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
+        self.stores.runtime.spawn(async move {
+            let _turn = reads_at_once.acquire().await;
+            match store.sessions(&uid).await {
+                Ok(sessions) => mailboxes[index].post([Mail::Sessions(uid, sessions)]),
+                Err(error) => tracing::warn!(%uid, "sessions could not be counted: {error}"),
+            }
         });
     }
 
@@ -347,6 +364,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Post(post) => shard.posted(post),
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
         Mail::Directory(token, exists) => shard.directory_answer(token, exists),
+        Mail::Sessions(uid, sessions) => shard.sessions_counted(&uid, sessions),
         Mail::Kick(uid) => shard.kick(&uid),
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),

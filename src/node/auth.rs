@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::runtime::Handle;
 
 use crate::auth::jwt::{self, Algorithm, Claim, ClaimRules, Jwt, KeyRing, Keys, Source};
 use crate::auth::redis::{Layout, Redis, Server, Template};
-use crate::auth::{Auth, Authenticator, ByCertificate, Chain, Directory, Open, Parts, Swap};
+use crate::auth::{
+    Auth, Authenticator, ByCertificate, Chain, Directory, MemberApi, Open, Parts, Swap,
+};
 use crate::clock::Clock;
-use crate::config::{Config, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::config::{Config, HttpAuth, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::metrics::Metrics;
 use crate::model::certificate::IdentityTemplate;
 
 /// The login service of Startalk keeps its tokens here.
@@ -23,17 +27,24 @@ const STARTALK_RENEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 ///
 /// # Errors
 /// In words: a key that cannot be read, a template that is none.
-pub async fn authentication(config: &Config, parts: Parts) -> Result<(Auth, Providers), String> {
+pub async fn authentication(
+    config: &Config,
+    parts: Parts,
+    (member_api, metrics): (Arc<ArcSwapOption<MemberApi>>, Arc<Metrics>),
+) -> Result<(Auth, Providers), String> {
     let clock = parts.clock.clone();
     let mut auth = Auth::accounts(parts);
     let accounts = auth.authenticator.clone();
-    let chain = chain(config, &accounts, &clock).await?;
-    let swap = Arc::new(Swap::new(chain));
-    auth.authenticator = swap.clone();
+    let swap = Arc::new(Swap::new(accounts.clone()));
+    let http = ArcSwap::from_pointee(config.auth.http.clone());
+    let providers = Providers { accounts, swap, clock, metrics, member_api, http };
+    let chain = providers.build(config).await?;
+    providers.change(chain);
+    auth.authenticator = providers.swap.clone();
     if config.auth.provider.0 != [Provider::Accounts] {
         auth.directory = Arc::new(Directory::everyone());
     }
-    Ok((auth, Providers { accounts, swap, clock }))
+    Ok((auth, providers))
 }
 
 /// The providers of a running broker, for a reload.
@@ -41,6 +52,18 @@ pub struct Providers {
     accounts: Arc<dyn Authenticator>,
     swap: Arc<Swap>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    /// The one that answers now, for whoever wants to see what it remembers.
+    member_api: Arc<ArcSwapOption<MemberApi>>,
+    /// The settings that it was made from.
+    http: ArcSwap<HttpAuth>,
+}
+
+/// Providers that do not answer yet.
+pub struct Built {
+    chain: Chain,
+    member_api: Option<Arc<MemberApi>>,
+    http: HttpAuth,
 }
 
 impl Providers {
@@ -48,31 +71,43 @@ impl Providers {
     ///
     /// # Errors
     /// As [`authentication`].
-    pub async fn build(&self, config: &Config) -> Result<Arc<dyn Authenticator>, String> {
-        chain(config, &self.accounts, &self.clock).await
+    pub async fn build(&self, config: &Config) -> Result<Built, String> {
+        let mut chain: Vec<Arc<dyn Authenticator>> = Vec::new();
+        let mut member_api = None;
+        let clock = &self.clock;
+        for provider in &config.auth.provider.0 {
+            chain.push(match provider {
+                Provider::Http => {
+                    let api = self.member_api(config)?;
+                    member_api = Some(api.clone());
+                    api
+                }
+                Provider::Accounts => self.accounts.clone(),
+                Provider::Open => Arc::new(Open),
+                Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
+                Provider::Certificate => Arc::new(certificate(config)?),
+                Provider::Redis => Arc::new(redis(config, clock.clone())?),
+            });
+        }
+        Ok(Built { chain: Chain(chain), member_api, http: config.auth.http.clone() })
     }
 
-    pub fn change(&self, next: Arc<dyn Authenticator>) {
-        self.swap.change(next);
+    pub fn change(&self, next: Built) {
+        let Built { chain, member_api, http } = next;
+        self.swap.change(Arc::new(chain));
+        self.member_api.store(member_api);
+        self.http.store(Arc::new(http));
     }
-}
 
-async fn chain(
-    config: &Config,
-    accounts: &Arc<dyn Authenticator>,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Authenticator>, String> {
-    let mut chain: Vec<Arc<dyn Authenticator>> = Vec::new();
-    for provider in &config.auth.provider.0 {
-        chain.push(match provider {
-            Provider::Accounts => accounts.clone(),
-            Provider::Open => Arc::new(Open),
-            Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
-            Provider::Certificate => Arc::new(certificate(config)?),
-            Provider::Redis => Arc::new(redis(config, clock.clone())?),
-        });
+    /// What it remembers is kept while its settings are the same.
+    fn member_api(&self, config: &Config) -> Result<Arc<MemberApi>, String> {
+        let http = &config.auth.http;
+        if let Some(api) = self.member_api.load_full().filter(|_| **self.http.load() == *http) {
+            return Ok(api);
+        }
+        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
+        MemberApi::new(http, clock, metrics, Handle::current()).map(Arc::new)
     }
-    Ok(Arc::new(Chain(chain)))
 }
 
 fn certificate(config: &Config) -> Result<ByCertificate, String> {

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, BanBook, BanParts, Guard, GuardLimits, Hasher, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
+    MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
@@ -22,7 +23,7 @@ use crate::model::{InboxPattern, Roles, Uid};
 use crate::net::tls::Tls;
 use crate::net::{self, Admission, AdmissionLimits, FlappingLimits, Gate, Mail, Mailbox, Stores};
 use crate::session::Settings;
-use crate::shard::{Live, Shard, Shared, worker_of};
+use crate::shard::{Live, Pace, Rates, Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store, StoreLimits};
@@ -79,7 +80,10 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
     let (base, store_failed) = base(config, &data).await?;
-    let (auth, providers) = authentication(&base.config, account_parts(&base)).await?;
+    let member_api = Arc::new(ArcSwapOption::empty());
+    let parts = account_parts(&base, member_api.clone());
+    let asked = (member_api.clone(), base.metrics.clone());
+    let (auth, providers) = authentication(&base.config, parts, asked).await?;
     if mode == Mode::Dev {
         add_dev_users(&auth).await?;
     }
@@ -110,6 +114,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
         health: base.health.clone(),
         audit: audit.clone(),
         reload: Some(reloader.hook()),
+        member_api,
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
@@ -194,7 +199,7 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
 }
 
 /// What accounts stand on.
-fn account_parts(base: &Base) -> auth::Parts {
+fn account_parts(base: &Base, member_api: Arc<ArcSwapOption<MemberApi>>) -> auth::Parts {
     let mailboxes = base.mailboxes.clone();
     auth::Parts {
         store: base.store.clone(),
@@ -202,6 +207,9 @@ fn account_parts(base: &Base) -> auth::Parts {
         clock: base.clock.clone(),
         hasher: base.hasher.clone(),
         kick: Arc::new(move |uid| {
+            if let Some(api) = &*member_api.load() {
+                api.forget(&uid);
+            }
             let worker = worker_of(&uid, mailboxes.len() as u16);
             mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
         }),
@@ -278,13 +286,24 @@ fn policy(config: &Config) -> Result<Policy, String> {
 
 /// What a reload can change.
 pub(super) fn live(config: &Config) -> Result<Live, String> {
+    let limits = &config.limits;
     Ok(Live {
         settings: settings(config)?,
         policy: policy(config)?,
-        devices_max: config.limits.devices_per_user,
-        outbox_bytes_max: config.limits.outbox.0 as usize,
-        outbox_wait: config.limits.outbox_wait.0,
-        store_queue_bytes_max: config.limits.store_queue.0,
+        devices_max: limits.devices_per_user,
+        connections_per_user_max: limits.connections_per_user,
+        sessions_per_user_max: limits.sessions_per_user,
+        subscriptions_per_user_max: limits.subscriptions_per_user,
+        rates: Rates {
+            connection: Pace { count: limits.publish_rate.0, bytes: limits.publish_bytes_rate.0 },
+            user: Pace {
+                count: limits.user_publish_rate.0,
+                bytes: limits.user_publish_bytes_rate.0,
+            },
+        },
+        outbox_bytes_max: limits.outbox.0 as usize,
+        outbox_wait: limits.outbox_wait.0,
+        store_queue_bytes_max: limits.store_queue.0,
     })
 }
 
@@ -292,7 +311,7 @@ pub(super) fn live(config: &Config) -> Result<Live, String> {
 pub(super) fn admission(limits: &Limits) -> AdmissionLimits {
     let flapping = &limits.flapping;
     AdmissionLimits {
-        connections_max: limits.connections,
+        connections_max: super::files::connections_max(limits.connections),
         connections_per_ip_max: nonzero(limits.connections_per_ip),
         unauthenticated_max: limits.unauthenticated,
         connect_wait: limits.connect_wait.0,

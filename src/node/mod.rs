@@ -4,6 +4,7 @@
 mod auth;
 mod build;
 mod doors;
+mod files;
 mod pages;
 mod reload;
 mod sweep;

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
 use tracing_subscriber::EnvFilter;
 
-use crate::auth::{Authenticator, GuardLimits, Hasher};
+use crate::auth::{GuardLimits, Hasher};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::load::Loaded;
@@ -20,7 +20,7 @@ use crate::net::tls::{self, Tls};
 use crate::net::{AdmissionLimits, Gate, Mail, Mailbox};
 use crate::shard::Live;
 
-use super::auth::Providers;
+use super::auth::{Built, Providers};
 use super::build::{Guards, admission, guard_limits, live};
 
 /// Loads the settings from where the start had them, checked as at the start.
@@ -54,7 +54,7 @@ struct Prepared {
     change: Change,
     live: Live,
     /// Where their settings changed: others keep what they remember.
-    providers: Option<Arc<dyn Authenticator>>,
+    providers: Option<Built>,
     guard: GuardLimits,
     tls: tls::Loaded,
     admission: AdmissionLimits,

@@ -41,6 +41,10 @@ impl KeepAlive {
         self.heard = now;
     }
 
+    pub fn heard_at(&self) -> Moment {
+        self.heard
+    }
+
     pub fn deadline(&self) -> Option<Moment> {
         Some(self.heard.after(self.patience))
     }

@@ -218,6 +218,11 @@ impl Session {
         self.keep_alive.heard(now);
     }
 
+    /// When the client's last packet came.
+    pub fn heard_at(&self) -> Moment {
+        self.keep_alive.heard_at()
+    }
+
     /// When [`Input::Tick`] is due at the latest.
     pub fn deadline(&self) -> Option<Moment> {
         let all = [self.keep_alive.deadline(), self.settle.deadline(), self.login_expires];

@@ -20,9 +20,13 @@ impl Shard {
         }
         log_end(conn, &closing);
         conn.closing = Some(closing.clone());
+        let throttled = conn.throttled_until.take().is_some();
         let key = conn.session.key().clone();
         let armed = conn.armed;
         self.timers.remove(&(armed, token));
+        if throttled {
+            self.shared.metrics.readers_throttled.dec();
+        }
         self.flush_advances_of(&key);
         self.remove_user(&key.uid, token);
         self.leave_session(token, &key);

@@ -2,7 +2,7 @@
 //! store is asked what it keeps.
 
 use crate::auth::Known;
-use crate::model::{Moment, Reason, SessionKey};
+use crate::model::{Moment, Reason, SessionKey, Uid};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
 
@@ -13,6 +13,7 @@ impl Shard {
     /// Takes in a connection whose CONNECT was accepted.
     pub fn connect(&mut self, hello: Hello, peer: Box<str>) -> Token {
         self.take_over(&hello.key, &peer);
+        self.make_room(&hello.key.uid);
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
@@ -61,6 +62,8 @@ impl Shard {
             closing: None,
             committing: 0,
             noise: Default::default(),
+            meter: None,
+            throttled_until: None,
         });
         token
     }
@@ -78,6 +81,23 @@ impl Shard {
         self.handle(old, Input::End(Reason::TakenOver, words.into()));
     }
 
+    /// One more connection of a user at its maximum: the one silent for longest is ended, which is
+    /// mostly one that is dead already. To refuse the new one would lock its owner out.
+    fn make_room(&mut self, uid: &Uid) {
+        let max = self.live.connections_per_user_max;
+        let Some(tokens) = self.users.get(uid).filter(|tokens| tokens.len() >= max) else { return };
+        let heard_at = |token: &Token| Some(self.conns.get(token.index())?.session.heard_at());
+        let mut all: Vec<_> = tokens.iter().map(|token| (heard_at(token), *token)).collect();
+        all.sort_unstable();
+        for (_, token) in all.into_iter().take(tokens.len() + 1 - max) {
+            let words = format!(
+                "more than {max} connections of one user; this one was silent for longest \
+                 (limits.connections_per_user)"
+            );
+            self.handle(token, Input::End(Reason::QuotaExceeded, words.into()));
+        }
+    }
+
     /// The store's answer to [`Write::OpenSession`].
     pub(super) fn opened(&mut self, token: Token, opened: crate::store::Opened) {
         let Some(conn) = self.conn(token) else { return };
@@ -85,6 +105,10 @@ impl Shard {
         conn.kept = opened.durable.is_some();
         conn.opened = true;
         let key = conn.session.key().clone();
+        if opened.durable.is_some() && !opened.session_present {
+            // There may be one too many now.
+            self.effects.sessions.push(key.uid.clone());
+        }
         let (envelope, filters) = self.resume_filters(&opened);
         self.reconcile(&key, &filters);
         let opened = OpenedSession {

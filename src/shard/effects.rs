@@ -62,10 +62,15 @@ pub struct Effects {
     pub reads: Vec<ReadAsk>,
     /// Users of whom the directory is to be asked.
     pub directory: Vec<DirectoryAsk>,
+    /// Users whose durable sessions are to be counted; the answer goes to
+    /// [`super::Shard::sessions_counted`].
+    pub sessions: Vec<Uid>,
     /// By worker.
     pub posts: Vec<Vec<Post>>,
     /// Connections with bytes that wait.
     pub flush: Vec<Token>,
+    /// Connections whose publish rate lets them be read on.
+    pub resumed: Vec<Token>,
     /// Connections that are over: flush, then close the socket.
     pub closed: Vec<Token>,
 }

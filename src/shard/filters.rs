@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use crate::broker::subscriptions::Connection;
 use crate::broker::{Action, Subscriber, Subscriptions};
 use crate::model::target::Interest;
-use crate::model::{Filter, QoS, Reason, SessionKey};
+use crate::model::{ClientId, Filter, QoS, Reason, SessionKey, Uid};
 use crate::session::{Ask, Granted, Input, Ticket};
 use crate::store::{Opened, Subscription, Write};
 
@@ -69,6 +69,12 @@ impl Shard {
             let words = format!("a session has at most {max} subscriptions");
             return Err((Reason::QuotaExceeded, words.into()));
         }
+        if is_new && self.count_filters(token) >= self.live.subscriptions_per_user_max {
+            let max = self.live.subscriptions_per_user_max;
+            let words = format!("a user has at most {max} subscriptions in all sessions");
+            return Err((Reason::QuotaExceeded, words.into()));
+        }
+        let Some(conn) = self.conn(token) else { return Ok(0) };
         if is_new {
             conn.filters.push(filter.clone());
         }
@@ -81,6 +87,23 @@ impl Shard {
         };
         self.with_tree(|tree| tree.add(filter, subscriber));
         Ok(ask.qos as u8)
+    }
+
+    /// Plain filters of all sessions of this connection's user, connected or away.
+    fn count_filters(&self, token: Token) -> usize {
+        let Some(uid) = self.conns.get(token.index()).map(|conn| &conn.session.key().uid) else {
+            return 0;
+        };
+        let tokens = self.users.get(uid).into_iter().flatten();
+        let here = tokens.filter_map(|token| self.conns.get(token.index()));
+        let away = self.away_of(uid).map(|(_, filters)| filters.len()).sum::<usize>();
+        here.map(|conn| conn.filters.len()).sum::<usize>() + away
+    }
+
+    /// What a user's sessions that are not connected are subscribed to.
+    pub(super) fn away_of(&self, uid: &Uid) -> impl Iterator<Item = (&SessionKey, &Vec<Filter>)> {
+        let first = SessionKey { uid: uid.clone(), client_id: ClientId::default() };
+        self.away.range(first..).take_while(move |(key, _)| key.uid == *uid)
     }
 
     pub(super) fn unsubscribe(&mut self, token: Token, packet_id: u16, filters: Vec<Box<str>>) {

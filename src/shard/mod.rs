@@ -4,7 +4,8 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `close` its end, `wills` those that wait for their delay, `rights` what it may no longer.
+//! `rates` slow it down, `close` is its end, `wills` those that wait for their delay, `rights` what
+//! it may no longer.
 
 mod answer;
 mod close;
@@ -12,6 +13,7 @@ mod connect;
 mod effects;
 mod filters;
 mod noise;
+mod rates;
 mod rights;
 mod submit;
 #[cfg(test)]
@@ -21,7 +23,7 @@ mod wake;
 mod wills;
 mod wire;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -29,16 +31,18 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Action, Policy, Subscriptions};
+use crate::broker::{Action, Bounded, Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
 pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
+pub use rates::{Pace, Rates};
 pub use users::worker_of;
 pub use wire::Taken;
 
+use rates::{METERED_USERS_COUNT_MAX, Meter};
 use submit::Asking;
 use wills::DelayedWills;
 
@@ -62,6 +66,10 @@ pub struct Live {
     pub settings: Settings,
     pub policy: Policy,
     pub devices_max: u32,
+    pub connections_per_user_max: usize,
+    pub sessions_per_user_max: usize,
+    pub subscriptions_per_user_max: usize,
+    pub rates: Rates,
     pub outbox_bytes_max: usize,
     /// A connection that takes nothing for this long is closed.
     pub outbox_wait: Duration,
@@ -100,6 +108,10 @@ struct Conn {
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
     noise: noise::Noise,
+    /// What it published of late, if that is limited.
+    meter: Option<Box<Meter>>,
+    /// It published too fast and is read no further until then.
+    throttled_until: Option<Moment>,
 }
 
 /// See the module's documentation.
@@ -113,7 +125,8 @@ pub struct Shard {
     users: HashMap<Uid, Vec<Token>>,
     wills: DelayedWills,
     /// Plain filters of durable sessions that are not connected.
-    away: HashMap<SessionKey, Vec<Filter>>,
+    away: BTreeMap<SessionKey, Vec<Filter>>,
+    meters: Bounded<Uid, Meter>,
     timers: BTreeSet<(Moment, Token)>,
     /// Empty buffers for connections that write.
     spare: Vec<Vec<u8>>,
@@ -140,7 +153,8 @@ impl Shard {
             by_key: HashMap::new(),
             users: HashMap::new(),
             wills: DelayedWills::default(),
-            away: HashMap::new(),
+            away: BTreeMap::new(),
+            meters: Bounded::new(METERED_USERS_COUNT_MAX),
             timers: BTreeSet::new(),
             spare: Vec::new(),
             ids: IdSource::new(seed),

@@ -1,6 +1,9 @@
-//! Which connections a user has here, and which worker a user belongs to.
+//! Which connections and sessions a user has here, and which worker a user belongs to.
 
-use crate::model::{SessionKey, Uid};
+use std::time::Duration;
+
+use crate::model::{ClientId, SessionKey, Uid};
+use crate::store::Write;
 
 use super::{Shard, Token};
 
@@ -20,6 +23,22 @@ impl Shard {
             if tokens.is_empty() {
                 self.users.remove(uid);
             }
+        }
+    }
+
+    /// A user's durable sessions, the one away for longest first: those beyond the maximum end,
+    /// as far as they are not connected.
+    pub fn sessions_counted(&mut self, uid: &Uid, sessions: Vec<ClientId>) {
+        let max = self.live.sessions_per_user_max;
+        let excess = sessions.len().saturating_sub(max);
+        let keys = sessions.into_iter().map(|client_id| SessionKey { uid: uid.clone(), client_id });
+        let away: Vec<_> = keys.filter(|key| self.connected(key).is_none()).take(excess).collect();
+        for key in away {
+            let client = &key.client_id;
+            tracing::info!(%uid, %client, "session ended: a user has at most {max} of them");
+            self.drop_delayed_will(&key, true);
+            self.forget_subscriptions(&key);
+            self.ask_store(Write::EndSession { key, expiry: Duration::ZERO }, None);
         }
     }
 

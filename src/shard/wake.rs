@@ -39,8 +39,7 @@ impl Shard {
         self.each_connection(uid, |shard, token| {
             shard.handle(token, Input::End(Reason::Removed, Reason::Removed.words().into()));
         });
-        let away: Vec<SessionKey> =
-            self.away.keys().filter(|key| key.uid == *uid).cloned().collect();
+        let away: Vec<SessionKey> = self.away_of(uid).map(|(key, _)| key.clone()).collect();
         self.expired(&away);
     }
 

@@ -1,7 +1,7 @@
 //! Bytes of one connection: whole packets go to its session, what cannot be one ends it.
 
 use crate::model::{Moment, Reason};
-use crate::mqtt::{DecodeError, decode, reason};
+use crate::mqtt::{DecodeError, Packet, decode, reason};
 use crate::session::Input;
 
 use super::{Conn, Live, Shard, Token};
@@ -23,7 +23,8 @@ impl Conn {
     /// A client that does not take its answers gets no more of them: what it sends next waits.
     fn wants_input(&self, live: &Live) -> bool {
         let room = self.out.len() < live.outbox_bytes_max;
-        room && self.asking.is_none() && self.session.wants_input()
+        let waits = self.asking.is_some() || self.throttled_until.is_some();
+        room && !waits && self.session.wants_input()
     }
 }
 
@@ -47,7 +48,11 @@ impl Shard {
                 Ok(None) => return Taken { bytes: taken, paused: false },
                 Ok(Some((packet, length))) => {
                     taken += length;
+                    let is_publish = matches!(packet, Packet::Publish(_));
                     self.handle(token, Input::Packet(packet));
+                    if is_publish {
+                        self.meter(token, length);
+                    }
                 }
                 Err(error) => {
                     let words = error.to_string().into();
@@ -107,7 +112,8 @@ impl Shard {
             return;
         };
         self.timers.remove(&(conn.armed, token));
-        if let Some(deadline) = conn.session.deadline()
+        let deadline = [conn.session.deadline(), conn.throttled_until].into_iter().flatten().min();
+        if let Some(deadline) = deadline
             && !conn.session.has_ended()
         {
             conn.armed = deadline;
@@ -124,8 +130,10 @@ impl Shard {
         {
             self.timers.pop_first();
             let (live, now) = (self.live.clone(), self.now);
+            // What it sent meanwhile is still to be read.
+            let resumed = self.ends_throttling(token);
             if let Some(conn) = self.conn(token)
-                && !(reading && conn.wants_input(&live))
+                && (resumed || !(reading && conn.wants_input(&live)))
             {
                 conn.session.is_not_read(now);
             }

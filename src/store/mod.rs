@@ -361,6 +361,10 @@ pub trait Store: Send + Sync {
     /// Devices of a user with their cursors.
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>>;
 
+    /// Durable sessions of a user, the one away for longest first; last those that are connected,
+    /// or were when the process died.
+    fn sessions<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<ClientId>>;
+
     fn identity(&self) -> StoreIdentity;
 
     /// Compares the structure of all that is stored with itself: for the background, once the

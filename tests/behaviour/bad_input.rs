@@ -81,6 +81,21 @@ fn each_kind_closes_its_connection_with_its_reason() {
     }
 }
 
+/// Threat M5. A list that is longer than what one packet may ask for.
+#[test]
+fn a_huge_list_of_filters_closes_its_connection() {
+    let broker = Broker::with_plain_topics();
+    for (first, filter) in
+        [(0x82, [&string("a/b")[..], &[0]].concat()), (0xA2, string("a/b").to_vec())]
+    {
+        let mut client = Connect::v5("alice", "phone").open(broker.mqtt);
+        let body = [&[0, 1, 0][..], &filter.repeat(257)].concat();
+        client.send_raw(&packet(first, &body));
+        assert_eq!(client.expect_disconnect(), 0x97);
+        broker.log.wait_for(&["alice", "phone", "filters in one packet"]);
+    }
+}
+
 #[test]
 fn it_is_one_log_line() {
     let broker = Broker::dev();

@@ -67,6 +67,7 @@ fn a_topic_with_a_wildcard() {
     assert_eq!(reason_after(&broker, &packet(0x30, &body)), 0x90);
 }
 
+/// Threat M5.
 #[test]
 fn a_topic_alias_that_was_never_offered() {
     let broker = Broker::dev();

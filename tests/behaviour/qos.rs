@@ -38,6 +38,7 @@ fn plain_topics_deliver_at_the_lower_qos_of_both() {
     }
 }
 
+/// Threat M1.
 #[test]
 fn a_repeated_qos_2_publish_is_answered_again_and_stored_once() {
     for version in [V311, V5] {
@@ -117,6 +118,7 @@ fn a_client_gets_no_more_in_flight_than_it_allows() {
     assert_eq!(phone.expect_publish().text(), "four");
 }
 
+/// Threat M5.
 #[test]
 fn the_largest_receive_maximum_in_flight_is_announced_and_kept() {
     let broker = Broker::with(&[("HOMING__LIMITS__RECEIVE_MAXIMUM", "3")]);

@@ -39,6 +39,7 @@ fn a_release_after_the_crash_completes() {
     }
 }
 
+/// Threat M2.
 #[test]
 fn a_resend_after_the_crash_is_stored_once() {
     for version in [V311, V5] {

@@ -51,6 +51,7 @@ promises! {
         the_sweep_forgets_states_not_touched_for_long;
     session: a_session_is_kept_only_if_asked,
         a_kept_session_comes_back_with_all_it_had,
+        sessions_are_told_by_who_was_away_for_longest,
         a_clean_start_forgets_subscriptions_queue_and_steps_but_not_the_inbox,
         a_session_whose_time_is_over_is_absent,
         an_ended_session_without_expiry_is_gone_at_once,

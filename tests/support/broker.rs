@@ -126,7 +126,10 @@ fn spawn(start: &Start, data: &Path, log: &Lines) -> Result<Running, Refused> {
     if !start.mqtt.is_empty() {
         command.args(["--mqtt", &start.mqtt]);
     }
-    command.args(["--http", "127.0.0.1:0"]).args(&start.args);
+    if !start.env.iter().any(|(key, _)| key == "HOMING__LISTEN__HTTP") {
+        command.args(["--http", "127.0.0.1:0"]);
+    }
+    command.args(&start.args);
     command.env("NO_COLOR", "1").env("HOMING__LOG__FORMAT", "text");
     command.envs(start.env.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

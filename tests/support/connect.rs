@@ -121,12 +121,7 @@ impl Connect {
 
     /// Connects from this address, which has to be one of this machine.
     pub fn try_from(&self, source: IpAddr, addr: SocketAddr) -> Result<(Client, ConnAck), Gone> {
-        let domain = socket2::Domain::for_address(SocketAddr::new(source, 0));
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None);
-        let socket = socket.expect("a socket");
-        socket.bind(&SocketAddr::new(source, 0).into()).expect("an address of this machine");
-        socket.connect_timeout(&addr.into(), HANG).map_err(|_| Gone::Closed)?;
-        self.try_on(TcpStream::from(socket))
+        self.try_on(stream_from(source, addr).map_err(|_| Gone::Closed)?)
     }
 
     /// Sends CONNECT on a connection that is there.
@@ -179,6 +174,15 @@ impl Connect {
         client.expect_closed();
         ack.code
     }
+}
+
+/// A TCP connection from this address, which has to be one of this machine.
+pub fn stream_from(source: IpAddr, addr: SocketAddr) -> std::io::Result<TcpStream> {
+    let domain = socket2::Domain::for_address(SocketAddr::new(source, 0));
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(source, 0).into()).expect("an address of this machine");
+    socket.connect_timeout(&addr.into(), HANG)?;
+    Ok(socket.into())
 }
 
 #[derive(Clone, Debug)]

@@ -161,7 +161,7 @@ impl Parts {
 }
 
 impl Part {
-    /// A value has to be one clean level: what a client chose must not act as a pattern (threat I1).
+    /// A value has to be one clean level: what a client chose must not act as a pattern. Threat I1.
     fn value<'a>(&'a self, values: &Values<'a>) -> Option<&'a str> {
         let identity = values.identity;
         let text = match self {

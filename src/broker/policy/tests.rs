@@ -74,7 +74,7 @@ fn the_first_rule_that_applies_decides_and_is_named() {
     assert!(!policy.withholds(&bob));
 }
 
-/// What MQTT brokers do with a deny inside a wider filter: the subscription stands, and the topic is
+/// What MQTT brokers do with a deny inside a wider filter: the subscription stands, the topic is
 /// kept back.
 #[test]
 fn a_wider_filter_is_granted_and_the_denied_topics_in_it_are_withheld() {

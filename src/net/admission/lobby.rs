@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub struct Lobby {
     waiting: BTreeMap<u64, Arc<Notify>>,
+    /// Sent away, and not gone yet.
+    leaving: usize,
     arrived: u64,
 }
 
@@ -22,13 +24,21 @@ impl Lobby {
     }
 
     pub fn leave(&mut self, number: u64) {
-        self.waiting.remove(&number);
+        if self.waiting.remove(&number).is_none() {
+            self.leaving -= 1;
+        }
+    }
+
+    pub fn leaving(&self) -> usize {
+        self.leaving
     }
 
     /// False if nobody is here.
     pub fn send_oldest_away(&mut self) -> bool {
-        let oldest = self.waiting.pop_first();
-        oldest.inspect(|(_, go)| go.notify_one()).is_some()
+        let Some((_, go)) = self.waiting.pop_first() else { return false };
+        go.notify_one();
+        self.leaving += 1;
+        true
     }
 
     pub fn len(&self) -> usize {

@@ -49,6 +49,7 @@ pub struct Admission {
     pub limits: ArcSwap<AdmissionLimits>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    /// Changed while the lobby is held.
     connections: AtomicUsize,
     lobby: Mutex<Lobby>,
     sources: Mutex<Sources>,
@@ -100,10 +101,10 @@ impl Admission {
 
     /// Whether the log is to hear of this refusal, and how many it did not hear of: those of a
     /// storm are all alike.
-    pub fn tells(&self, reason: Reason) -> Option<u64> {
+    pub fn tells(&self, reason: Reason) -> Option<Option<u64>> {
         match reason {
             Reason::Busy => self.busy.say(self.clock.moment()),
-            _ => Some(0),
+            _ => Some(None),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{Admission, locked, source_of};
 use crate::metrics::Refused;
 
 /// Sockets beyond the maximum that may be open while those that are sent away are closed.
-pub const LEAVING_COUNT_MAX: usize = 64;
+pub const LEAVING_COUNT_MAX: usize = 16;
 
 /// For people, in the log.
 pub fn words(why: Refused) -> &'static str {
@@ -34,24 +34,29 @@ pub struct Seat {
 }
 
 impl Seat {
+    /// `None` while so many are being sent away that one has to ask again.
+    ///
     /// # Errors
     /// [`Refused::Full`]
-    pub fn take(admission: &Arc<Admission>) -> Result<Seat, Refused> {
+    pub fn take(admission: &Arc<Admission>) -> Result<Option<Seat>, Refused> {
         let limits = admission.limits.load();
-        let before = admission.connections.fetch_add(1, Ordering::Relaxed);
-        let mut seat = Seat { admission: admission.clone(), source: None, lobby: None };
         let mut lobby = locked(&admission.lobby);
-        let excess = (before + 1).saturating_sub(limits.connections_max);
-        let room = excess == 0 || (excess <= LEAVING_COUNT_MAX && lobby.send_oldest_away());
-        if !room {
-            drop(lobby);
-            return Err(Refused::Full);
+        let connections = admission.connections();
+        let excess = (connections + 1).saturating_sub(limits.connections_max);
+        if excess > 0 && lobby.leaving() >= LEAVING_COUNT_MAX {
+            return Ok(None);
         }
-        seat.lobby = Some(lobby.enter());
+        while lobby.leaving() < excess {
+            if !lobby.send_oldest_away() {
+                return Err(Refused::Full);
+            }
+        }
+        let place = lobby.enter();
         if lobby.len() > limits.unauthenticated_max {
             lobby.send_oldest_away();
         }
-        Ok(seat)
+        admission.connections.store(connections + 1, Ordering::Relaxed);
+        Ok(Some(Seat { admission: admission.clone(), source: None, lobby: Some(place) }))
     }
 
     /// Says where it comes from, once that is known.
@@ -89,9 +94,12 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.introduced();
         if let Some(source) = self.source {
             locked(&self.admission.sources).leave(source);
+        }
+        let mut lobby = locked(&self.admission.lobby);
+        if let Some((number, _)) = self.lobby.take() {
+            lobby.leave(number);
         }
         self.admission.connections.fetch_sub(1, Ordering::Relaxed);
     }
@@ -103,6 +111,10 @@ mod tests {
     use super::super::testing::{NO_LIMITS, admission};
     use super::*;
 
+    fn take(admission: &Arc<Admission>) -> Seat {
+        Seat::take(admission).unwrap().unwrap()
+    }
+
     async fn is_told(seat: &Seat) -> bool {
         let told = tokio::time::timeout(std::time::Duration::ZERO, seat.told_to_go());
         told.await.is_ok()
@@ -112,11 +124,11 @@ mod tests {
     #[tokio::test]
     async fn when_all_places_are_taken_the_oldest_without_a_name_goes() {
         let (admission, _) = admission(AdmissionLimits { connections_max: 3, ..NO_LIMITS });
-        let mut known = Seat::take(&admission).unwrap();
+        let mut known = take(&admission);
         known.introduced();
-        let older = Seat::take(&admission).unwrap();
-        let younger = Seat::take(&admission).unwrap();
-        let next = Seat::take(&admission).unwrap();
+        let older = take(&admission);
+        let younger = take(&admission);
+        let next = take(&admission);
         assert!(is_told(&older).await && !is_told(&younger).await && !is_told(&next).await);
         drop(older);
         assert_eq!(admission.connections(), 3);
@@ -125,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn when_all_have_said_who_they_are_one_more_is_refused() {
         let (admission, _) = admission(AdmissionLimits { connections_max: 2, ..NO_LIMITS });
-        let mut seats: Vec<Seat> = (0..2).map(|_| Seat::take(&admission).unwrap()).collect();
+        let mut seats: Vec<Seat> = (0..2).map(|_| take(&admission)).collect();
         seats.iter_mut().for_each(Seat::introduced);
         assert_eq!(Seat::take(&admission).err(), Some(Refused::Full));
         seats.pop();
@@ -136,9 +148,15 @@ mod tests {
     #[tokio::test]
     async fn those_who_are_sent_away_are_bounded_too() {
         let (admission, _) = admission(AdmissionLimits { connections_max: 100, ..NO_LIMITS });
-        let seats: Vec<_> = (0..1000).map(|_| Seat::take(&admission)).collect();
-        assert_eq!(seats.iter().flatten().count(), 100 + LEAVING_COUNT_MAX);
+        let mut seats: Vec<Seat> = Vec::new();
+        while let Some(seat) = Seat::take(&admission).unwrap() {
+            seats.push(seat);
+        }
         assert_eq!(admission.connections(), 100 + LEAVING_COUNT_MAX);
+        // One goes: another one may come.
+        seats.remove(0);
+        seats.push(take(&admission));
+        assert!(Seat::take(&admission).unwrap().is_none());
         drop(seats);
         assert_eq!((admission.connections(), locked(&admission.lobby).len()), (0, 0));
     }
@@ -147,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn those_without_a_name_are_bounded_by_themselves() {
         let (admission, _) = admission(AdmissionLimits { unauthenticated_max: 2, ..NO_LIMITS });
-        let seats: Vec<Seat> = (0..3).map(|_| Seat::take(&admission).unwrap()).collect();
+        let seats: Vec<Seat> = (0..3).map(|_| take(&admission)).collect();
         assert!(is_told(&seats[0]).await && !is_told(&seats[1]).await && !is_told(&seats[2]).await);
     }
 
@@ -155,14 +173,14 @@ mod tests {
     async fn an_address_has_so_many_places() {
         let limits = AdmissionLimits { connections_per_ip_max: Some(1), ..NO_LIMITS };
         let (admission, _) = admission(limits);
-        let take = |ip: &str| {
-            let mut seat = Seat::take(&admission).unwrap();
+        let come = |ip: &str| {
+            let mut seat = take(&admission);
             seat.comes_from(ip.parse().unwrap()).map(|()| seat)
         };
-        let first = take("10.0.0.1").unwrap();
-        assert_eq!(take("10.0.0.1").err(), Some(Refused::Address));
-        assert!(take("10.0.0.2").is_ok());
+        let first = come("10.0.0.1").unwrap();
+        assert_eq!(come("10.0.0.1").err(), Some(Refused::Address));
+        assert!(come("10.0.0.2").is_ok());
         drop(first);
-        assert!(take("10.0.0.1").is_ok());
+        assert!(come("10.0.0.1").is_ok());
     }
 }

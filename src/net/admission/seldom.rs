@@ -19,15 +19,16 @@ struct State {
 }
 
 impl Seldom {
-    /// How many were left out since the last one; `None` if this one is left out too.
-    pub fn say(&self, now: Moment) -> Option<u64> {
+    /// `None` if this one is left out, else how many were since the last one, if any.
+    pub fn say(&self, now: Moment) -> Option<Option<u64>> {
         let mut state = locked(&self.0);
         if now < state.next {
             state.left_out += 1;
             return None;
         }
         state.next = now.after(PAUSE);
-        Some(std::mem::take(&mut state.left_out))
+        let left_out = std::mem::take(&mut state.left_out);
+        Some((left_out > 0).then_some(left_out))
     }
 }
 
@@ -39,6 +40,6 @@ mod tests {
     fn one_a_second_is_said_and_none_forgotten() {
         let seldom = Seldom::default();
         let all = [0, 10, 999, 1000, 1500, 9000].map(|at| seldom.say(Moment(at)));
-        assert_eq!(all, [Some(0), None, None, Some(2), None, Some(1)]);
+        assert_eq!(all, [Some(None), None, None, Some(Some(2)), None, Some(Some(1))]);
     }
 }

@@ -8,6 +8,7 @@ mod inbox;
 mod login_expiry;
 mod order;
 mod packets;
+mod rates;
 mod refusal;
 mod rights;
 mod will;

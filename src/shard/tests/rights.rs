@@ -70,7 +70,7 @@ fn what_waits_in_a_queue_is_withheld_and_what_is_behind_it_comes() {
     assert_eq!(world.take(phone), [""; 0]);
 }
 
-/// The client may hold the packet id of a QoS 2 message: it is released, and the message is not sent.
+/// The client may hold the packet id of a QoS 2 message: it is released and not sent.
 #[test]
 fn a_qos_2_message_under_way_is_released_and_not_sent_again() {
     let mut world = World::new();

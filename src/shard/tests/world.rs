@@ -14,7 +14,7 @@ use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
 use crate::session::{Hello, Settings};
-use crate::shard::{Live, Shard, Shared, StoreAsk, Token};
+use crate::shard::{Live, Rates, Shard, Shared, StoreAsk, Token};
 use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
@@ -103,13 +103,20 @@ impl World {
         }
         let Rules { rules } = toml::from_str(&format!("rules = [{rules}]")).unwrap();
         let policy = Policy::new(Access::Allow, InboxAccess::Open, &rules).unwrap();
-        self.shard.reload(Arc::new(Live { policy, ..live(&self.settings) }));
+        self.limit(|live| live.policy = policy);
         self.run();
     }
 
     pub fn dropped(&mut self, reason: Reason) -> u64 {
         self.shard.report();
         self.metrics.messages_dropped(Dropped::Reason(reason)).get()
+    }
+
+    /// Other limits from now on.
+    pub fn limit(&mut self, change: impl FnOnce(&mut Live)) {
+        let mut live = live(&self.settings);
+        change(&mut live);
+        self.shard.reload(Arc::new(live));
     }
 
     /// Long enough for every settle time.
@@ -199,12 +206,18 @@ impl World {
             let (reads, flush) =
                 (std::mem::take(&mut effects.reads), std::mem::take(&mut effects.flush));
             let closed = std::mem::take(&mut effects.closed);
+            let sessions = std::mem::take(&mut effects.sessions);
             self.waiting.append(&mut effects.store);
             let asks = if self.held { Vec::new() } else { std::mem::take(&mut self.waiting) };
-            if asks.is_empty() && reads.is_empty() && flush.is_empty() && closed.is_empty() {
+            let asked = asks.is_empty() && reads.is_empty() && sessions.is_empty();
+            if asked && flush.is_empty() && closed.is_empty() {
                 return;
             }
             self.commit(asks);
+            for uid in sessions {
+                let all = now(self.store.sessions(&uid)).unwrap();
+                self.shard.sessions_counted(&uid, all);
+            }
             for read in reads {
                 let entries = now(self.store.read(&read.recipient, read.after, 256, 1 << 20));
                 self.shard.read_done(read.token, read.log, entries);
@@ -282,6 +295,10 @@ fn live(settings: &Settings) -> Live {
         settings: settings.clone(),
         policy: Policy::plain(Access::Allow),
         devices_max: 8,
+        connections_per_user_max: 8,
+        sessions_per_user_max: 8,
+        subscriptions_per_user_max: 8,
+        rates: Rates::default(),
         outbox_bytes_max: OUTBOX_BYTES_MAX,
         outbox_wait: Duration::from_secs(30),
         store_queue_bytes_max: u64::MAX,

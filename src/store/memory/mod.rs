@@ -175,6 +175,10 @@ impl Store for MemoryStore {
         answer(self.lock().durable.devices(uid))
     }
 
+    fn sessions<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<ClientId>> {
+        answer(self.lock().durable.sessions(uid))
+    }
+
     fn identity(&self) -> StoreIdentity {
         self.identity
     }

@@ -277,6 +277,15 @@ impl State {
         own.map(|(key, device)| (key.client_id.clone(), self.inbox_cursor(uid, device))).collect()
     }
 
+    pub(super) fn sessions(&self, uid: &Uid) -> Vec<ClientId> {
+        let own = self.sessions.iter().filter(|(key, _)| key.uid == *uid);
+        let mut all: Vec<_> = own.map(|(key, one)| (one.ended_at, key.client_id.clone())).collect();
+        all.sort_by_key(|(ended_at, client_id)| {
+            (ended_at.is_none(), *ended_at, client_id.as_str().to_owned())
+        });
+        all.into_iter().map(|(_, client_id)| client_id).collect()
+    }
+
     pub(super) fn inbox_cursor(&self, uid: &Uid, device: &Device) -> Cursor {
         let head = self.head(&Recipient::Inbox(uid.clone()));
         Cursor { cursor: device.cursor, sent: device.sent, head }

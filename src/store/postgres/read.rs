@@ -1,4 +1,4 @@
-//! Reads beside the writer: records with their check, subscriptions, accounts, devices.
+//! Reads beside the writer: records with their check, subscriptions, accounts, devices, sessions.
 
 use sqlx::postgres::{PgPool, PgRow};
 
@@ -147,4 +147,12 @@ pub(super) async fn devices(
         Ok((record::client_id(get(row, 0)?)?, cursor))
     };
     rows.iter().map(device).collect()
+}
+
+pub(super) async fn sessions(pool: &PgPool, uid: &Uid) -> Result<Vec<ClientId>, StoreError> {
+    let sql = "SELECT r.client_id FROM recipient r JOIN session s ON s.recipient = r.id
+               WHERE r.kind = 1 AND r.domain = '' AND r.uid = $1
+               ORDER BY s.ended_at IS NULL, s.ended_at, r.client_id";
+    let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
+    rows.iter().map(|row| record::client_id(get(row, 0)?)).collect()
 }

@@ -165,6 +165,11 @@ impl Store for SqliteStore {
         Box::pin(async move { read::devices(&pool, uid).await })
     }
 
+    fn sessions<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<ClientId>> {
+        let pool = self.pool();
+        Box::pin(async move { read::sessions(&pool, uid).await })
+    }
+
     fn identity(&self) -> StoreIdentity {
         self.identity
     }

@@ -39,6 +39,21 @@ pub async fn a_kept_session_comes_back_with_all_it_had(mut rig: Rig) {
     assert_eq!((at.cursor, at.sent, at.head), (Seq(1), Seq(2), Seq(2)));
 }
 
+pub async fn sessions_are_told_by_who_was_away_for_longest(mut rig: Rig) {
+    for client_id in ["here", "b", "a"] {
+        rig.open(&key("bob", client_id), false, true).await;
+    }
+    rig.open(&key("bobby", "other"), false, true).await;
+    rig.open(&key("bob", "not-kept"), false, false).await;
+    rig.write(end(&key("bob", "b"), HOUR)).await;
+    rig.wait(Duration::from_secs(1));
+    rig.write(end(&key("bob", "a"), HOUR)).await;
+    let told = rig.store.sessions(&uid("bob")).await.unwrap();
+    let names: Vec<_> = told.iter().map(|client_id| client_id.as_str()).collect();
+    assert_eq!(names, ["b", "a", "here"]);
+    assert_eq!(rig.store.sessions(&uid("nobody")).await.unwrap(), []);
+}
+
 pub async fn a_clean_start_forgets_subscriptions_queue_and_steps_but_not_the_inbox(rig: Rig) {
     let bob = key("bob", "phone");
     rig.commit(&[open(&bob, true, true), know(&bob), subscribe(&bob, &["a/#"])]).await;

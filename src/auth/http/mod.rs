@@ -1,0 +1,371 @@
+//! Provider `http`: the member API says who may log in.
+//!
+//! - [`template`], [`preset`], [`request`]: how it is asked
+//! - [`answer`]: what it said
+//! - [`memory`], [`flight`], [`breaker`]: how it is spared
+//! - [`call`]: the call itself
+//! - [`trial`]: `homing auth test`
+
+pub mod answer;
+pub mod breaker;
+pub mod call;
+pub mod flight;
+pub mod memory;
+pub mod preset;
+pub mod request;
+pub mod template;
+pub mod trial;
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Client, Request};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tracing::{debug, info, warn};
+
+use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use crate::clock::{Clock, Stopwatch};
+use crate::config::HttpAuth;
+use crate::metrics::{Asked, Backend, Metrics, Remembered as Hit};
+use crate::model::limit::UID_BYTES_MAX;
+use crate::model::{Identity, Uid};
+use answer::{AnswerPlan, Judgement, Pointer};
+use breaker::{Breaker, Permit};
+use flight::{Boarding, Flights, Lead};
+use memory::{Known, Memory, Now, Tag, Times};
+use request::{Login, RequestPlan};
+
+/// A token is text of at most so many bytes; longer ones are refused without a call.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// A call that tries whether the API is back gets no longer than this, so that it is soon repeated.
+const TRY_WAIT_MAX: Duration = Duration::from_secs(2);
+/// What a client is told to wait, at least and at most.
+const RETRY_SECS: std::ops::RangeInclusive<u64> = 2..=6;
+
+/// The settings, read: nothing in them can be wrong any more.
+#[derive(Debug)]
+pub struct Plan {
+    settings: HttpAuth,
+    request: RequestPlan,
+    answer: AnswerPlan,
+    token_pointer: Option<Pointer>,
+}
+
+impl Plan {
+    /// # Errors
+    /// In words that name the key.
+    pub fn new(settings: &HttpAuth) -> Result<Plan, String> {
+        let settings = preset::resolve(settings);
+        Ok(Plan {
+            request: RequestPlan::new(&settings)?,
+            answer: AnswerPlan::new(&settings)?,
+            token_pointer: Pointer::read("token_pointer", &settings.token_pointer)?,
+            settings,
+        })
+    }
+}
+
+/// Asks the member API, and remembers what it said. Shared by all threads.
+pub struct MemberApi {
+    desk: Arc<Desk>,
+    /// Calls run here, so that none ends with the connection that caused it.
+    runtime: Handle,
+}
+
+/// What calls share.
+struct Desk {
+    plan: Plan,
+    client: Client,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    memory: Memory,
+    breaker: Mutex<Breaker>,
+    flights: Arc<Flights<Verdict>>,
+    slots: Semaphore,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug)]
+enum Verdict {
+    Decided(Result<Identity, AuthError>),
+    NoAnswer,
+    Busy,
+}
+
+/// How the API and one user stand, for `homing auth test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberState {
+    pub breaker_open: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Logins of the user that are accepted without asking.
+    pub fresh: usize,
+    /// Logins of the user that are accepted only while the API cannot answer.
+    pub stale: usize,
+}
+
+impl Authenticator for MemberApi {
+    fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
+        Box::pin(self.login(credentials))
+    }
+
+    fn forget(&self, uid: &Uid) {
+        self.desk.memory.forget(uid);
+    }
+}
+
+impl MemberApi {
+    /// # Errors
+    /// In words: the settings are wrong, or there can be no HTTP client.
+    pub fn new(
+        settings: &HttpAuth,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+        runtime: Handle,
+    ) -> Result<MemberApi, String> {
+        let plan = Plan::new(settings)?;
+        let settings = &plan.settings;
+        let times = Times {
+            accepted_for: settings.accepted_for.0,
+            refused_for: settings.refused_for.0,
+            stale_if_error: settings.stale_if_error.0,
+        };
+        let try_wait = settings.timeout.0.min(TRY_WAIT_MAX);
+        let desk = Desk {
+            client: call::client(settings)?,
+            clock,
+            metrics,
+            memory: Memory::new(rand::random(), times, settings.remembered_max),
+            breaker: Mutex::new(Breaker::new(settings.failures, try_wait)),
+            flights: Flights::new(settings.concurrency + settings.queue),
+            slots: Semaphore::new(settings.concurrency),
+            plan,
+        };
+        Ok(MemberApi { desk: Arc::new(desk), runtime })
+    }
+
+    pub fn state(&self, uid: &Uid) -> MemberState {
+        let remembered = self.desk.memory.remembered(uid, self.desk.now());
+        let breaker = self.desk.breaker();
+        MemberState {
+            breaker_open: breaker.is_open(),
+            failures: breaker.failures(),
+            fresh: remembered.fresh,
+            stale: remembered.stale,
+        }
+    }
+
+    async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
+        let desk = &self.desk;
+        let token = desk.plan.token(&credentials)?;
+        let login = desk.plan.login(&credentials, &token)?;
+        let tag = desk.memory.tag(&desk.plan.request.distinguishing(&login));
+        let stale = match desk.memory.recall(&tag, desk.now()) {
+            Some(Known::Stale(identity)) => Some(identity),
+            Some(known) => return desk.hit(known),
+            None => None,
+        };
+        let (verdict, stale) = (self.ask(&login, &tag).await, stale.map(Known::Stale));
+        match (verdict, stale) {
+            (Verdict::Decided(decision), _) => decision,
+            (_, Some(stale)) => desk.hit(stale),
+            (Verdict::NoAnswer, None) => Err(AuthError::Unavailable { retry_after: retry_after() }),
+            (Verdict::Busy, None) => Err(AuthError::Busy { retry_after: retry_after() }),
+        }
+    }
+
+    async fn ask(&self, login: &Login<'_>, tag: &Tag) -> Verdict {
+        let desk = &self.desk;
+        if desk.breaker().blocked(desk.clock.moment()).is_some() {
+            return Verdict::NoAnswer;
+        }
+        let waiting = match desk.flights.board(tag) {
+            Boarding::Follow(waiting) => waiting,
+            Boarding::Full => return desk.busy(),
+            Boarding::Lead(lead, waiting) => match desk.request(login) {
+                Ok(request) => {
+                    // As many at a time as flights have room; each ends within two deadlines.
+                    self.runtime.spawn(fly(desk.clone(), lead, request, login.uid.into(), *tag));
+                    waiting
+                }
+                Err(verdict) => {
+                    lead.land(verdict.clone());
+                    return verdict;
+                }
+            },
+        };
+        waiting.answer().await.unwrap_or(Verdict::NoAnswer)
+    }
+}
+
+/// Asks, and tells all who wait.
+async fn fly(desk: Arc<Desk>, lead: Lead<Verdict>, request: Request, user: String, tag: Tag) {
+    let verdict = desk.ask_in_turn(request, &user, &tag).await;
+    lead.land(verdict);
+}
+
+impl Plan {
+    /// The token of a password, as text.
+    ///
+    /// # Errors
+    /// [`AuthError::NotMine`] without one; [`AuthError::BadLogin`] for what no token can be: the
+    /// API must never see a token that it could cut at a NUL.
+    fn token<'a>(&self, credentials: &Credentials<'a>) -> Result<Cow<'a, str>, AuthError> {
+        let password = credentials.password.ok_or(AuthError::NotMine)?;
+        if password.is_empty() || password.len() > TOKEN_BYTES_MAX || password.contains(&0) {
+            return Err(AuthError::BadLogin);
+        }
+        let text = std::str::from_utf8(password).map_err(|_| AuthError::BadLogin)?;
+        Ok(self.unwrapped(text).map_or(Cow::Borrowed(text), Cow::Owned))
+    }
+
+    /// What stands at `auth.http.token_pointer` if the password is a JSON object.
+    fn unwrapped(&self, text: &str) -> Option<String> {
+        let pointer = self.token_pointer.as_ref().filter(|_| text.starts_with('{'))?;
+        let value = serde_json::from_str(text).ok()?;
+        pointer.find(&value)?.as_str().filter(|token| !token.contains('\0')).map(str::to_owned)
+    }
+
+    fn login<'a>(
+        &self,
+        credentials: &Credentials<'a>,
+        token: &'a str,
+    ) -> Result<Login<'a>, AuthError> {
+        let uid = credentials.uid.ok_or(AuthError::NotMine)?;
+        let right = match self.answer.uid_may_differ() {
+            true => {
+                !uid.is_empty() && uid.len() <= UID_BYTES_MAX && !uid.contains(char::is_control)
+            }
+            false => Uid::parse(uid).is_ok(),
+        };
+        let ip = credentials.peer.ip().to_canonical();
+        let (client_id, listener) = (credentials.client_id.as_str(), credentials.listener);
+        right.then_some(Login { uid, client_id, token, ip, listener }).ok_or(AuthError::BadLogin)
+    }
+}
+
+impl Desk {
+    fn now(&self) -> Now {
+        Now { moment: self.clock.moment(), stamp: self.clock.stamp() }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an answer from memory.
+    fn hit(&self, known: Known) -> Result<Identity, AuthError> {
+        let (hit, decision) = match known {
+            Known::Accepted(identity) => (Hit::Accepted, Ok(identity)),
+            Known::Stale(identity) => (Hit::Stale, Ok(identity)),
+            Known::Refused(error) => (Hit::Refused, Err(error)),
+        };
+        self.metrics.logins.cache_hits(Backend::Http, hit).inc();
+        decision
+    }
+
+    fn busy(&self) -> Verdict {
+        self.metrics.logins.requests(Backend::Http, Asked::Busy).inc();
+        Verdict::Busy
+    }
+
+    fn request(&self, login: &Login<'_>) -> Result<Request, Verdict> {
+        let rendered = self.plan.request.render(login).map_err(call::RequestError::from);
+        let request = rendered.and_then(|rendered| call::build(&self.client, rendered));
+        request.map_err(|error| {
+            debug!(uid = login.uid, "refused without asking the member API: {error}");
+            Verdict::Decided(Err(AuthError::BadLogin))
+        })
+    }
+
+    async fn ask_in_turn(&self, request: Request, user: &str, tag: &Tag) -> Verdict {
+        let limit = self.plan.settings.timeout.0;
+        let Ok(Ok(_slot)) = tokio::time::timeout(limit, self.slots.acquire()).await else {
+            return self.busy();
+        };
+        // Meanwhile somebody else's question may have been answered, or the API have failed.
+        match self.memory.recall(tag, self.now()) {
+            None | Some(Known::Stale(_)) => {}
+            Some(known) => return Verdict::Decided(self.hit(known)),
+        }
+        let Ok(permit) = self.breaker().permit(self.clock.moment()) else {
+            return Verdict::NoAnswer;
+        };
+        let as_of = self.memory.as_of();
+        let judgement = self.call(request, user, permit).await;
+        self.note(&judgement, user, permit);
+        self.memory.remember(tag, &judgement, as_of, self.now());
+        match judgement {
+            Judgement::Accepted(identity) => Verdict::Decided(Ok(identity)),
+            Judgement::Refused(_) => Verdict::Decided(Err(AuthError::BadLogin)),
+            Judgement::Expired => Verdict::Decided(Err(AuthError::Expired)),
+            Judgement::NoAnswer(_) => Verdict::NoAnswer,
+        }
+    }
+
+    async fn call(&self, request: Request, user: &str, permit: Permit) -> Judgement {
+        let limit = match permit {
+            Permit::Call => self.plan.settings.timeout.0,
+            Permit::Try => self.plan.settings.timeout.0.min(TRY_WAIT_MAX),
+        };
+        let watch = Stopwatch::start();
+        let answered = call::exchange(&self.client, request, limit).await;
+        self.metrics.logins.seconds(Backend::Http).observe(watch.nanos() as f64 / 1e9);
+        match answered {
+            Ok(answered) => {
+                let now = self.clock.stamp();
+                self.plan.answer.judge(answered.status, &answered.body, user, now)
+            }
+            Err(words) => Judgement::NoAnswer(words),
+        }
+    }
+
+    /// Counts and logs what a call brought, and tells the breaker.
+    fn note(&self, judgement: &Judgement, user: &str, permit: Permit) {
+        let asked = match judgement {
+            Judgement::Accepted(_) => Asked::Accepted,
+            Judgement::Refused(why) => {
+                debug!(uid = user, "the member API refuses: {why}");
+                Asked::Refused
+            }
+            Judgement::Expired => Asked::Refused,
+            Judgement::NoAnswer(why) => {
+                warn!("the member API does not answer: {why}");
+                Asked::Unavailable
+            }
+        };
+        self.metrics.logins.requests(Backend::Http, asked).inc();
+        match asked {
+            Asked::Unavailable => self.failed(permit),
+            _ => self.answered(),
+        }
+    }
+
+    fn failed(&self, permit: Permit) {
+        let mut breaker = self.breaker();
+        if breaker.failed(permit, self.clock.moment(), rand::random()) {
+            self.metrics.logins.breaker_open.set(1);
+            warn!(
+                failures = breaker.failures(),
+                "the member API is left alone but for one call at a time, until it answers again"
+            );
+        }
+    }
+
+    fn answered(&self) {
+        let mut breaker = self.breaker();
+        if breaker.is_open() {
+            self.metrics.logins.breaker_open.set(0);
+            info!("the member API answers again");
+        }
+        breaker.answered();
+    }
+}
+
+/// Spread, so that clients do not come back at the same moment.
+fn retry_after() -> Duration {
+    Duration::from_secs(rand::random_range(RETRY_SECS))
+}

@@ -1,6 +1,6 @@
 //! The only file that asks the operating system for the time.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Moment, Stamp};
 
@@ -44,6 +44,11 @@ impl Stopwatch {
     #[allow(clippy::disallowed_methods)] // the one place
     pub fn start() -> Stopwatch {
         Stopwatch { start: Instant::now() }
+    }
+
+    /// Since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
     }
 
     /// Nanoseconds since the start.

@@ -2,6 +2,10 @@
 //!
 //! All label values exist from the start, so a figure that is absent is one that does not exist,
 //! and the hot path finds its counter by index: no lock, no map.
+//!
+//! `docs/metrics.md` lists them; a test compares.
+
+mod process;
 
 mod login;
 
@@ -11,12 +15,17 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
+use crate::store::commit::Batch;
+
+use process::Process;
 
 /// A figure that only grows; cheap from any thread.
 pub type Count = Counter<u64, AtomicU64>;
@@ -106,8 +115,8 @@ pub struct Metrics {
     messages_refused: Labelled,
     messages_dropped: Labelled,
     messages_removed: Labelled,
-    connections_closed: Labelled,
-    logins_refused: Labelled,
+    disconnects: Labelled,
+    connects: Labelled,
     connections_refused: Labelled,
     flapping_bans: Labelled,
     tls_handshakes: Labelled,
@@ -125,20 +134,25 @@ pub struct Metrics {
     pub logins: LoginMetrics,
     last_reload_success: Gauge,
     last_reload_secs: Gauge,
+    delivery_latency: Histogram,
+    store_append: Histogram,
+    process: Process,
 }
 
 impl Default for Metrics {
     fn default() -> Metrics {
-        let mut all = Registry::with_prefix("homing");
-        let r = &mut all;
+        let mut all = Registry::default();
+        let process = Process::register(&mut all);
+        let r = all.sub_registry_with_prefix("homing");
+        r.register("build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
             messages_received: by_qos(r, "messages_received", "PUBLISH packets from clients"),
             messages_delivered: by_qos(r, "messages_delivered", "PUBLISH packets to clients"),
             messages_refused: by_reason(r, "messages_refused", "Publishes refused", &[]),
             messages_dropped: by_reason(r, "messages_dropped", DROPPED, &["expired"]),
             messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
-            connections_closed: by_reason(r, "connections_closed", CLOSED, &["client", "network"]),
-            logins_refused: by_reason(r, "logins_refused", "CONNECT packets refused", &[]),
+            disconnects: by_reason(r, "disconnects", CLOSED, &["client", "network"]),
+            connects: connects(r),
             connections_refused: labelled(
                 r,
                 "connections_refused",
@@ -174,6 +188,9 @@ impl Default for Metrics {
             logins: LoginMetrics::new(r),
             last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
             last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
+            delivery_latency: histogram(r, "delivery_latency_seconds", LATENCY),
+            store_append: histogram(r, "store_append_seconds", APPEND),
+            process,
             registry: all,
         }
     }
@@ -186,6 +203,9 @@ const RELOADED: &str = "1 if the settings were taken at the last reload or the s
 const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
 const THROTTLED: &str = "Connections that are read no further now for their publish rate";
 const EXPIRY: &str = "Unix time at which a server certificate expires";
+const LATENCY: &str = "From taking a message in to its commit, after which it is acknowledged and \
+                       goes to its readers; of each transaction the longest";
+const APPEND: &str = "One transaction of the store, its fsync included";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
 fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
@@ -196,6 +216,19 @@ fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
 fn by_reason(registry: &mut Registry, name: &str, help: &str, more: &[&'static str]) -> Labelled {
     let values = Reason::ALL.map(Reason::name).into_iter().chain(more.iter().copied());
     labelled(registry, name, help, "reason", values)
+}
+
+/// `ok`, or why the CONNECT was refused.
+fn connects(registry: &mut Registry) -> Labelled {
+    let values = Reason::ALL.map(Reason::name).into_iter().chain(["ok"]);
+    labelled(registry, "connects", "CONNECT packets answered", "result", values)
+}
+
+fn histogram(registry: &mut Registry, name: &str, help: &str) -> Histogram {
+    // 0.1 ms to 3.3 s.
+    let histogram = Histogram::new(exponential_buckets(0.0001, 2.0, 16));
+    registry.register(name, help, histogram.clone());
+    histogram
 }
 
 fn by_removal(registry: &mut Registry, name: &str, help: &str) -> Labelled {
@@ -289,17 +322,35 @@ impl Metrics {
         &self.messages_removed[removal as usize]
     }
 
-    pub fn connections_closed(&self, how: Closed) -> &Count {
+    pub fn disconnects(&self, how: Closed) -> &Count {
         let index = match how {
             Closed::Server(reason) => reason as usize,
             Closed::Client => Reason::ALL.len(),
             Closed::Network => Reason::ALL.len() + 1,
         };
-        &self.connections_closed[index]
+        &self.disconnects[index]
     }
 
-    pub fn logins_refused(&self, reason: Reason) -> &Count {
-        &self.logins_refused[reason as usize]
+    pub fn connects_refused(&self, reason: Reason) -> &Count {
+        &self.connects[reason as usize]
+    }
+
+    pub fn connects_accepted(&self) -> &Count {
+        &self.connects[Reason::ALL.len()]
+    }
+
+    /// The process serves since then.
+    pub fn started(&self, now: Stamp) {
+        self.process.started(now);
+    }
+
+    /// One transaction of the store has ended.
+    pub fn committed(&self, batch: &Batch<'_>) {
+        self.delivery_latency.observe(batch.waited.as_secs_f64());
+        self.store_append.observe(batch.took.as_secs_f64());
+        for (removal, count) in batch.removed {
+            self.messages_removed(*removal).inc_by(*count);
+        }
     }
 
     /// The settings were loaded again, or could not be.
@@ -331,6 +382,7 @@ impl Metrics {
     /// # Errors
     /// [`std::fmt::Error`] if a figure could not be written; a fault of the server.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
+        self.process.look();
         let mut out = String::new();
         encode(&mut out, &self.registry)?;
         Ok(out)
@@ -348,7 +400,7 @@ mod tests {
         for (i, reason) in Reason::ALL.into_iter().enumerate() {
             metrics.messages_refused(reason).inc_by(i as u64);
             metrics.messages_dropped(Dropped::Reason(reason)).inc_by(i as u64);
-            metrics.connections_closed(Closed::Server(reason)).inc_by(i as u64);
+            metrics.disconnects(Closed::Server(reason)).inc_by(i as u64);
         }
         for (i, removal) in Removal::ALL.into_iter().enumerate() {
             metrics.messages_removed(removal).inc_by(i as u64);
@@ -361,14 +413,57 @@ mod tests {
         for (i, reason) in Reason::ALL.into_iter().enumerate() {
             has("messages_refused", reason.name(), i);
             has("messages_dropped", reason.name(), i);
-            has("connections_closed", reason.name(), i);
+            has("disconnects", reason.name(), i);
         }
         for (i, removal) in Removal::ALL.into_iter().enumerate() {
             has("messages_removed", removal.name(), i);
         }
         has("messages_dropped", "expired", 0);
-        has("connections_closed", "client", 0);
-        has("connections_closed", "network", 0);
+        has("disconnects", "client", 0);
+        has("disconnects", "network", 0);
+    }
+
+    /// Name, type and meaning of every family, as rows of the table in the documentation.
+    fn rows() -> Vec<String> {
+        let metrics = Metrics::default();
+        metrics.set_certificates([("chat.pem", 1)].into_iter());
+        let text = metrics.text().unwrap();
+        let of = |name: &str| -> String {
+            let sample = text.lines().find(|line| {
+                let rest = line.strip_prefix(name).and_then(|rest| rest.strip_prefix("_total{"));
+                rest.is_some() || line.starts_with(&format!("{name}{{"))
+            });
+            let label = sample.and_then(|line| Some(line.split_once('{')?.1.split_once('=')?.0));
+            label.map(|label| format!("`{label}`")).unwrap_or_default()
+        };
+        let family = |line: &str| {
+            let (name, help) = line.strip_prefix("# HELP ")?.split_once(' ')?;
+            let typed = format!("# TYPE {name} ");
+            let kind = text.lines().find_map(|line| line.strip_prefix(&typed))?;
+            let ending = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let labels = if kind == "info" { "`version`".into() } else { of(name) };
+            Some(format!("| `{name}{ending}` | {kind} | {labels} | {help} |"))
+        };
+        text.lines().filter_map(family).collect()
+    }
+
+    #[test]
+    fn the_documentation_lists_every_figure_once_and_no_other() {
+        let shown = include_str!("../docs/metrics.md");
+        let mut shown: Vec<&str> = shown.lines().filter(|line| line.starts_with("| `")).collect();
+        let mut rows = rows();
+        shown.sort_unstable();
+        rows.sort_unstable();
+        assert_eq!(shown, rows, "docs/metrics.md should have\n{}", rows.join("\n"));
+        for row in &rows {
+            assert!(
+                !["uid", "topic", "client_id"].iter().any(|who| row.contains(&format!("`{who}`")))
+            );
+        }
     }
 
     #[test]
@@ -377,7 +472,9 @@ mod tests {
         for line in [
             "homing_messages_received_total{qos=\"2\"} 0\n",
             "homing_messages_delivered_total{qos=\"0\"} 0\n",
-            "homing_logins_refused_total{reason=\"bad_login\"} 0\n",
+            "homing_connects_total{result=\"bad_login\"} 0\n",
+            "homing_connects_total{result=\"ok\"} 0\n",
+            "homing_store_append_seconds_count 0\n",
             "homing_connections 0\n",
             "homing_store_queue_bytes 0\n",
             "homing_panics_total 0\n",

@@ -124,6 +124,7 @@ mod tests {
             include_str!("../../docs/authentication.md"),
             include_str!("../../docs/cli.md"),
             include_str!("../../docs/configuration.md"),
+            include_str!("../../docs/operations.md"),
         ];
         let lines = docs
             .iter()

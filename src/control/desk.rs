@@ -83,7 +83,8 @@ impl Desk {
 
     async fn record(&self, action: Action, by: Who, answer: &Answer) -> Option<String> {
         let (audit, result) = (self.audit.clone(), answer.result().map_err(str::to_owned));
-        let record = move || audit.record(&action, by, result.as_ref().copied().map_err(|w| &**w));
+        let record =
+            move || audit.record(&action, by, result.as_ref().copied().map_err(String::as_str));
         // The disk may take its time.
         match tokio::task::spawn_blocking(record).await {
             Ok(recorded) => recorded.err(),

@@ -232,10 +232,10 @@ mod tests {
     #[tokio::test]
     async fn metrics_are_open_metrics_text() {
         let server = server();
-        server.state.metrics.logins_refused(Reason::BadLogin).inc();
+        server.state.metrics.connects_refused(Reason::BadLogin).inc();
         let answer = get(&server, "/metrics").await;
         assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"));
-        assert!(answer.contains("homing_logins_refused_total{reason=\"bad_login\"} 1\n"));
+        assert!(answer.contains("homing_connects_total{result=\"bad_login\"} 1\n"));
         assert!(answer.ends_with("# EOF\n"), "{answer}");
     }
 

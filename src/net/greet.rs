@@ -99,7 +99,7 @@ impl Gate {
         let ban = bans.of_address(ip, self.clock.stamp());
         if let Some(ban) = ban {
             tracing::debug!(%ip, "refused: {} is banned", ban.target);
-            self.metrics.logins_refused(Reason::Banned).inc();
+            self.metrics.connects_refused(Reason::Banned).inc();
         }
         ban.is_some()
     }
@@ -226,6 +226,7 @@ fn hand_over(
         Ok(stream) => {
             let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
             let arrival = Arrival { stream, hello, peer, rest, seat };
+            worker.gate.metrics.connects_accepted().inc();
             worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
         }
         Err(error) => {
@@ -327,7 +328,7 @@ async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refu
         let client = client_id;
         tracing::warn!(uid, client, %peer, reason = name, left_out, "connection refused: {words}");
     }
-    gate.metrics.logins_refused(reason).inc();
+    gate.metrics.connects_refused(reason).inc();
     if let Some(version) = version {
         let mut out = Vec::new();
         refusing_connack(version, reason, &words, &mut out);

@@ -8,8 +8,8 @@ use crate::metrics::Metrics;
 use crate::model::{Entry, Recipient};
 use crate::session::Ticket;
 use crate::shard::{Token, worker_of};
-use crate::store::commit::Done;
-use crate::store::{Removal, Write, Written};
+use crate::store::commit::{Batch, Done};
+use crate::store::{Write, Written};
 
 use super::Mailbox;
 use super::worker::Mail;
@@ -19,18 +19,16 @@ pub fn on_commit(
     mailboxes: Arc<[Mailbox<Mail>]>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
-) -> impl FnMut(Vec<Done>, &[(Removal, u64)]) + Send + 'static {
+) -> impl FnMut(Vec<Done>, Batch<'_>) + Send + 'static {
     let mut batches: Vec<Vec<Mail>> = mailboxes.iter().map(|_| Vec::new()).collect();
-    move |done, removed| {
+    move |done, batch| {
         let committed = done.iter().filter(|one| one.result.is_ok()).count();
         metrics.commits.inc_by(u64::from(committed > 0));
         metrics.commit_records.inc_by(committed as u64);
         if let Some(append) = done.iter().rfind(|one| matches!(one.write, Write::Append(_))) {
             health.set_store_writable(append.result.is_ok());
         }
-        for (removal, count) in removed {
-            metrics.messages_removed(*removal).inc_by(*count);
-        }
+        metrics.committed(&batch);
         for one in done {
             route(one, &mut batches, &metrics);
         }

@@ -149,6 +149,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let metrics = Arc::new(Metrics::default());
+    metrics.started(clock.stamp());
     let health = Arc::new(Health::new(clock.clone()));
     let workers = match config.listen.workers {
         0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),

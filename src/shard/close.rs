@@ -35,7 +35,7 @@ impl Shard {
             Closing::Network => Closed::Network,
             Closing::Server(reason, _) => Closed::Server(reason),
         };
-        self.shared.metrics.connections_closed(closed).inc();
+        self.shared.metrics.disconnects(closed).inc();
         self.effects.closed.push(token);
     }
 

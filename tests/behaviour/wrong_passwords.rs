@@ -47,7 +47,7 @@ fn the_pause_is_told_in_words_and_counted() {
     assert!(std::iter::repeat_with(code).take(8).any(|code| code == 3), "3.1.1: try again later");
     let line = broker.wait_for_log("too many wrong passwords");
     assert!(line.contains("alice") && line.contains("try again in"), "{line}");
-    let refused = broker.metrics("homing_logins_refused_total", &[("reason", "too_many_attempts")]);
+    let refused = broker.metrics("homing_connects_total", &[("result", "too_many_attempts")]);
     assert!(refused >= 2.0, "{refused}");
 }
 

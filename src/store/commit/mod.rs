@@ -5,6 +5,7 @@ mod writer;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -42,6 +43,17 @@ pub struct Done {
     pub write: Write,
     pub tag: Option<Tag>,
     pub result: Result<Written, StoreError>,
+}
+
+/// What a batch was beside its results.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// Records that fell to a limit.
+    pub removed: &'a [(Removal, u64)],
+    /// From handing in its oldest write to its end.
+    pub waited: Duration,
+    /// The transaction alone.
+    pub took: Duration,
 }
 
 /// The way to the store's one writer.
@@ -94,7 +106,7 @@ pub fn spawn(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     guard: Option<DiskGuard>,
-    on_commit: impl FnMut(Vec<Done>, &[(Removal, u64)]) + Send + 'static,
+    on_commit: impl FnMut(Vec<Done>, Batch<'_>) + Send + 'static,
 ) -> (Committer, JoinHandle<Result<(), StoreError>>) {
     let queue = Arc::new(Queue::default());
     let committer = Committer { queue: queue.clone() };

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use super::{Reply, Request};
+use crate::clock::Stopwatch;
 use crate::model::limit::{COMMIT_BYTES_MAX, COMMIT_WRITES_COUNT_MAX};
 use crate::store::{StoreError, Write};
 
@@ -24,6 +25,8 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     requests: VecDeque<Request>,
+    /// Runs since the oldest of them came, or the last batch was taken.
+    oldest: Option<Stopwatch>,
     finishing: bool,
     closed: bool,
 }
@@ -52,6 +55,9 @@ impl Queue {
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         waiting.requests.extend(requests);
+        if !waiting.requests.is_empty() {
+            waiting.oldest.get_or_insert_with(Stopwatch::start);
+        }
         drop(waiting);
         self.filled.notify_one();
     }
@@ -70,13 +76,17 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    /// The next transaction's writes; `None` when all is done and nothing more may come.
-    pub(super) async fn next_batch(&self) -> Option<Vec<Request>> {
+    /// The next transaction's writes, and since when they wait; `None` when all is done and nothing
+    /// more may come.
+    pub(super) async fn next_batch(&self) -> Option<(Vec<Request>, Stopwatch)> {
         loop {
             {
                 let mut waiting = self.lock();
                 if !waiting.requests.is_empty() {
-                    return Some(take_batch(&mut waiting.requests));
+                    let batch = take_batch(&mut waiting.requests);
+                    let oldest = waiting.oldest.take().unwrap_or_else(Stopwatch::start);
+                    waiting.oldest = (!waiting.requests.is_empty()).then(Stopwatch::start);
+                    return Some((batch, oldest));
                 }
                 if waiting.finishing {
                     waiting.closed = true;

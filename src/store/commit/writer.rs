@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::queue::{Queue, bytes_of};
-use super::{Done, Reply, Request};
-use crate::clock::Clock;
+use super::{Batch, Done, Reply, Request};
+use crate::clock::{Clock, Stopwatch};
 use crate::store::{Commit, DiskGuard, Removal, Store, StoreError, Write, Written};
 
 /// Tries of one batch while the store is away, and the wait before the first repetition; each
@@ -51,7 +51,7 @@ impl From<Commit> for Outcome {
     }
 }
 
-impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
+impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
     pub(super) fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -76,11 +76,17 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
     }
 
     async fn write_all(&mut self) -> Result<(), StoreError> {
-        while let Some(requests) = self.queue.next_batch().await {
+        while let Some((requests, oldest)) = self.queue.next_batch().await {
+            let transaction = Stopwatch::start();
             let (writes, replies): (Vec<_>, Vec<_>) =
                 requests.into_iter().map(|request| (request.write, request.reply)).unzip();
             let outcome = self.commit_possible(&writes).await;
-            self.answer(writes, replies, outcome.answers, &outcome.removed);
+            let batch = Batch {
+                removed: &outcome.removed,
+                waited: oldest.elapsed(),
+                took: transaction.elapsed(),
+            };
+            self.answer(writes, replies, outcome.answers, batch);
             if let Some(error) = outcome.fatal {
                 return Err(error);
             }
@@ -180,7 +186,7 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
         writes: Vec<Write>,
         replies: Vec<Reply>,
         answers: Vec<Answer>,
-        removed: &[(Removal, u64)],
+        batch: Batch<'_>,
     ) {
         let bytes = writes.iter().map(bytes_of).sum();
         let mut waiting = Vec::new();
@@ -196,7 +202,7 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
             };
             done.push(Done { write, tag, result });
         }
-        (self.on_commit)(done, removed);
+        (self.on_commit)(done, batch);
         self.queue.answered(bytes);
         for (answer, result) in waiting {
             // Who asked may be gone; the write is done all the same.
@@ -208,6 +214,7 @@ impl<F: FnMut(Vec<Done>, &[(Removal, u64)])> Writer<F> {
         let (writes, replies): (Vec<_>, Vec<_>) =
             self.queue.close().into_iter().map(|Request { write, reply }| (write, reply)).unzip();
         let answers = vec![Err(error.clone()); writes.len()];
-        self.answer(writes, replies, answers, &[]);
+        let none = Duration::ZERO;
+        self.answer(writes, replies, answers, Batch { removed: &[], waited: none, took: none });
     }
 }

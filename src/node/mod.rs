@@ -7,6 +7,7 @@ mod doors;
 mod files;
 mod pages;
 mod reload;
+mod settings;
 mod sweep;
 
 use std::io::IsTerminal;

@@ -21,7 +21,8 @@ use crate::net::{AdmissionLimits, Gate, Mail, Mailbox};
 use crate::shard::Live;
 
 use super::auth::{Built, Providers};
-use super::build::{Guards, admission, guard_limits, live};
+use super::build::Guards;
+use super::settings::{admission, guard_limits, live};
 
 /// Loads the settings from where the start had them, checked as at the start.
 pub type Load = Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync>;

@@ -24,6 +24,10 @@ impl Authenticator for Accounts {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
         Box::pin(self.login(credentials))
     }
+
+    fn forget(&self, uid: &Uid) {
+        self.recall.forget(uid);
+    }
 }
 
 impl Accounts {

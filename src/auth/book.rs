@@ -4,30 +4,25 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tracing::info;
 
+use super::devices::{Kick, Order, Whom, subscribers};
 use super::password::HashError;
 use super::{Hasher, Parts, Password, Recall};
 use crate::clock::Clock;
-use crate::model::{ClientId, Roles, SessionKey, Uid};
-use crate::store::{Account, Log, Store, StoreError, Write};
+use crate::model::{Roles, Uid};
+use crate::store::{Account, Store, StoreError, Write};
 
 /// Accounts on one page of [`AccountBook::list`], at most.
 pub const LIST_COUNT_MAX: usize = 1000;
-
-/// Holds the place of a removed user that had no device.
-const REMOVED_CLIENT_ID: &str = "removed";
 
 /// Commits one write and returns when it is on disk; the group commit of the broker, or
 /// [`direct_writer`].
 pub type AccountWriter = Arc<dyn Fn(Write) -> AccountWrite + Send + Sync>;
 /// What an [`AccountWriter`] returns.
 pub type AccountWrite = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
-/// Ends all live sessions of a user that was removed.
-pub type Kick = Arc<dyn Fn(Uid) + Send + Sync>;
 
 /// Writes straight to a store that nobody else writes to.
 pub fn direct_writer(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> AccountWriter {
@@ -112,12 +107,12 @@ impl AccountBook {
         let _one_at_a_time = self.changing.lock().await;
         let account = Account { roles, ..self.existing(uid).await? };
         self.write(uid, true, Write::PutAccount { uid: uid.clone(), account }).await?;
-        (self.kick)(uid.clone());
+        (self.kick)(Order { uid: uid.clone(), whom: Whom::Reconnect }).await?;
         info!(%uid, "roles set");
         Ok(())
     }
 
-    /// Removes the account and ends the user's live sessions.
+    /// Removes the account, ends the user's live sessions, forgets its devices and its mail.
     ///
     /// # Errors
     /// [`AccountError::Unknown`] for a user that does not exist.
@@ -125,46 +120,14 @@ impl AccountBook {
         let _one_at_a_time = self.changing.lock().await;
         self.existing(uid).await?;
         self.write(uid, false, Write::DeleteAccount { uid: uid.clone() }).await?;
-        (self.kick)(uid.clone());
-        self.close_mail(uid).await?;
+        let mut all = subscribers(&*self.store, uid).await?;
+        let devices = self.store.devices(uid).await?;
+        all.extend(devices.into_iter().map(|device| device.client_id));
+        (self.kick)(Order { uid: uid.clone(), whom: Whom::Removed(all) }).await?;
+        // Behind all that was accepted for it: whoever gets this uid next must not read it.
+        (self.writer)(Write::ForgetInbox { uid: uid.clone() }).await?;
         info!(%uid, "account removed");
         Ok(())
-    }
-
-    /// Whoever gets this uid next must not read the mail of whoever had it: its durable sessions
-    /// end, and every cursor goes to the head of the inbox, from where a new device starts too.
-    async fn close_mail(&self, uid: &Uid) -> Result<(), StoreError> {
-        for key in self.sessions_of(uid).await? {
-            (self.writer)(Write::EndSession { key, expiry: Duration::ZERO }).await?;
-        }
-        let device = |client_id| SessionKey { uid: uid.clone(), client_id };
-        let mut devices = self.store.devices(uid).await?;
-        if devices.is_empty()
-            && let Ok(placeholder) = ClientId::parse(REMOVED_CLIENT_ID)
-        {
-            let key = device(placeholder);
-            (self.writer)(Write::KnowDevice { key, devices_max: 1 }).await?;
-            devices = self.store.devices(uid).await?;
-        }
-        for (client_id, at) in devices {
-            let (key, log) = (device(client_id), Log::Inbox);
-            (self.writer)(Write::Advance { key, log, cursor: at.head, sent: at.head }).await?;
-        }
-        Ok(())
-    }
-
-    /// The durable sessions with subscriptions: only those have anything in their queue.
-    async fn sessions_of(&self, uid: &Uid) -> Result<Vec<SessionKey>, StoreError> {
-        let mut found: Vec<SessionKey> = Vec::new();
-        let mut after = None;
-        loop {
-            let page = self.store.subscriptions(after.take(), LIST_COUNT_MAX).await?;
-            let Some((key, last)) = page.last() else { return Ok(found) };
-            after = Some((key.clone(), last.filter.clone()));
-            let of_user = page.into_iter().map(|(key, _)| key).filter(|key| key.uid == *uid);
-            found.extend(of_user);
-            found.dedup();
-        }
     }
 
     /// Users after `after` in the order of their bytes, [`LIST_COUNT_MAX`] at most.

@@ -10,6 +10,7 @@
 //! - [`jwt`]: signed tokens
 //! - [`redis`]: tokens that another program wrote there
 //! - [`book`]: what `homing user` does with accounts
+//! - [`devices`]: what `homing device` does with devices and live sessions
 //! - [`directory`]: which users exist, for the senders
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
 
@@ -19,6 +20,7 @@ pub mod book;
 mod cache;
 pub mod certificate;
 pub mod chain;
+pub mod devices;
 pub mod directory;
 pub mod guard;
 pub mod http;
@@ -41,9 +43,10 @@ use std::time::Duration;
 
 pub use accounts::Accounts;
 pub use bans::{BanBook, BanError, BanParts, Bans};
-pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, Kick, direct_writer};
+pub use book::{AccountBook, AccountError, AccountWrite, AccountWriter, direct_writer};
 pub use certificate::ByCertificate;
 pub use chain::Chain;
+pub use devices::{Connected, Device, DeviceBook, DeviceError, Kick, Order, Whom, direct_kick};
 pub use directory::{Directory, Known};
 pub use guard::{Guard, GuardLimits};
 pub use http::MemberApi;

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use super::{Auth, BanBook, BanParts, Credentials, Hasher, Kick, Parts, Password, direct_writer};
+use super::{
+    Auth, BanBook, BanParts, Credentials, DeviceBook, Hasher, Kick, Parts, Password, direct_writer,
+};
 use crate::clock::{Clock, ManualClock};
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
-    Account, Commit, Cursor, MemoryStore, Store, StoreError, StoreFuture, StoreIdentity,
+    Account, Commit, KnownDevice, MemoryStore, Store, StoreError, StoreFuture, StoreIdentity,
     StoreLimits, Subscription, Write, Written,
 };
 
@@ -57,7 +59,7 @@ impl FakeStore {
             Write::DeleteAccount { uid } => {
                 accounts.remove(uid);
             }
-            Write::KnowDevice { .. } => {}
+            Write::ForgetInbox { .. } => {}
             other => panic!("not a write of an account: {other:?}"),
         }
         Written::Done
@@ -117,7 +119,7 @@ impl Store for FakeStore {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn devices<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {
+    fn devices<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -147,14 +149,20 @@ pub struct Bench {
     pub kicked: Arc<Mutex<Vec<Uid>>>,
 }
 
+fn kick_into(kicked: Arc<Mutex<Vec<Uid>>>) -> Kick {
+    Arc::new(move |order| {
+        kicked.lock().unwrap().push(order.uid);
+        Box::pin(std::future::ready(Ok(())))
+    })
+}
+
 impl Bench {
     pub fn new() -> Bench {
         let store = Arc::new(FakeStore::default());
         let clock = Arc::new(ManualClock::default());
         let hasher = Arc::new(cheap_hasher());
         let kicked = Arc::new(Mutex::new(Vec::new()));
-        let kicks = kicked.clone();
-        let kick: Kick = Arc::new(move |uid| kicks.lock().unwrap().push(uid));
+        let kick = kick_into(kicked.clone());
         let shared: Arc<dyn Store> = store.clone();
         let ticks: Arc<dyn Clock> = clock.clone();
         let parts = Parts {
@@ -165,6 +173,15 @@ impl Bench {
             kick,
         };
         Bench { auth: Auth::accounts(parts), store, hasher, clock, kicked }
+    }
+
+    pub fn devices(&self) -> Arc<DeviceBook> {
+        Arc::new(DeviceBook {
+            store: self.store.clone(),
+            kick: kick_into(self.kicked.clone()),
+            connected: Arc::new(|_| Box::pin(std::future::ready(Vec::new()))),
+            authenticator: self.auth.authenticator.clone(),
+        })
     }
 
     pub async fn bans(&self) -> Arc<BanBook> {

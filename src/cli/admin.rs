@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::exit::{Failure, UNREACHABLE};
 use super::place::{DataPlace, open};
-use crate::auth::{Auth, BanBook, BanParts, Hasher, Parts, direct_writer};
+use crate::auth::{
+    Auth, BanBook, BanParts, Connected, DeviceBook, Hasher, Parts, direct_kick, direct_writer,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{self, Answer, AskError, Audit, Desk, Request, Who};
@@ -64,12 +66,16 @@ pub async fn desk(store: Arc<dyn Store>, data: &Path) -> Result<Desk, String> {
     let bans = Arc::new(bans.await.map_err(|error| error.to_string())?);
     let audit = Arc::new(Audit::open(data, clock.clone())?);
     let parts = Parts {
-        writer,
+        writer: writer.clone(),
         store,
         clock: clock.clone(),
         hasher: Arc::new(Hasher::new(1)),
-        kick: Arc::new(|_| {}),
+        kick: direct_kick(writer),
     };
-    let (book, health) = (Auth::accounts(parts).book, Arc::new(Health::new(clock)));
-    Ok(Desk { book, bans, health, audit, reload: None, member_api: Arc::default() })
+    let (store, kick) = (parts.store.clone(), parts.kick.clone());
+    let Auth { authenticator, book, .. } = Auth::accounts(parts);
+    let connected: Connected = Arc::new(|_| Box::pin(std::future::ready(Vec::new())));
+    let devices = Arc::new(DeviceBook { store, kick, connected, authenticator });
+    let health = Arc::new(Health::new(clock));
+    Ok(Desk { book, bans, devices, health, audit, reload: None, member_api: Arc::default() })
 }

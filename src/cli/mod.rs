@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod connection;
 mod dev;
+mod device;
 mod exit;
 mod format;
 mod place;
@@ -52,6 +53,8 @@ enum Verb {
         #[command(flatten)]
         place: place::DataPlace,
     },
+    /// Show the devices of a user, and send them away
+    Device(device::DeviceArgs),
     /// Keep users, devices and addresses out for a while
     Ban(ban::BanArgs),
     /// Try a login at the member API
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Verb::Pub(args) => finish("pub", block_on(publish::run(args))),
         Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
         Verb::User { user, place } => place::user(user, place),
+        Verb::Device(args) => finish("device", block_on(device::run(args))),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
         Verb::Auth(args) => finish("auth", block_on(auth::run(args))),
         Verb::Reload(args) => finish("reload", block_on(reload::run(args))),

@@ -50,7 +50,9 @@ enum Verb {
     },
     /// Print all users
     List,
-    /// Remove a user and end the user's sessions
+    /// End the user's sessions and forget the devices; the user and the mail stay
+    Kick { uid: String },
+    /// Remove a user, end the user's sessions, forget the devices and the mail
     Remove { uid: String },
 }
 
@@ -154,6 +156,7 @@ fn request(
             (Request::UserPasswd { uid: who.uid.clone(), password }, ("password set", who.uid))
         }
         Verb::Remove { uid } => (Request::UserRemove { uid: uid.clone() }, ("removed", uid)),
+        Verb::Kick { uid } => (Request::UserKick { uid: uid.clone() }, ("kicked", uid)),
         Verb::List => (Request::UserList { after: None }, ("listed", String::new())),
     })
 }
@@ -170,8 +173,15 @@ async fn print(
         match answer {
             Answer::Done if json => return line(out, &json!({ "uid": uid, "done": done })),
             Answer::Done => return line(out, &format_args!("{uid}: {done}")),
+            Answer::Kicked { devices } if json => {
+                return line(out, &json!({ "uid": uid, "done": done, "devices": devices }));
+            }
+            Answer::Kicked { devices } => {
+                return line(out, &format_args!("{uid}: {done}, {devices} devices forgotten"));
+            }
             Answer::Status { .. }
             | Answer::Bans { .. }
+            | Answer::Devices { .. }
             | Answer::AuthState { .. }
             | Answer::Reloaded(_) => {
                 return Err(Failure::unavailable("the broker answered something else"));
@@ -287,8 +297,8 @@ mod tests {
         let (book, bans) = (bench.auth.book.clone(), bench.bans().await);
         let audit = Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap());
         let health = Arc::new(Health::new(bench.clock.clone()));
-        let member_api = Arc::default();
-        let desk = Desk { book, bans, health, audit, reload: None, member_api };
+        let (devices, member_api) = (bench.devices(), Arc::default());
+        let desk = Desk { book, bans, devices, health, audit, reload: None, member_api };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

@@ -133,6 +133,7 @@ impl Request {
     pub(super) fn action(&self) -> Option<Action> {
         let (name, target) = match self {
             Request::Ping
+            | Request::DeviceList { .. }
             | Request::AuthState { .. }
             | Request::UserList { .. }
             | Request::BanList => return None,
@@ -142,6 +143,8 @@ impl Request {
             Request::UserRemove { uid } => ("user_remove", uid.clone()),
             Request::BanAdd { target, .. } => ("ban_add", target.to_string()),
             Request::BanRemove { target } => ("ban_remove", target.to_string()),
+            Request::DeviceKick { uid, client_id } => ("device_kick", format!("{uid} {client_id}")),
+            Request::UserKick { uid } => ("user_kick", uid.clone()),
             Request::Reload => ("reload", String::new()),
         };
         Some(Action { name, target })

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::audit::Action;
 use super::{Answer, Audit, Line, Listed, Refusal, Reloaded, Request, VERSION, Who};
-use crate::auth::{AccountBook, AccountError, BanBook, MemberApi, Password};
+use crate::auth::{AccountBook, AccountError, BanBook, DeviceBook, MemberApi, Password};
 use crate::health::Health;
 use crate::model::{Role, Roles, Uid};
 
@@ -19,6 +19,7 @@ use crate::model::{Role, Roles, Uid};
 pub struct Desk {
     pub book: Arc<AccountBook>,
     pub bans: Arc<BanBook>,
+    pub devices: Arc<DeviceBook>,
     pub health: Arc<Health>,
     /// If logins are checked there.
     pub member_api: Arc<ArcSwapOption<MemberApi>>,
@@ -82,8 +83,7 @@ impl Desk {
 
     async fn record(&self, action: Action, by: Who, answer: &Answer) -> Option<String> {
         let (audit, result) = (self.audit.clone(), answer.result().map_err(str::to_owned));
-        let record =
-            move || audit.record(&action, by, result.as_ref().copied().map_err(|w| &**w));
+        let record = move || audit.record(&action, by, result.as_ref().copied().map_err(|w| &**w));
         // The disk may take its time.
         match tokio::task::spawn_blocking(record).await {
             Ok(recorded) => recorded.err(),
@@ -103,6 +103,9 @@ impl Desk {
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),
+            Request::DeviceList { uid } => self.device_list(&uid).await,
+            Request::DeviceKick { uid, client_id } => self.device_kick(&uid, &client_id).await,
+            Request::UserKick { uid } => self.user_kick(&uid).await,
             Request::Reload => self.reload().await,
         }
     }
@@ -156,7 +159,7 @@ fn parse(line: &[u8]) -> Result<Request, String> {
     Ok(line.body)
 }
 
-fn parse_uid(text: &str) -> Result<Uid, Answer> {
+pub(super) fn parse_uid(text: &str) -> Result<Uid, Answer> {
     Uid::parse(text).map_err(|error| Answer::refused(Refusal::BadUid, error))
 }
 

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod ban;
 pub mod client;
 pub mod desk;
+pub mod device;
 pub mod server;
 
 use std::path::{Path, PathBuf};
@@ -81,6 +82,18 @@ pub enum Request {
     BanList,
     /// Answered by [`Answer::Reloaded`], or refused with everything as it was.
     Reload,
+    /// Answered by [`Answer::Devices`].
+    DeviceList {
+        uid: String,
+    },
+    DeviceKick {
+        uid: String,
+        client_id: String,
+    },
+    /// Answered by [`Answer::Kicked`].
+    UserKick {
+        uid: String,
+    },
 }
 
 /// What the broker answers.
@@ -97,6 +110,12 @@ pub enum Answer {
     },
     Bans {
         bans: Vec<ban::Banned>,
+    },
+    Devices {
+        devices: Vec<device::Shown>,
+    },
+    Kicked {
+        devices: usize,
     },
     /// How the member API stands, and what is remembered of the user; null if it is not asked.
     AuthState {

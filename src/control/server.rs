@@ -174,6 +174,7 @@ mod tests {
         let desk = Desk {
             book: bench.auth.book.clone(),
             bans: bench.bans().await,
+            devices: bench.devices(),
             health,
             audit: Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap()),
             reload: None,

@@ -43,6 +43,7 @@ pub enum Reason {
     SubscriptionIdUnsupported,
     NotServed,
     Removed,
+    RightsChanged,
     Banned,
     LoginExpired,
     TooManyAttempts,
@@ -106,6 +107,7 @@ impl Reason {
         Reason::SubscriptionIdUnsupported,
         Reason::NotServed,
         Reason::Removed,
+        Reason::RightsChanged,
         Reason::Banned,
         Reason::LoginExpired,
         Reason::TooManyAttempts,
@@ -145,6 +147,7 @@ impl Reason {
             Reason::SubscriptionIdUnsupported => row("subscription_id_unsupported", 0xA1, 400, "feature-not-implemented", Never, "subscription identifiers are not served"),
             Reason::NotServed => row("not_served", 0x83, 501, "feature-not-implemented", Never, "this version does not have this feature"),
             Reason::Removed => row("removed", 0x98, 410, "gone", Never, "removed by an administrator"),
+            Reason::RightsChanged => row("rights_changed", 0x98, 409, "conflict", Reconnect, "the rights of the user have changed: connect again"),
             Reason::Banned => row("banned", 0x8A, 403, "forbidden", Later, "banned for a while"),
             Reason::LoginExpired => row("login_expired", 0x87, 401, "not-authorized", Reconnect, "the login has expired: connect again with a new one"),
             Reason::TooManyAttempts => row("too_many_attempts", 0x9F, 429, "policy-violation", Later, "too many wrong passwords"),
@@ -162,9 +165,10 @@ impl Reason {
         self.row().words
     }
 
-    /// The client has no rights any more, not even to a will.
+    /// The client no longer has the rights it came with, not even to its will.
     pub fn ends_rights(self) -> bool {
-        matches!(self, Reason::Removed | Reason::Banned | Reason::LoginExpired)
+        use Reason::{Banned, LoginExpired, Removed, RightsChanged};
+        matches!(self, Removed | RightsChanged | Banned | LoginExpired)
     }
 
     /// MQTT 5 reason code.

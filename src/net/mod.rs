@@ -4,12 +4,13 @@
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
 //! and makes the connection secure (`tls`), `greet` takes a CONNECT and asks who it is, `worker`
 //! drives one shard, `conn` moves one connection's bytes, `route` brings commits back to the
-//! workers.
+//! workers, `kick` sends sessions away.
 
 mod admission;
 mod conn;
 mod door;
 mod greet;
+mod kick;
 mod listen;
 mod mailbox;
 mod proxy;
@@ -21,6 +22,7 @@ mod worker;
 pub use admission::{Admission, AdmissionLimits, FlappingLimits};
 pub use door::{Balancer, Door, Lock, Opened};
 pub use greet::Gate;
+pub use kick::{connected, kick};
 pub use mailbox::Mailbox;
 pub use route::on_commit;
 pub use stream::Stream;

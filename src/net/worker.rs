@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::auth::Bans;
@@ -22,6 +22,7 @@ use crate::store::{Store, StoreError, Subscription, Written};
 use super::conn::Sockets;
 use super::door::Door;
 use super::greet::{Arrival, Gate};
+use super::kick::Kicking;
 use super::{Mailbox, listen};
 
 /// How long a moved cursor may wait for its commit.
@@ -47,7 +48,10 @@ pub enum Mail {
     Directory(Token, Option<bool>),
     /// The durable sessions of a user, the one away for longest first.
     Sessions(Uid, Vec<ClientId>),
-    Kick(Uid),
+    /// End the sessions of a user, and have them forgotten.
+    Kick(Box<Kicking>),
+    /// Which devices of this user are connected?
+    Connected(Uid, oneshot::Sender<Vec<ClientId>>),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
     /// New settings and rules.
@@ -90,7 +94,7 @@ pub struct Worker {
     pub(super) mailboxes: Arc<[Mailbox<Mail>]>,
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
-    stores: Stores,
+    pub(super) stores: Stores,
     store_queue_bytes_max: Cell<u64>,
     pub(super) outbox_wait: Cell<Duration>,
     /// Closed sockets whose last packet may still be under way.
@@ -166,6 +170,7 @@ impl Worker {
             match mail {
                 Mail::Connect(arrival) => self.arrived(*arrival),
                 Mail::Bans(bans) => self.end_banned(&bans),
+                Mail::Kick(kicking) => self.kicked(*kicking),
                 Mail::Live(live) => self.reload(live),
                 other => self.with_shard(|shard| deliver(shard, other)),
             }
@@ -229,7 +234,7 @@ impl Worker {
     }
 
     /// What the shard wants from others. Closing asks for more, so it is done before and after.
-    fn hand_out(&self) {
+    pub(super) fn hand_out(&self) {
         let mut shard = self.shard.borrow_mut();
         shard.report();
         let effects = shard.effects();
@@ -356,7 +361,7 @@ impl Worker {
 
 fn deliver(shard: &mut Shard, mail: Mail) {
     match mail {
-        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) => {}
+        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) | Mail::Kick(_) => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }
@@ -365,7 +370,10 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
         Mail::Directory(token, exists) => shard.directory_answer(token, exists),
         Mail::Sessions(uid, sessions) => shard.sessions_counted(&uid, sessions),
-        Mail::Kick(uid) => shard.kick(&uid),
+        Mail::Connected(uid, answer) => {
+            // Who asked may have gone away meanwhile.
+            _ = answer.send(shard.connected_devices(&uid));
+        }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
         Mail::Drain => shard.drain(),

@@ -9,8 +9,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::auth::{
-    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, Guard, GuardLimits, Hasher,
-    MemberApi, Password,
+    self, AccountWriter, Auth, Authenticator, BanBook, BanParts, DeviceBook, Guard, GuardLimits,
+    Hasher, MemberApi, Password,
 };
 use crate::broker::{Policy, Subscriptions};
 use crate::clock::{Clock, SystemClock};
@@ -108,6 +108,12 @@ pub async fn build(start: Start) -> Result<Node, String> {
         clock: base.clock.clone(),
     };
     let reloader = Arc::new(Reloader::new(load, loaded, parts));
+    let devices = Arc::new(DeviceBook {
+        store: base.store.clone(),
+        kick: net::kick(base.mailboxes.clone()),
+        connected: net::connected(base.mailboxes.clone()),
+        authenticator: auth.authenticator.clone(),
+    });
     let desk = Desk {
         book: auth.book.clone(),
         bans,
@@ -115,6 +121,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
         audit: audit.clone(),
         reload: Some(reloader.hook()),
         member_api,
+        devices,
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
@@ -199,18 +206,17 @@ async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
 
 /// What accounts stand on.
 fn account_parts(base: &Base, member_api: Arc<ArcSwapOption<MemberApi>>) -> auth::Parts {
-    let mailboxes = base.mailboxes.clone();
+    let kick = net::kick(base.mailboxes.clone());
     auth::Parts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
         hasher: base.hasher.clone(),
-        kick: Arc::new(move |uid| {
+        kick: Arc::new(move |order| {
             if let Some(api) = &*member_api.load() {
-                api.forget(&uid);
+                api.forget(&order.uid);
             }
-            let worker = worker_of(&uid, mailboxes.len() as u16);
-            mailboxes[usize::from(worker)].post([Mail::Kick(uid)]);
+            kick(order)
         }),
     }
 }

@@ -12,6 +12,7 @@ mod close;
 mod connect;
 mod effects;
 mod filters;
+mod kick;
 mod noise;
 mod rates;
 mod rights;

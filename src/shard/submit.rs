@@ -68,6 +68,10 @@ impl Shard {
         let Asking { ticket, submission, step } = *asking;
         let answer = match (exists, &submission.target) {
             (Some(false), Target::User(uid)) => unknown_user(uid),
+            // It was removed after the directory had been asked.
+            (Some(true), Target::User(uid)) if self.shared.directory.knows(uid) == Known::No => {
+                unknown_user(uid)
+            }
             (None, _) => Answer::Refused(Reason::Unavailable, Reason::Unavailable.words().into()),
             _ => return self.submit_known(token, ticket, submission, step),
         };

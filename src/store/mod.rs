@@ -117,6 +117,16 @@ pub enum Write {
         key: SessionKey,
         devices_max: u32,
     },
+    /// Forgets a device as if it had never been: its cursor, its durable session with subscriptions
+    /// and queue, its sender state. Counted as [`Removal::Forgotten`].
+    ForgetDevice {
+        key: SessionKey,
+    },
+    /// Forgets all devices of a user's inbox and removes what is in it, counted as
+    /// [`Removal::Forgotten`]: part of the batch so that it meets every earlier append.
+    ForgetInbox {
+        uid: Uid,
+    },
     /// Moves a reader's cursor forward (never back) and stores how far it was sent to, for the DUP
     /// flag after a reconnect. For an inbox the reader is the device `key.client_id`.
     Advance {
@@ -214,6 +224,14 @@ pub struct Cursor {
     pub head: Seq,
 }
 
+/// A device of a user, and when it was last seen (to a grain of [`DEVICE_SEEN_GRAIN`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDevice {
+    pub client_id: ClientId,
+    pub cursor: Cursor,
+    pub seen_at: Stamp,
+}
+
 /// What is kept for a session when it connects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened {
@@ -261,10 +279,12 @@ pub enum Removal {
     DeviceTtl,
     /// A device beyond `limits.devices_per_user`.
     DeviceCount,
+    /// An administrator removed the device or the user.
+    Forgotten,
 }
 
 impl Removal {
-    pub const ALL: [Removal; 7] = [
+    pub const ALL: [Removal; 8] = [
         Removal::Acknowledged,
         Removal::Expired,
         Removal::RetentionAge,
@@ -272,6 +292,7 @@ impl Removal {
         Removal::SessionEnded,
         Removal::DeviceTtl,
         Removal::DeviceCount,
+        Removal::Forgotten,
     ];
 
     pub fn name(self) -> &'static str {
@@ -283,6 +304,7 @@ impl Removal {
             Removal::SessionEnded => "session_ended",
             Removal::DeviceTtl => "device_ttl",
             Removal::DeviceCount => "device_count",
+            Removal::Forgotten => "forgotten",
         }
     }
 }
@@ -358,8 +380,8 @@ pub trait Store: Send + Sync {
     /// All bans, also those that are over.
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>>;
 
-    /// Devices of a user with their cursors.
-    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>>;
+    /// Devices of a user, in the order of their client ids.
+    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>>;
 
     /// Durable sessions of a user, the one away for longest first; last those that are connected,
     /// or were when the process died.

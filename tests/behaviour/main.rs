@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod accounts_cli;
+mod acl_rules;
 mod audit_log;
 mod auth;
 mod auth_test_command;
@@ -14,6 +15,7 @@ mod command;
 mod connect_rate;
 mod connection_flood;
 mod connection_limits;
+mod device_kick;
 mod devices;
 mod disconnect_reasons;
 mod disk_full;

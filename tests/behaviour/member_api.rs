@@ -198,16 +198,15 @@ fn a_hundred_connections_with_one_token_are_one_call() {
 #[test]
 fn the_client_that_asked_first_may_leave() {
     let api = MemberApi::start();
-    api.allow("ut001", "T1");
     api.mood(Mood::Hang);
-    let broker = broker(&api, &[]);
+    let broker = broker(&api, &[("PRESET", "startalk"), ("HOST", "h")]);
     let first = knock(&broker, "ut001", "phone");
     api.wait_for_calls(1);
     first.cut();
-    let second = knock(&broker, "ut001", "phone");
+    let second = knock(&broker, "ut001", "tablet");
     let opened = || broker.metrics("homing_connections_opened_total", &[]);
     wait_until("both connections", || (opened() >= 2.0).then_some(()));
-    api.mood(Mood::Table);
+    api.mood(Mood::Says(200, r#"{"ret":true}"#.into()));
     welcome(second);
     assert_eq!(api.count(), 1);
 }

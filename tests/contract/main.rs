@@ -65,7 +65,11 @@ promises! {
         the_device_not_seen_for_longest_goes_beyond_the_limit,
         a_device_and_its_message_in_one_batch_see_each_other,
         a_cursor_never_goes_back_and_survives_a_crash,
-        two_users_with_the_same_client_id_never_meet;
+        two_users_with_the_same_client_id_never_meet,
+        a_device_tells_when_it_was_last_seen,
+        a_forgotten_device_leaves_nothing_and_the_others_stay,
+        forgetting_what_is_not_there_is_nothing,
+        a_forgotten_inbox_is_empty_and_goes_on_counting;
     read: a_read_is_bounded_in_count_and_bytes_but_gives_one,
         a_read_skips_what_was_removed;
     sweep: what_every_device_acknowledged_goes,

@@ -60,7 +60,7 @@ fn any_append(rng: &mut StdRng, now: Stamp) -> Write {
 
 fn any_write(rng: &mut StdRng, now: Stamp) -> Write {
     let key = any_key(rng);
-    match rng.random_range(0..20) {
+    match rng.random_range(0..22) {
         0..9 => any_append(rng, now),
         9 => open(&key, rng.random(), rng.random_bool(0.8)),
         10 => end(&key, pick(rng, [Duration::ZERO, Duration::from_secs(30), HOUR, 30 * DAY])),
@@ -73,6 +73,8 @@ fn any_write(rng: &mut StdRng, now: Stamp) -> Write {
             let log = pick(rng, [Log::Inbox, Log::Inbox, Log::Queue]);
             advance(&key, log, cursor, cursor + rng.random_range(0..3))
         }
+        19 => Write::ForgetDevice { key },
+        20 if rng.random() => Write::ForgetInbox { uid: key.uid },
         _ if rng.random() => Write::DeleteAccount { uid: key.uid },
         _ => put_account(key.uid, &format!("{}", rng.random::<u8>())),
     }

@@ -31,6 +31,7 @@ pub enum Boarding<A> {
 pub struct Lead<A> {
     flights: Arc<Flights<A>>,
     tag: Tag,
+    landed: bool,
     answer: watch::Sender<Option<A>>,
 }
 
@@ -49,7 +50,7 @@ impl<A: Clone> Flights<A> {
         }
         let (sender, receiver) = watch::channel(None);
         under_way.insert(*tag, Waiting(receiver.clone()));
-        let lead = Lead { flights: self.clone(), tag: *tag, answer: sender };
+        let lead = Lead { flights: self.clone(), tag: *tag, landed: false, answer: sender };
         Boarding::Lead(lead, Waiting(receiver))
     }
 }
@@ -61,15 +62,23 @@ impl<A> Flights<A> {
 }
 
 impl<A> Lead<A> {
-    /// Tells the answer to all who wait.
-    pub fn land(self, answer: A) {
+    /// Tells the answer to all who wait; whoever comes from now on asks anew.
+    pub fn land(mut self, answer: A) {
+        self.leave();
         self.answer.send_replace(Some(answer));
+    }
+
+    /// Once only: afterwards somebody else may be under way with the same question.
+    fn leave(&mut self) {
+        if !std::mem::replace(&mut self.landed, true) {
+            self.flights.lock().remove(&self.tag);
+        }
     }
 }
 
 impl<A> Drop for Lead<A> {
     fn drop(&mut self) {
-        self.flights.lock().remove(&self.tag);
+        self.leave();
     }
 }
 

@@ -16,6 +16,8 @@ impl Work {
                 return self.open_session(key, *clean_start, *keep);
             }
             Write::KnowDevice { key, devices_max } => return self.know_device(key, *devices_max),
+            Write::ForgetDevice { key } => self.forget_device(key),
+            Write::ForgetInbox { uid } => self.forget_inbox(uid),
             Write::EndSession { key, expiry } => self.end_session(key, *expiry),
             Write::Step { key, step } => self.step(key, *step),
             Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),

@@ -65,6 +65,14 @@ impl Needs {
                 self.session(key, false)
             }
             Write::KnowDevice { key, .. } => self.inbox(key, true),
+            Write::ForgetDevice { key } => {
+                self.session(key, false);
+                self.inbox(key, false);
+                self.states.insert(key.clone());
+            }
+            Write::ForgetInbox { uid } => {
+                self.recipients.entry(Recipient::Inbox(uid.clone())).or_default();
+            }
             Write::Advance { key, log: Log::Inbox, .. } => self.inbox(key, false),
             Write::Advance { key, log: Log::Queue, .. } => self.session(key, false),
             Write::PutAccount { .. } | Write::DeleteAccount { .. } => {}

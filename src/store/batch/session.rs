@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Device, Readers, Session, Work};
-use crate::model::{ClientId, Recipient, Seq, SessionKey, Step};
+use crate::model::{ClientId, Recipient, Seq, SessionKey, Step, Uid};
 use crate::store::{Cursor, DEVICE_SEEN_GRAIN, Durable, Opened, Removal, StoreError, Written};
 
 impl Work {
@@ -16,7 +16,7 @@ impl Work {
         let alive = self.session(key).is_some_and(|session| !session.has_expired(self.now));
         let session_present = alive && !clean_start;
         if !session_present {
-            self.delete_session(key);
+            self.delete_session(key, Removal::SessionEnded);
         }
         if session_present {
             self.change_session(key, |session| session.ended_at = None);
@@ -74,7 +74,7 @@ impl Work {
         self.see(key);
         let now = self.now;
         if expiry.is_zero() {
-            self.delete_session(key);
+            self.delete_session(key, Removal::SessionEnded);
         } else {
             self.change_session(key, |session| {
                 (session.ended_at, session.expiry) = (Some(now), expiry);
@@ -82,9 +82,9 @@ impl Work {
         }
     }
 
-    /// Deletes a session with its queue; the QoS 2 steps of a session that is no more are
-    /// forgotten even if it was never stored.
-    pub(super) fn delete_session(&mut self, key: &SessionKey) {
+    /// Deletes a session with its queue, for this reason; the QoS 2 steps of a session that is no
+    /// more are forgotten even if it was never stored.
+    pub(super) fn delete_session(&mut self, key: &SessionKey, why: Removal) {
         if self.states.get(key).is_some_and(|slot| !slot.state.is_empty()) {
             self.step(key, Step::CleanStart);
         }
@@ -100,7 +100,7 @@ impl Work {
             loaded.clear();
         }
         self.delete(&recipient, session.cursor, Removal::Acknowledged);
-        self.delete(&recipient, head, Removal::SessionEnded);
+        self.delete(&recipient, head, why);
     }
 
     /// A device is here; written at most once per [`DEVICE_SEEN_GRAIN`].
@@ -143,6 +143,31 @@ impl Work {
         self.changes.devices.insert((id, key.client_id.clone()), Some(device));
         self.forget_devices(id, evicted, Removal::DeviceCount);
         Ok(Written::Known(Cursor { cursor, sent: cursor, head }))
+    }
+
+    pub(super) fn forget_device(&mut self, key: &SessionKey) {
+        self.delete_session(key, Removal::Forgotten);
+        if let Some(slot) = self.states.get_mut(key) {
+            (slot.state, slot.changed) = (Default::default(), slot.stored);
+        }
+        let Some(Some(ledger)) = self.ledgers.get_mut(&Recipient::Inbox(key.uid.clone())) else {
+            return;
+        };
+        let Readers::Inbox(devices) = &mut ledger.readers else { return };
+        if devices.remove(&key.client_id).is_some() {
+            let id = ledger.id;
+            self.forget_devices(id, vec![key.client_id.clone()], Removal::Forgotten);
+        }
+    }
+
+    pub(super) fn forget_inbox(&mut self, uid: &Uid) {
+        let recipient = Recipient::Inbox(uid.clone());
+        let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
+        let (id, head) = (ledger.id, ledger.head);
+        let Readers::Inbox(devices) = &mut ledger.readers else { return };
+        let gone = std::mem::take(devices).into_keys().collect();
+        self.forget_devices(id, gone, Removal::Forgotten);
+        self.delete(&recipient, head, Removal::Forgotten);
     }
 
     pub(super) fn forget_devices(&mut self, id: i64, gone: Vec<ClientId>, why: Removal) {

@@ -43,7 +43,7 @@ impl Work {
         let Recipient::Session(key) = recipient else { return };
         let Some(Some(ledger)) = self.ledgers.get(recipient) else { return };
         if ledger.session().is_some_and(|session| session.has_expired(self.now)) {
-            self.delete_session(key);
+            self.delete_session(key, Removal::SessionEnded);
             expired.push(key.clone());
         }
     }

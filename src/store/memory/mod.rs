@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{
-    Account, Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
+    Account, Commit, KnownDevice, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
     Subscription, Write,
 };
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
@@ -171,7 +171,7 @@ impl Store for MemoryStore {
         answer(self.lock().durable.bans.values().cloned().collect())
     }
 
-    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {
+    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
         answer(self.lock().durable.devices(uid))
     }
 

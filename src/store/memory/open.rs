@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::{Device, Session, State};
-use crate::model::{Recipient, SessionKey, Stamp, Step};
+use crate::model::{Recipient, SessionKey, Stamp, Step, Uid};
 use crate::store::{Cursor, Durable, Opened, Removal, Written};
 
 impl State {
@@ -17,7 +17,7 @@ impl State {
         let alive = self.sessions.get(key).is_some_and(|session| !session.has_expired(now));
         let session_present = alive && !clean_start;
         if !session_present {
-            self.delete_session(key, now);
+            self.delete_session(key, Removal::SessionEnded, now);
         }
         let queue = Recipient::Session(key.clone());
         if keep && !session_present {
@@ -41,15 +41,15 @@ impl State {
     pub(super) fn end_session(&mut self, key: &SessionKey, expiry: Duration, now: Stamp) {
         self.see(key, now);
         if expiry.is_zero() {
-            self.delete_session(key, now);
+            self.delete_session(key, Removal::SessionEnded, now);
         } else if let Some(session) = self.sessions.get_mut(key) {
             (session.ended_at, session.expiry) = (Some(now), expiry);
         }
     }
 
-    /// Deletes a session with its queue; the QoS 2 steps of a session that is no more are
-    /// forgotten even if it was never stored.
-    pub(super) fn delete_session(&mut self, key: &SessionKey, now: Stamp) {
+    /// Deletes a session with its queue, for this reason; the QoS 2 steps of a session that is no
+    /// more are forgotten even if it was never stored.
+    pub(super) fn delete_session(&mut self, key: &SessionKey, why: Removal, now: Stamp) {
         if self.states.contains_key(key) {
             self.step(key, Step::CleanStart, now);
         }
@@ -58,7 +58,21 @@ impl State {
         let ended = log.records.split_off(&session.cursor.next()).len() as u64;
         let acknowledged = std::mem::take(&mut log.records).len() as u64;
         self.count(Removal::Acknowledged, acknowledged);
-        self.count(Removal::SessionEnded, ended);
+        self.count(why, ended);
+    }
+
+    pub(super) fn forget_device(&mut self, key: &SessionKey, now: Stamp) {
+        self.delete_session(key, Removal::Forgotten, now);
+        self.states.remove(key);
+        let known = self.devices.remove(key).is_some();
+        self.count(Removal::Forgotten, known.into());
+    }
+
+    pub(super) fn forget_inbox(&mut self, uid: &Uid) {
+        let devices = self.devices.extract_if(.., |key, _| key.uid == *uid).count();
+        let log = self.logs.get_mut(&Recipient::Inbox(uid.clone()));
+        let records = log.map_or(0, |log| std::mem::take(&mut log.records).len());
+        self.count(Removal::Forgotten, (devices + records) as u64);
     }
 
     pub(super) fn know_device(&mut self, key: &SessionKey, devices_max: u32, now: Stamp) -> Cursor {

@@ -10,8 +10,8 @@ use crate::model::{
     Seq, SessionKey, Stamp, Step, Uid,
 };
 use crate::store::{
-    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Log, Removal, StoreLimits, Subscription,
-    Write, Written,
+    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, KnownDevice, Log, Removal, StoreLimits,
+    Subscription, Write, Written,
 };
 
 /// How long a publisher's own message id makes a second publish a duplicate.
@@ -115,6 +115,8 @@ impl State {
                 self.trim();
                 return self.sweep(sweep, now);
             }
+            Write::ForgetDevice { key } => self.forget_device(key, now),
+            Write::ForgetInbox { uid } => self.forget_inbox(uid),
             Write::EndSession { key, expiry } => self.end_session(key, *expiry, now),
             Write::Step { key, step } => self.step(key, *step, now),
             Write::Subscribe { key, subscriptions } => self.subscribe(key, subscriptions),
@@ -272,9 +274,13 @@ impl State {
         all.map(|(uid, account)| (uid.clone(), account.roles.clone())).take(count_max).collect()
     }
 
-    pub(super) fn devices(&self, uid: &Uid) -> Vec<(ClientId, Cursor)> {
-        let own = self.devices.iter().filter(|(key, _)| key.uid == *uid);
-        own.map(|(key, device)| (key.client_id.clone(), self.inbox_cursor(uid, device))).collect()
+    pub(super) fn devices(&self, uid: &Uid) -> Vec<KnownDevice> {
+        let known = |(key, device): (&SessionKey, &Device)| KnownDevice {
+            client_id: key.client_id.clone(),
+            cursor: self.inbox_cursor(uid, device),
+            seen_at: device.seen_at,
+        };
+        self.devices.iter().filter(|(key, _)| key.uid == *uid).map(known).collect()
     }
 
     pub(super) fn sessions(&self, uid: &Uid) -> Vec<ClientId> {

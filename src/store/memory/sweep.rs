@@ -26,7 +26,7 @@ impl State {
     fn expire_sessions(&mut self, now: Stamp) -> Vec<SessionKey> {
         let expired = self.sessions.iter().filter(|(_, session)| session.has_expired(now));
         let expired: Vec<_> = expired.map(|(key, _)| key.clone()).collect();
-        expired.iter().for_each(|key| self.delete_session(key, now));
+        expired.iter().for_each(|key| self.delete_session(key, Removal::SessionEnded, now));
         expired
     }
 

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use self::error::store_error;
 use self::writer::Writer;
 use super::{
-    Account, Commit, Cursor, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
+    Account, Commit, KnownDevice, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
     Subscription, Write,
 };
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
@@ -151,7 +151,7 @@ impl Store for PostgresStore {
         Box::pin(async move { read::bans(&pool).await })
     }
 
-    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<(ClientId, Cursor)>> {
+    fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
         let pool = self.pool();
         Box::pin(async move { read::devices(&pool, uid).await })
     }

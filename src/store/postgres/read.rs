@@ -4,9 +4,9 @@ use sqlx::postgres::{PgPool, PgRow};
 
 use super::error::store_error;
 use super::load::get;
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::record::{self, RawRecord, columns};
-use crate::store::{Account, Cursor, StoreError, Subscription};
+use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
 
 /// The bytes are bounded on the server: a record comes if what precedes it, with it, fits.
 const RECORDS: &str = "
@@ -132,11 +132,8 @@ pub(super) async fn bans(pool: &PgPool) -> Result<Vec<Ban>, StoreError> {
     rows.iter().map(ban).collect()
 }
 
-pub(super) async fn devices(
-    pool: &PgPool,
-    uid: &Uid,
-) -> Result<Vec<(ClientId, Cursor)>, StoreError> {
-    let sql = "SELECT d.client_id, d.cursor, d.sent, r.head
+pub(super) async fn devices(pool: &PgPool, uid: &Uid) -> Result<Vec<KnownDevice>, StoreError> {
+    let sql = "SELECT d.client_id, d.cursor, d.sent, r.head, d.seen_at
                FROM recipient r JOIN device d ON d.recipient = r.id
                WHERE r.kind = 0 AND r.domain = '' AND r.uid = $1 AND r.client_id = ''
                ORDER BY d.client_id";
@@ -144,7 +141,8 @@ pub(super) async fn devices(
     let device = |row: &PgRow| {
         let position = |index| Ok(record::seq(get(row, index)?));
         let cursor = Cursor { cursor: position(1)?, sent: position(2)?, head: position(3)? };
-        Ok((record::client_id(get(row, 0)?)?, cursor))
+        let client_id = record::client_id(get(row, 0)?)?;
+        Ok(KnownDevice { client_id, cursor, seen_at: Stamp(get(row, 4)?) })
     };
     rows.iter().map(device).collect()
 }

@@ -4,9 +4,9 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::error::store_error;
 use super::load::get;
-use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::record::{self, RawRecord, columns};
-use crate::store::{Account, Cursor, StoreError, Subscription};
+use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
 
 const RECORDS: &str = "
     SELECT l.recipient, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
@@ -144,12 +144,10 @@ pub(super) async fn bans(pool: &SqlitePool) -> Result<Vec<Ban>, StoreError> {
     rows.iter().map(ban).collect()
 }
 
-pub(super) async fn devices(
-    pool: &SqlitePool,
-    uid: &Uid,
-) -> Result<Vec<(ClientId, Cursor)>, StoreError> {
+pub(super) async fn devices(pool: &SqlitePool, uid: &Uid) -> Result<Vec<KnownDevice>, StoreError> {
     let sql = "SELECT d.client_id, d.cursor, d.sent,
-                      max(r.head, coalesce((SELECT max(seq) FROM log WHERE recipient = r.id), 0))
+                      max(r.head, coalesce((SELECT max(seq) FROM log WHERE recipient = r.id), 0)),
+                      d.seen_at
                FROM recipient r JOIN device d ON d.recipient = r.id
                WHERE r.kind = 0 AND r.domain = '' AND r.uid = ? AND r.client_id = ''
                ORDER BY d.client_id";
@@ -157,7 +155,8 @@ pub(super) async fn devices(
     let device = |row: &SqliteRow| {
         let position = |index| Ok(record::seq(get(row, index)?));
         let cursor = Cursor { cursor: position(1)?, sent: position(2)?, head: position(3)? };
-        Ok((record::client_id(get(row, 0)?)?, cursor))
+        let client_id = record::client_id(get(row, 0)?)?;
+        Ok(KnownDevice { client_id, cursor, seen_at: Stamp(get(row, 4)?) })
     };
     rows.iter().map(device).collect()
 }

@@ -1,0 +1,87 @@
+//! `homing device list|kick`: through the running broker of a data directory, or on its store when
+//! none runs.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::admin::Admin;
+use super::exit::{FAILURE, Failure, UNREACHABLE};
+use super::place::DataPlace;
+use crate::clock::{Clock, SystemClock};
+use crate::control::device::Shown;
+use crate::control::{Answer, Refusal, Request};
+use crate::model::Stamp;
+
+/// Shows the devices of a user and sends them away.
+#[derive(Args, Debug)]
+pub struct DeviceArgs {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    place: DataPlace,
+    /// Print JSON, one object per line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Print a user's devices: connected or not, and how much mail waits for each
+    List { uid: String },
+    /// End a device's connection and forget the device: its place in the inbox, its subscriptions
+    /// and its queue. To keep it out as well, ban it
+    Kick { uid: String, client_id: String },
+}
+
+pub async fn run(args: DeviceArgs) -> Result<(), Failure> {
+    let admin = Admin::new(args.place)?;
+    let (request, whom) = request(args.verb);
+    let answer = admin.ask(request).await?;
+    let mut out = std::io::stdout().lock();
+    let now = SystemClock::default().stamp();
+    match answer {
+        Answer::Devices { devices } => {
+            for device in devices {
+                let text = if args.json { json!(device).to_string() } else { line(&device, now) };
+                writeln!(out, "{text}")?;
+            }
+            Ok(())
+        }
+        Answer::Done if args.json => {
+            let [uid, client_id] = whom;
+            Ok(writeln!(
+                out,
+                "{}",
+                json!({ "uid": uid, "client_id": client_id, "done": "kicked" })
+            )?)
+        }
+        Answer::Done => Ok(writeln!(out, "{}: kicked and forgotten", whom.join("/"))?),
+        Answer::Refused { code: Refusal::Failed, words } => Err(Failure::new(UNREACHABLE, words)),
+        Answer::Refused { words, .. } => Err(Failure::new(FAILURE, words)),
+        other => {
+            Err(Failure::new(FAILURE, format!("the broker answered something else: {other:?}")))
+        }
+    }
+}
+
+fn request(verb: Verb) -> (Request, [String; 2]) {
+    match verb {
+        Verb::List { uid } => (Request::DeviceList { uid: uid.clone() }, [uid, String::new()]),
+        Verb::Kick { uid, client_id } => {
+            let whom = [uid.clone(), client_id.clone()];
+            (Request::DeviceKick { uid, client_id }, whom)
+        }
+    }
+}
+
+fn line(device: &Shown, now: Stamp) -> String {
+    let Shown { client_id, connected, seen_at, unread, .. } = device;
+    let seen = match (connected, seen_at) {
+        (true, _) => "connected".to_owned(),
+        (false, Some(at)) => format!("last seen {} s ago", Stamp(*at).secs_until(now)),
+        (false, None) => "never seen".to_owned(),
+    };
+    format!("{client_id}, {seen}, {unread} unread")
+}

@@ -1,0 +1,62 @@
+//! Connections that an administrator ends: of a user, of a device, of whoever is banned.
+
+use crate::model::{ClientId, Reason, SessionKey, Uid};
+use crate::session::Input;
+
+use super::{Conn, Shard, Token};
+
+impl Shard {
+    /// Ends the connections of a user, or of one device of it. Its wills, waiting ones too, are
+    /// dropped: who left them has no say any more. Returns the sessions that were connected or had
+    /// subscriptions here.
+    pub fn kick(&mut self, uid: &Uid, only: Option<&ClientId>, reason: Reason) -> Vec<SessionKey> {
+        let is = |key: &SessionKey| key.uid == *uid && only.is_none_or(|id| key.client_id == *id);
+        let mut keys: Vec<SessionKey> = self.away.keys().filter(|key| is(key)).cloned().collect();
+        keys.extend(self.by_key.keys().filter(|key| is(key)).cloned());
+        self.end_all(reason, |key, _| is(key));
+        self.drop_wills(reason, is);
+        keys
+    }
+
+    /// Ends the connections that `is` is true of, by session and peer, and drops their wills; and
+    /// the delayed wills of the sessions that `waiting` is true of.
+    pub fn end_where(
+        &mut self,
+        reason: Reason,
+        is: impl Fn(&SessionKey, &str) -> bool,
+        waiting: impl Fn(&SessionKey) -> bool,
+    ) {
+        self.end_all(reason, is);
+        self.drop_wills(reason, waiting);
+    }
+
+    fn end_all(&mut self, reason: Reason, is: impl Fn(&SessionKey, &str) -> bool) {
+        let hit = |conn: &&Conn| is(conn.session.key(), &conn.peer);
+        let all = self.conns.iter().map(|(_, conn)| conn);
+        let tokens: Vec<Token> = all.filter(hit).map(|conn| conn.token).collect();
+        for token in tokens {
+            self.handle(token, Input::End(reason, reason.words().into()));
+        }
+    }
+
+    fn drop_wills(&mut self, reason: Reason, waiting: impl Fn(&SessionKey) -> bool) {
+        for will in self.wills.take_where(waiting) {
+            self.drop_will(&will.key, reason, reason.words());
+        }
+    }
+
+    /// Sessions that ended in the store while nobody was connected.
+    pub fn expired(&mut self, keys: &[SessionKey]) {
+        for key in keys {
+            if self.connected(key).is_none() {
+                self.forget_subscriptions(key);
+            }
+        }
+    }
+
+    /// The devices of a user that are connected.
+    pub fn connected_devices(&self, uid: &Uid) -> Vec<ClientId> {
+        let own = self.by_key.keys().filter(|key| key.uid == *uid);
+        own.map(|key| key.client_id.clone()).collect()
+    }
+}

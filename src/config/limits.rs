@@ -75,7 +75,7 @@ impl Default for Limits {
         Limits {
             connections: 100_000,
             connections_per_ip: 0,
-            connections_per_user: 64,
+            connections_per_user: 256,
             unauthenticated: 10_000,
             connect_wait: Span(Duration::from_secs(10)),
             connect_rate: CountRate(Rate::new(2000, 5000)),
@@ -88,7 +88,7 @@ impl Default for Limits {
             keep_alive_max: Span(Duration::from_secs(60 * 60)),
             session_expiry_max: Span(90 * DAY),
             devices_per_user: 32,
-            sessions_per_user: 64,
+            sessions_per_user: 256,
             subscriptions_per_session: 1024,
             subscriptions_per_user: 4096,
             publish_rate: CountRate(None),

@@ -308,7 +308,9 @@ fn may_leave_will(live: &Live, hello: &Hello) -> Result<(), Denial> {
 
 /// Asks the authenticator when it is this login's turn.
 async fn check(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, (Reason, String)> {
-    let turn = gate.admission.turn(source_of(credentials.peer.ip())).await;
+    let source = source_of(credentials.peer.ip());
+    gate.ban_flapper(gate.admission.address_connects(source));
+    let turn = gate.admission.turn(source).await;
     let _turn = turn.map_err(|busy| (Reason::Busy, busy.words()))?;
     let answer = gate.authenticator.authenticate(credentials).await;
     answer.map_err(|error| (error.reason(), error.to_string()))

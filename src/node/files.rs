@@ -24,7 +24,8 @@ pub fn connections_max(wanted: usize) -> usize {
     let room = files.map_or(usize::MAX, room_in);
     if room < wanted {
         let files = files.unwrap_or_default();
-        tracing::warn!(
+        // No warning: with the default, most machines are like that.
+        tracing::info!(
             "limits.connections is {wanted}, but only {files} files may be open: {room} \
              connections are served; raise the limit (LimitNOFILE=, ulimit -Hn)"
         );

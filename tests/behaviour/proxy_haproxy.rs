@@ -40,7 +40,7 @@ fn the_clients_own_address_is_seen_through_haproxy() {
     let dir = tempfile::TempDir::new().expect("temporary directory");
     for option in ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,unique-id"]
     {
-        let broker = serve(Start::dev().listen_mqtt(PROXIED));
+        let broker = serve(Start::dev().listen_mqtt(PROXIED).env("HOMING__LOG__FORMAT", "json"));
         let (_haproxy, port) = haproxy(dir.path(), broker.mqtt, option);
         let mut phone = Connect::v5("alice", "phone").open(port);
         phone.ping();
@@ -67,7 +67,7 @@ fn tls_goes_through_haproxy() {
 #[test]
 fn health_checks_leave_no_warnings() {
     let dir = tempfile::TempDir::new().expect("temporary directory");
-    let broker = serve(Start::dev().listen_mqtt(PROXIED));
+    let broker = serve(Start::dev().listen_mqtt(PROXIED).env("HOMING__LOG__FORMAT", "json"));
     let option = "send-proxy-v2 check check-send-proxy inter 50ms";
     let (haproxy, port) = haproxy(dir.path(), broker.mqtt, option);
     let opened = || broker.metrics("homing_connections_opened_total", &[]);

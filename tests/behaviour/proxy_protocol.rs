@@ -12,7 +12,10 @@ const PROXIED: &str = "[{address='127.0.0.1:0', proxy=true}]";
 const TRUSTED: &str = "['127.0.0.0/8', '::1']";
 
 fn start() -> Start {
-    Start::dev().listen_mqtt(PROXIED).env("HOMING__PROXY__TRUSTED", TRUSTED)
+    Start::dev()
+        .listen_mqtt(PROXIED)
+        .env("HOMING__PROXY__TRUSTED", TRUSTED)
+        .env("HOMING__LOG__FORMAT", "json")
 }
 
 /// Who the broker says is calling: the line of a refused login names its peer.

@@ -30,7 +30,7 @@ fn two_hundred_of_them_take_bounded_memory_and_go() {
     let each = OUTBOX_KIB + BODY_BYTES as u64 / 1024 + 1;
     let grown = most - before;
     assert!(grown < READERS as u64 * each + ELSE_KIB, "{grown} KiB for {READERS} slow readers");
-    let slow = || broker.metrics("homing_connections_closed_total", &[("reason", "slow_reader")]);
+    let slow = || broker.metrics("homing_disconnects_total", &[("reason", "slow_reader")]);
     wait_until("the end of the slow readers", || (slow() == READERS as f64).then_some(()));
     post.ping();
 }

@@ -18,17 +18,20 @@ pub fn get(addr: SocketAddr, path: &str) -> (u16, String) {
     (status.expect("a status"), body.to_owned())
 }
 
-/// Sum of the samples `name` whose labels include `labels`.
+/// Sum of the samples `name` whose labels include `labels`. Every figure is there from the start,
+/// so one that is not has another name.
 pub fn sum(text: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
     let wanted: Vec<String> =
         labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
     let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(sample);
-    samples
+    let found: Vec<f64> = samples
         .filter(|(found, theirs, _)| {
             *found == name && wanted.iter().all(|label| theirs.contains(&label.as_str()))
         })
         .map(|(_, _, value)| value)
-        .sum()
+        .collect();
+    assert!(!found.is_empty(), "there is no {name} {labels:?} in:\n{text}");
+    found.iter().sum()
 }
 
 fn sample(line: &str) -> Option<(&str, Vec<&str>, f64)> {

@@ -183,10 +183,7 @@ async fn hear(
         return None;
     }
     seat.comes_from(peer.ip()).map_err(|why| gate.admission.count_refused(peer, why)).ok()?;
-    // One small packet should leave at once; the workers batch by themselves.
-    if let Err(error) = tcp.set_nodelay(true) {
-        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
-    }
+    set_up(gate, &tcp, peer);
     let Opened { mut stream, certificate } = door.open(tcp, peer, left()).await?;
     let guest = Guest { peer, listener: door.listener, certificate };
     let mut bytes = Vec::new();
@@ -201,6 +198,19 @@ async fn hear(
         }
     };
     Some(Heard { stream, guest, bytes, connect })
+}
+
+fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
+    // One small packet should leave at once; the workers batch by themselves.
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
+    }
+    // A peer that is gone without a word would else hold its place for as long as the system sends
+    // again, which is a quarter of an hour and more.
+    let gone_after = Some(gate.live.load().outbox_wait);
+    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_user_timeout(gone_after) {
+        tracing::debug!(%peer, "no TCP_USER_TIMEOUT: {error}");
+    }
 }
 
 /// Logs the guest in; what came behind its CONNECT of `length` bytes is not lost.

@@ -33,7 +33,7 @@ fn a_right_token_is_accepted_by_the_same_providers() {
     assert_eq!(direct.json(), good);
 }
 
-/// Threat I13: neither who exists, nor which token was right once.
+/// Threat I13. Neither who exists, nor which token was right once.
 #[test]
 fn unknown_and_wrong_have_one_answer() {
     let broker = Broker::with(&[DOMAIN, FROM_HERE]);

@@ -17,7 +17,7 @@ fn devices_are_listed_with_what_waits_for_them() {
     assert_eq!((&first["client_id"], &first["unread"]), (&"phone".into(), &2.into()));
 }
 
-/// Threat I7: the same client id under another uid is another session, and stays.
+/// Threat I7. The same client id under another uid is another session, and stays.
 #[test]
 fn a_kicked_device_is_gone_at_once_and_comes_back_as_a_new_one() {
     let broker = Broker::with_plain_topics();

@@ -55,3 +55,17 @@ fn a_server_that_shortens_the_keep_alive_says_so() {
     assert_eq!(told(0), Some(100));
     assert!(matches!(told(50), None | Some(50)));
 }
+
+/// Threat N2. The connection looks alive to the system; what was written into it is not delivered
+/// until it is acknowledged.
+#[test]
+fn what_was_sent_into_a_dead_connection_comes_again() {
+    let broker = Broker::dev();
+    let mut gone = Connect::v311("alice", "phone").keep_alive(1).device(broker.mqtt);
+    broker.mail("alice", &["one", "two"]);
+    // From here on it reads nothing, says nothing and does not close.
+    broker.log.wait_for(&["alice", "phone", words::KEEP_ALIVE]);
+    let mut back = broker.device("alice", "phone");
+    assert_eq!(back.take_texts(2), ["one", "two"]);
+    gone.expect_closed();
+}

@@ -69,7 +69,7 @@ fn a_balancer_may_call_for_itself() {
     assert_eq!(broker.log.matching(&["PROXY header"]), Vec::<String>::new());
 }
 
-/// Threat I10: there the header is required, and has to be right.
+/// Threat I10. There the header is required, and has to be right.
 #[test]
 fn without_a_right_header_nobody_comes_in() {
     let broker = start().env("HOMING__PROXY__HEADER_WAIT", "300ms").start();
@@ -102,7 +102,7 @@ fn without_a_right_header_nobody_comes_in() {
     broker.log.wait_for(&["the connection ended within it"]);
 }
 
-/// Threat I10: anybody could write one.
+/// Threat I10. Anybody could write one.
 #[test]
 fn nobody_is_believed_who_is_not_trusted() {
     let broker = start().env("HOMING__PROXY__TRUSTED", "['10.0.0.0/8', '192.0.2.1']").start();
@@ -111,7 +111,7 @@ fn nobody_is_believed_who_is_not_trusted() {
     broker.log.wait_for(&["closed", "127.0.0.1", "not in proxy.trusted"]);
 }
 
-/// Threat I10: where no balancer is expected, a header is noise like any other.
+/// Threat I10. Where no balancer is expected, a header is noise like any other.
 #[test]
 fn a_header_is_noise_where_none_is_expected() {
     let secured = Secured::new();

@@ -72,7 +72,7 @@ fn with_a_signed_token_the_uid_need_not_be_said() {
     problem(&route(&broker, "", &[&expired]), 401, "token_expired");
 }
 
-/// Threat I13: who exists cannot be learned here.
+/// Threat I13. Who exists cannot be learned here.
 #[test]
 fn whoever_is_not_logged_in_is_told_nothing() {
     let broker = Broker::with(&[HOSTS, MQTT]);

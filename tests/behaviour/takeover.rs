@@ -1,7 +1,7 @@
 //! A session belongs to (uid, client id): a second connection takes it over, and nothing is lost.
 
 use super::support::python::Paho;
-use super::support::{Broker, Connect, words};
+use super::support::{Broker, Connect, Packet, words};
 
 #[test]
 fn the_same_client_takes_its_session_over() {
@@ -32,6 +32,31 @@ fn a_client_that_takes_over_again_and_again_loses_nothing() {
         former = Some(phone);
     }
     drop(former);
+}
+
+/// Threat I7. Whoever holds the session takes what it gets and is thrown out by the other one.
+#[test]
+fn two_that_fight_for_one_client_id_lose_nothing_between_them() {
+    const ROUNDS: usize = 200;
+    let broker = Broker::with(&[("HOMING__LIMITS__FLAPPING__PER_CLIENT", "0")]);
+    broker.know("alice", "phone");
+    let mut bob = broker.device("bob", "post");
+    let mut received = std::collections::BTreeSet::new();
+    let mut holder = broker.device("alice", "phone");
+    for number in 0..ROUNDS {
+        bob.publish_acked("alice", number.to_string(), 1);
+        let mut next = broker.device("alice", "phone");
+        while let Ok(packet) = holder.try_recv(super::support::HANG) {
+            if let Packet::Publish(publish) = packet {
+                assert!(received.insert(publish.text().parse::<usize>().unwrap()) || publish.dup);
+            }
+        }
+        std::mem::swap(&mut holder, &mut next);
+    }
+    while received.len() < ROUNDS {
+        received.insert(holder.take_text().parse().unwrap());
+    }
+    assert_eq!(received.len(), ROUNDS);
 }
 
 #[test]

@@ -338,7 +338,7 @@ fn http_over_tls() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("# EOF\n"), "{answer}");
 }
 
-/// Threat I9: each port has one parser; the one of another protocol is not to be reached by it.
+/// Threat I9. Each port has one parser; the one of another protocol is not to be reached by it.
 #[test]
 fn the_wrong_protocol_is_told() {
     let secured = Secured::new();

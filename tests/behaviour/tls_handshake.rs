@@ -26,7 +26,7 @@ fn closed(mut tcp: TcpStream) {
     assert!(!read.as_ref().is_err_and(late), "still open");
 }
 
-/// Threat W12: handshakes that are begun and left hold no good client back.
+/// Threat W12. Handshakes that are begun and left hold no good client back.
 #[test]
 fn good_clients_connect_beside_500_half_open_handshakes() {
     let secured = Secured::new();

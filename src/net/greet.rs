@@ -162,6 +162,10 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
         Err(refusal) => Err(refusal),
     };
     match hello {
+        // Its login took longer than it waited: it must not take over from who came after it.
+        Ok((_, rest)) if rest.is_empty() && stream.is_over() => {
+            tracing::debug!(peer = %guest.peer, "gone before its login was decided");
+        }
         Ok((hello, rest)) => hand_over(worker, (stream, guest.peer, seat), hello, rest),
         Err(refusal) => refuse(gate, stream, guest.peer, refusal).await,
     }

@@ -26,6 +26,12 @@ impl Stream {
         Stream { tcp, tls }
     }
 
+    /// The peer has closed, and all that it sent was read.
+    pub fn is_over(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        matches!(socket2::SockRef::from(&self.tcp).peek(&mut byte), Ok(0))
+    }
+
     /// What was decrypted already is appended to `rest`, which came before it.
     pub fn into_parts(mut self, rest: &mut Vec<u8>) -> io::Result<Parts> {
         if let Some(tls) = &mut self.tls {

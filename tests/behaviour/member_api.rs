@@ -330,3 +330,22 @@ fn no_secret_is_logged() {
         assert_eq!(broker.log.matching(&[secret]), [""; 0]);
     }
 }
+
+/// The first CONNECT is still being checked when its sender gives up and comes again.
+#[test]
+fn a_connection_that_is_gone_before_its_login_is_decided_takes_nothing_over() {
+    let api = MemberApi::start();
+    api.allow("alice", "T1");
+    let broker = broker(&api, &[]);
+    api.mood(Mood::Hang);
+    let mut first = std::net::TcpStream::connect(broker.mqtt).unwrap();
+    let connect = Connect::v5("alice", "phone").password("T1");
+    std::io::Write::write_all(&mut first, &connect.encode()).unwrap();
+    api.wait_for_calls(1);
+    drop(first);
+    api.mood(Mood::Table);
+    let mut second = connect.device(broker.mqtt);
+    second.ping();
+    assert_eq!(broker.log.matching(&["taken_over"]), Vec::<String>::new());
+    assert_eq!(broker.metrics("homing_takeovers_total", &[]), 0.0);
+}

@@ -89,7 +89,5 @@ fn a_user_keeps_so_many_devices_and_no_more() {
     for device in ["first", "second", "third"] {
         broker.know("alice", device);
     }
-    let count =
-        || broker.metrics("homing_devices_removed_total", &[]) + broker.removed("device_count");
-    super::support::wait_until("one removed device", || (count() == 1.0).then_some(()));
+    broker.wait_for_removed("device_count", 1);
 }

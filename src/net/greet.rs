@@ -210,8 +210,9 @@ fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
         tracing::debug!(%peer, "no TCP_NODELAY: {error}");
     }
     // A peer that is gone without a word would else hold its place for as long as the system sends
-    // again, which is a quarter of an hour and more.
-    let gone_after = Some(gate.live.load().outbox_wait);
+    // again, which is a quarter of an hour and more. Twice the time, since a peer that is there and
+    // takes nothing is a slow reader, and told so.
+    let gone_after = Some(gate.live.load().outbox_wait.saturating_mul(2));
     if let Err(error) = socket2::SockRef::from(tcp).set_tcp_user_timeout(gone_after) {
         tracing::debug!(%peer, "no TCP_USER_TIMEOUT: {error}");
     }

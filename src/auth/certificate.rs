@@ -13,6 +13,9 @@ impl Authenticator for ByCertificate {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
         Box::pin(std::future::ready(self.login(credentials)))
     }
+
+    /// Nothing is remembered.
+    fn forget(&self, _: &Uid) {}
 }
 
 impl ByCertificate {

@@ -41,6 +41,8 @@ mod tests {
         fn authenticate<'a>(&'a self, _: Credentials<'a>) -> AuthFuture<'a> {
             Box::pin(std::future::ready(self.0.clone()))
         }
+
+        fn forget(&self, _: &Uid) {}
     }
 
     async fn ask(says: &[Result<Identity, AuthError>]) -> Result<Identity, AuthError> {

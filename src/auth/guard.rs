@@ -170,6 +170,8 @@ mod tests {
                 if right { Ok(Identity::user(uid("bob"))) } else { Err(AuthError::BadLogin) };
             Box::pin(std::future::ready(answer))
         }
+
+        fn forget(&self, _: &Uid) {}
     }
 
     struct Bench {

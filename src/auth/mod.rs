@@ -168,8 +168,9 @@ pub trait Authenticator: Send + Sync {
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
 
-    /// What is remembered of this user's logins counts no more: the next one is checked anew.
-    fn forget(&self, _uid: &Uid) {}
+    /// What is remembered of this user's logins counts no more: the next one is checked anew. Without
+    /// a default, so that nothing that stands before a provider can keep this from it.
+    fn forget(&self, uid: &Uid);
 }
 
 /// What logins and accounts stand on.

@@ -12,6 +12,9 @@ impl Authenticator for Open {
         let identity = uid.map(Identity::user).ok_or(AuthError::BadLogin);
         Box::pin(std::future::ready(identity))
     }
+
+    /// Nothing is remembered.
+    fn forget(&self, _: &Uid) {}
 }
 
 #[cfg(test)]

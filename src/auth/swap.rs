@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::{AuthFuture, Authenticator, Credentials};
+use crate::model::Uid;
 
 pub struct Swap(ArcSwap<Arc<dyn Authenticator>>);
 
@@ -24,6 +25,10 @@ impl Authenticator for Swap {
         let now = self.0.load_full();
         Box::pin(async move { now.authenticate(credentials).await })
     }
+
+    fn forget(&self, uid: &Uid) {
+        self.0.load().forget(uid);
+    }
 }
 
 #[cfg(test)]
@@ -38,6 +43,8 @@ mod tests {
         fn authenticate<'a>(&'a self, _: Credentials<'a>) -> AuthFuture<'a> {
             Box::pin(std::future::ready(Err(AuthError::BadLogin)))
         }
+
+        fn forget(&self, _: &Uid) {}
     }
 
     #[tokio::test]

@@ -349,3 +349,20 @@ fn a_connection_that_is_gone_before_its_login_is_decided_takes_nothing_over() {
     assert_eq!(broker.log.matching(&["taken_over"]), Vec::<String>::new());
     assert_eq!(broker.metrics("homing_takeovers_total", &[]), 0.0);
 }
+
+#[test]
+fn a_login_that_is_kicked_is_asked_about_again() {
+    let api = MemberApi::start();
+    api.allow("alice", "T1");
+    let broker = broker(&api, &[]);
+    for (kick, calls) in
+        [(&["device", "kick", "alice", "phone"][..], 2), (&["user", "kick", "alice"], 3)]
+    {
+        let mut phone = Connect::v5("alice", "phone").password("T1").device(broker.mqtt);
+        assert_eq!(api.count(), calls - 1, "remembered until it is kicked");
+        broker.command(kick).ok();
+        assert!(phone.expect_disconnect() >= 0x80);
+        assert_eq!(code(&broker, "alice", "T1"), 0);
+        assert_eq!(api.count(), calls, "after {kick:?}");
+    }
+}

@@ -29,7 +29,7 @@ use token::Token;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials};
 use crate::clock::Clock;
-use crate::model::Identity;
+use crate::model::{Identity, Uid};
 
 /// More of a token's header does not go to the log.
 const SHOWN_CHARS_MAX: usize = 64;
@@ -87,6 +87,9 @@ impl Authenticator for Jwt {
             })
         })
     }
+
+    /// Nothing is remembered.
+    fn forget(&self, _: &Uid) {}
 }
 
 impl Jwt {

@@ -133,4 +133,7 @@ impl Authenticator for Redis {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
         Box::pin(self.login(credentials))
     }
+
+    /// Nothing is remembered.
+    fn forget(&self, _: &Uid) {}
 }

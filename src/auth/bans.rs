@@ -11,12 +11,9 @@ use tokio::sync::Mutex;
 
 use super::AccountWriter;
 use crate::clock::Clock;
-use crate::model::limit::BANS_COUNT_MAX;
+use crate::model::limit::{BAN_MAX, BAN_MIN, BANS_COUNT_MAX};
 use crate::model::{Ban, BanReason, BanTarget, ClientId, SessionKey, Stamp, Uid};
 use crate::store::{Store, StoreError, Write};
-
-/// No ban is longer.
-pub const BAN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// All bans by whom they concern. Those that are over may still be in it.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +117,7 @@ impl BanBook {
         length: Duration,
         reason: BanReason,
     ) -> Result<Ban, BanError> {
-        if length < Duration::from_secs(1) || length > BAN_MAX {
+        if !(BAN_MIN..=BAN_MAX).contains(&length) {
             return Err(BanError::Length);
         }
         let _one_at_a_time = self.changing.lock().await;

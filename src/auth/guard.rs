@@ -2,15 +2,15 @@
 //! passwords (threat I13). After some wrong ones, a user's logins from that address pause, longer
 //! and longer. Logins of the same user from elsewhere do not, so that nobody can lock another out.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::window::Windows;
-use super::{AuthError, AuthFuture, Authenticator, BanBook, Credentials};
+use super::{AuthError, AuthFuture, Authenticator, BanBook, Credentials, source_of};
 use crate::clock::Clock;
 use crate::model::{ClientId, Moment, Uid};
 
@@ -43,8 +43,8 @@ pub struct Guard {
 }
 
 struct Tried {
-    logins: Windows<(u128, IpAddr)>,
-    addresses: Windows<IpAddr>,
+    logins: Windows<(u128, IpNet)>,
+    addresses: Windows<IpNet>,
 }
 
 impl Guard {
@@ -72,7 +72,7 @@ impl Guard {
         // Before anybody is asked about the password of a banned user.
         Uid::parse(name).ok().map_or(Ok(()), |uid| self.not_banned(&uid, credentials.client_id))?;
         let tag = xxh3_128_with_seed(name.as_bytes(), self.seed);
-        let login = (tag, block(credentials.peer.ip()));
+        let login = (tag, source_of(credentials.peer.ip()));
         self.with(|tried| tried.may_try(&login, self.clock.moment()))?;
         let answer = self.inner.authenticate(credentials).await;
         match &answer {
@@ -113,7 +113,7 @@ impl Authenticator for Guard {
 }
 
 impl Tried {
-    fn may_try(&self, login: &(u128, IpAddr), now: Moment) -> Result<(), AuthError> {
+    fn may_try(&self, login: &(u128, IpNet), now: Moment) -> Result<(), AuthError> {
         let seen = [self.logins.get(login), self.addresses.get(&login.1)];
         let paused = seen.into_iter().flatten().map(|seen| seen.paused_until).max();
         match paused.filter(|until| *until > now) {
@@ -122,7 +122,7 @@ impl Tried {
         }
     }
 
-    fn wrong(&mut self, login: (u128, IpAddr), now: Moment, limits: GuardLimits) {
+    fn wrong(&mut self, login: (u128, IpNet), now: Moment, limits: GuardLimits) {
         let address = self.addresses.count(login.1, now, limits.window);
         address.paused_until = pause(address.count, limits.per_address, now, limits.window);
         let own = self.logins.count(login, now, limits.window);
@@ -139,19 +139,10 @@ fn pause(count: u32, free: u32, now: Moment, longest: Duration) -> Moment {
     now.after(FIRST_PAUSE.saturating_mul(doubled).min(longest))
 }
 
-/// What counts as one address: of IPv6 the network that one customer gets.
-pub fn block(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::auth::testing::{self, uid};
     use crate::clock::ManualClock;

@@ -29,6 +29,7 @@ pub mod open;
 pub mod password;
 pub mod recall;
 pub mod redis;
+pub mod source;
 mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -55,6 +56,7 @@ pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
 pub use redis::Redis;
+pub use source::source_of;
 pub use swap::Swap;
 
 use crate::clock::Clock;
@@ -168,8 +170,8 @@ pub trait Authenticator: Send + Sync {
     /// [`AuthError`], whose words and [`AuthError::reason`] go to the client.
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a>;
 
-    /// What is remembered of this user's logins counts no more: the next one is checked anew. Without
-    /// a default, so that nothing that stands before a provider can keep this from it.
+    /// What is remembered of this user's logins counts no more: the next one is checked anew. There
+    /// is no default, so that nothing that stands before a provider can keep this from it.
     fn forget(&self, uid: &Uid);
 }
 

@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::exit::{Failure, UNREACHABLE};
+use super::exit::{FAILURE, Failure, UNREACHABLE};
 use super::place::{DataPlace, open};
 use crate::auth::{
     Auth, BanBook, BanParts, Connected, DeviceBook, Hasher, Parts, direct_kick, direct_writer,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::control::{self, Answer, AskError, Audit, Desk, Request, Who};
+use crate::control::{self, Answer, AskError, Audit, Desk, Refusal, Request, Who};
 use crate::health::Health;
 use crate::store::Store;
 
@@ -47,6 +47,15 @@ impl Admin {
         store.close().await.map_err(|error| unavailable(error.to_string()))?;
         drop(opened.lock);
         Ok(answer)
+    }
+}
+
+/// What a verb makes of an answer that is not the one it waits for.
+pub fn failure(answer: Answer) -> Failure {
+    match answer {
+        Answer::Refused { code: Refusal::Failed, words } => Failure::new(UNREACHABLE, words),
+        Answer::Refused { words, .. } => Failure::new(FAILURE, words),
+        other => Failure::new(FAILURE, format!("the broker answered something else: {other:?}")),
     }
 }
 

@@ -6,13 +6,13 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::admin::Admin;
-use super::exit::{FAILURE, Failure, UNREACHABLE};
+use super::admin::{Admin, failure};
+use super::exit::Failure;
 use super::place::DataPlace;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Span;
 use crate::control::ban::{Banned, Target};
-use crate::control::{Answer, Refusal, Request};
+use crate::control::{Answer, Request};
 use crate::model::Stamp;
 
 /// Keeps users, devices and addresses out for a while.
@@ -86,11 +86,7 @@ pub async fn run(args: BanArgs) -> Result<(), Failure> {
         }
         Answer::Done if args.json => Ok(writeln!(out, "{}", json!({ "done": done }))?),
         Answer::Done => Ok(writeln!(out, "{done}")?),
-        Answer::Refused { code: Refusal::Failed, words } => Err(Failure::new(UNREACHABLE, words)),
-        Answer::Refused { words, .. } => Err(Failure::new(FAILURE, words)),
-        other => {
-            Err(Failure::new(FAILURE, format!("the broker answered something else: {other:?}")))
-        }
+        other => Err(failure(other)),
     }
 }
 

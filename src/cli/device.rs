@@ -6,12 +6,12 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::admin::Admin;
-use super::exit::{FAILURE, Failure, UNREACHABLE};
+use super::admin::{Admin, failure};
+use super::exit::Failure;
 use super::place::DataPlace;
 use crate::clock::{Clock, SystemClock};
 use crate::control::device::Shown;
-use crate::control::{Answer, Refusal, Request};
+use crate::control::{Answer, Request};
 use crate::model::Stamp;
 
 /// Shows the devices of a user and sends them away.
@@ -58,11 +58,7 @@ pub async fn run(args: DeviceArgs) -> Result<(), Failure> {
             )?)
         }
         Answer::Done => Ok(writeln!(out, "{}: kicked and forgotten", whom.join("/"))?),
-        Answer::Refused { code: Refusal::Failed, words } => Err(Failure::new(UNREACHABLE, words)),
-        Answer::Refused { words, .. } => Err(Failure::new(FAILURE, words)),
-        other => {
-            Err(Failure::new(FAILURE, format!("the broker answered something else: {other:?}")))
-        }
+        other => Err(failure(other)),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::auth::http::Plan as MemberPlan;
 use crate::clock::{Clock, SystemClock};
 use crate::config::load::{Flags, Loaded, load};
 use crate::config::{Config, Provider};
-use crate::store::StoreLimits;
+use crate::node::store_limits;
 use crate::store::lock::{DataLock, Mode, lock, mode_of};
 
 #[derive(Args, Clone, Debug)]
@@ -97,10 +97,7 @@ pub(super) async fn open(
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let mode = mode_of(data).map_err(|error| words(&error))?.unwrap_or(Mode::Serve);
     let lock = lock(data, mode).map_err(|error| words(&error))?;
-    let limits = StoreLimits {
-        messages_max: config.inbox.messages_max,
-        session_expiry_max: config.limits.session_expiry_max.0,
-    };
+    let limits = store_limits(config);
     let opened =
         crate::store::open::open(&config.store.url, data, limits, SystemClock::default().stamp())
             .await;

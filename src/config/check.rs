@@ -8,16 +8,13 @@ use super::check_listen::listeners;
 use super::{Config, Size, Span};
 use crate::broker::policy::Rule;
 use crate::model::InboxPattern;
-use crate::model::limit::{PACKET_IDS_PER_LOG, PUBLISH_RING_COUNT_MAX};
+use crate::model::limit::{BAN_MAX, BAN_MIN, PACKET_IDS_PER_LOG, PUBLISH_RING_COUNT_MAX};
 use crate::model::target::Interest;
 
 /// The largest packet there is (MQTT 5, section 2.1.4).
 const PACKET_BYTES_MAX: u64 = 268_435_455 + 5;
 /// Below it a CONNECT of ordinary size would not fit.
 const PACKET_BYTES_MIN: u64 = 1024;
-/// How long a ban lasts.
-const BAN_MIN: Duration = Duration::from_secs(1);
-const BAN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Everything that is wrong, one line each; empty if nothing is.
 pub fn contradictions(config: &Config) -> Vec<String> {

@@ -2,10 +2,13 @@
 //! addresses. Time is an argument.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::auth::source_of;
 use crate::model::Moment;
 
 /// Addresses that asked lately; while there are more, new ones wait.
@@ -19,7 +22,7 @@ const CROWDED_WAIT: Duration = Duration::from_secs(1);
 /// came evenly.
 pub struct Rate {
     step_micros: u64,
-    due: Mutex<HashMap<IpAddr, u64>>,
+    due: Mutex<HashMap<IpNet, u64>>,
 }
 
 impl Rate {
@@ -31,7 +34,7 @@ impl Rate {
     /// After what time to ask again.
     pub fn take(&self, ip: IpAddr, now: Moment) -> Result<(), Duration> {
         let now = now.0 * 1000;
-        let ip = network(ip);
+        let ip = source_of(ip);
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         if due.len() >= ADDRESSES_COUNT_MAX && !due.contains_key(&ip) {
             due.retain(|_, due| *due > now);
@@ -46,14 +49,6 @@ impl Rate {
         }
         due.insert(ip, next);
         Ok(())
-    }
-}
-
-/// Whoever has one address of IPv6 has its whole /64.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        ip => ip,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Fixed bounds of messages, sessions and the store, named once, unit last. A bound that concerns
 //! one file alone stands there; what an operator may change is in `config/`.
 
+use std::time::Duration;
+
 /// A user's name, in bytes of UTF-8.
 pub const UID_BYTES_MAX: usize = 128;
 /// A device's name, in bytes of UTF-8.
@@ -51,3 +53,6 @@ pub const BAN_REASON_BYTES_MAX: usize = 256;
 pub const BANS_COUNT_MAX: usize = 10_000;
 /// The largest rate per second and burst that can be set; arithmetic stays far from overflow.
 pub const RATE_MAX: u64 = 1 << 40;
+/// How long a ban lasts at the least and at the most.
+pub const BAN_MIN: Duration = Duration::from_secs(1);
+pub const BAN_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -10,7 +10,9 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::auth::{AuthError, Authenticator, BanBook, Certificate, Credentials, Directory};
+use crate::auth::{
+    AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, source_of,
+};
 use crate::broker::Action;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
@@ -21,7 +23,7 @@ use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, refusing_connack};
 use crate::shard::{Live, worker_of};
 
-use super::admission::{Admission, Seat, source_of};
+use super::admission::{Admission, Seat};
 use super::door::{Door, Opened};
 use super::stream::{Parts, Stream};
 use super::worker::{Mail, Worker};

@@ -25,13 +25,13 @@ use crate::net::{self, Admission, Gate, Mail, Mailbox, Stores};
 use crate::shard::{Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
-use crate::store::{DiskGuard, Store, StoreLimits};
+use crate::store::{DiskGuard, Store};
 
 use super::auth::authentication;
 use super::doors::{Doors, Entrance};
 use super::pages;
 use super::reload::{self, Reloader};
-use super::settings::{admission, guard_limits, live};
+use super::settings::{admission, guard_limits, live, store_limits};
 use super::sweep::Sweeper;
 use super::{Serving, Start};
 
@@ -160,11 +160,9 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
         count => count,
     };
     let mailboxes: Arc<[Mailbox<Mail>]> = (0..workers).map(|_| Mailbox::default()).collect();
-    let limits = StoreLimits {
-        messages_max: config.inbox.messages_max,
-        session_expiry_max: config.limits.session_expiry_max.0,
-    };
-    let opened = crate::store::open::open(&config.store.url, data, limits, clock.stamp()).await;
+    let opened =
+        crate::store::open::open(&config.store.url, data, store_limits(&config), clock.stamp())
+            .await;
     let store = opened.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
     let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone());

@@ -23,6 +23,8 @@ use crate::control::{Audit, Who};
 use crate::net::Mail;
 use crate::store::lock::Mode;
 
+pub use settings::store_limits;
+
 use build::Node;
 
 /// Everything that was acknowledged is on disk at any time; this is for goodbyes only.

@@ -7,6 +7,7 @@ use crate::model::InboxPattern;
 use crate::net::{AdmissionLimits, FlappingLimits};
 use crate::session::Settings;
 use crate::shard::{Live, Pace, Rates};
+use crate::store::StoreLimits;
 
 fn settings(config: &Config) -> Result<Settings, String> {
     let Config { topics, inbox, limits, .. } = config;
@@ -83,4 +84,12 @@ pub(super) fn admission(limits: &Limits) -> AdmissionLimits {
 /// In settings 0 is no limit.
 fn nonzero<N: Default + PartialEq>(number: N) -> Option<N> {
     (number != N::default()).then_some(number)
+}
+
+/// What the store must know; also for a command that opens it.
+pub fn store_limits(config: &Config) -> StoreLimits {
+    StoreLimits {
+        messages_max: config.inbox.messages_max,
+        session_expiry_max: config.limits.session_expiry_max.0,
+    }
 }

@@ -92,9 +92,10 @@ impl Admission {
 
 #[cfg(test)]
 mod tests {
+    use super::super::AdmissionLimits;
     use super::super::testing::{NO_LIMITS, admission};
-    use super::super::{AdmissionLimits, source_of};
     use super::*;
+    use crate::auth::source_of;
     use crate::model::{ClientId, Uid};
 
     fn key(client_id: &str) -> SessionKey {

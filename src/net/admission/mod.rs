@@ -22,7 +22,6 @@ use crate::model::{Rate, Reason};
 
 pub use flapping::FlappingLimits;
 pub use seat::Seat;
-pub use source::source_of;
 
 use flapping::Flapping;
 use lobby::Lobby;

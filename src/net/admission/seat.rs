@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
-use super::{Admission, locked, source_of};
+use super::{Admission, locked};
+use crate::auth::source_of;
 use crate::metrics::Refused;
 
 /// Sockets beyond the maximum that may be open while those that are sent away are closed.

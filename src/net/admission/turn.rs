@@ -118,9 +118,10 @@ async fn sleep(wait: Result<Duration, Duration>) -> Result<Duration, Busy> {
 mod tests {
     use std::net::IpAddr;
 
+    use super::super::AdmissionLimits;
     use super::super::testing::{NO_LIMITS, admission};
-    use super::super::{AdmissionLimits, source_of};
     use super::*;
+    use crate::auth::source_of;
 
     fn source(last: u8) -> IpNet {
         source_of(IpAddr::from([10, 0, 0, last]))

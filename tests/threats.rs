@@ -1,9 +1,11 @@
 //! `docs/security.md` and the tests say the same: each test whose documentation begins with
-//! `Threat I5.` is in the table of that page, and each row of the table is such a test.
+//! `Threat I5.` is in the table of that page, and each row of the table is such a test. With
+//! `HOMING_WRITE_THREATS=1` it writes that table.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Id of the threat, and `file::function`.
@@ -40,6 +42,25 @@ fn of_page(page: &str) -> Vec<Shown> {
     page.lines().filter_map(row).collect()
 }
 
+/// The page with this table of tests.
+fn with_table(page: &str, there: &BTreeSet<Shown>) -> String {
+    const HEAD: &str = "| id | test |\n|---|---|\n";
+    let (before, after) = page.split_once(HEAD).expect("a table of tests");
+    let behind: String =
+        after.lines().filter(|line| !line.starts_with("| ")).map(|l| format!("{l}\n")).collect();
+    let place = |(id, test): &Shown| {
+        let (letter, number) = id.split_at(1);
+        (letter.to_owned(), number.parse::<u32>().unwrap(), test.clone())
+    };
+    let mut sorted: Vec<&Shown> = there.iter().collect();
+    sorted.sort_by_key(|shown| place(shown));
+    let mut rows = String::new();
+    for (id, test) in sorted {
+        writeln!(rows, "| {id} | `{test}` |").unwrap();
+    }
+    format!("{before}{HEAD}{rows}{behind}")
+}
+
 /// Ids that the page explains.
 fn explained(page: &str) -> BTreeSet<String> {
     let rows = page.lines().filter(|line| line.matches(" | ").count() == 2);
@@ -65,10 +86,15 @@ fn sources(dir: &Path, root: &Path, found: &mut Vec<Shown>) {
 #[test]
 fn the_page_names_the_tests_there_are_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let page_file = root.join("docs/security.md");
+    let mut page = std::fs::read_to_string(&page_file).unwrap();
     let mut there = Vec::new();
     ["src", "tests"].iter().for_each(|dir| sources(&root.join(dir), root, &mut there));
     let there: BTreeSet<Shown> = there.into_iter().collect();
+    if std::env::var_os("HOMING_WRITE_THREATS").is_some() {
+        page = with_table(&page, &there);
+        std::fs::write(page_file, &page).unwrap();
+    }
     let told: BTreeSet<Shown> = of_page(&page).into_iter().collect();
     let missing: Vec<_> = there.difference(&told).collect();
     let wrong: Vec<_> = told.difference(&there).collect();

@@ -39,6 +39,8 @@ pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PUBLISH_RING_COUNT_MAX: usize = 64;
 /// Wills that wait for their delay, per worker; beyond it the first of them go out early.
 pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Wills whose addressee the directory is asked about, per worker; beyond it they are dropped.
+pub const ASKING_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages that wait in memory for the window of a clean session; beyond it they are dropped.
 pub const LIVE_WAITING_COUNT_MAX: usize = 4096;
 /// Bytes of their bodies (one message waits in any case).

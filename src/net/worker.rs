@@ -15,7 +15,7 @@ use crate::auth::Bans;
 use crate::clock::Clock;
 use crate::model::{ClientId, Entry, Message, Reason, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
-use crate::shard::{DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
+use crate::shard::{Asker, DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
 use crate::store::{Store, StoreError, Subscription, Written};
 
@@ -44,8 +44,8 @@ pub enum Mail {
     Committed(Recipient, Entry),
     Post(Post),
     Read(Token, LogName, Result<Vec<Entry>, StoreError>),
-    /// Whether the user that a publish goes to exists; `None` if it could not be found out.
-    Directory(Token, Option<bool>),
+    /// Whether the user that a publish or a will goes to exists; `None` if nobody could say.
+    Directory(Asker, Option<bool>),
     /// The durable sessions of a user, the one away for longest first.
     Sessions(Uid, Vec<ClientId>),
     /// End the sessions of a user, and have them forgotten.
@@ -256,7 +256,7 @@ impl Worker {
         sessions.into_iter().for_each(|uid| self.count_sessions(uid));
     }
 
-    /// One question per connection at a time.
+    /// One question per connection and per will at a time.
     fn ask_directory(&self, ask: DirectoryAsk) {
         let (directory, mailboxes) = (self.gate.directory.clone(), self.mailboxes.clone());
         let index = usize::from(self.index);
@@ -265,7 +265,7 @@ impl Worker {
             let exists = exists.inspect_err(|error| {
                 tracing::warn!(uid = %ask.uid, "the directory could not be asked: {error}");
             });
-            mailboxes[index].post([Mail::Directory(ask.token, exists.ok())]);
+            mailboxes[index].post([Mail::Directory(ask.asker, exists.ok())]);
         });
     }
 
@@ -368,7 +368,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Committed(recipient, entry) => shard.committed(&recipient, entry),
         Mail::Post(post) => shard.posted(post),
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
-        Mail::Directory(token, exists) => shard.directory_answer(token, exists),
+        Mail::Directory(asker, exists) => shard.directory_answer(asker, exists),
         Mail::Sessions(uid, sessions) => shard.sessions_counted(&uid, sessions),
         Mail::Connected(uid, answer) => {
             // Who asked may have gone away meanwhile.

@@ -25,6 +25,8 @@ pub struct Hello {
     pub clean_start: bool,
     /// The client sent an empty client id; the one in `key` is the server's (MQTT 5 only).
     pub assigned: bool,
+    /// When its login was asked about: what changed since is not in `identity`.
+    pub asked_at: Moment,
     version: Version,
     keep_alive_secs: u16,
     expiry: Duration,
@@ -51,6 +53,7 @@ impl Hello {
     pub fn new(
         connect: &Connect<'_>,
         mut identity: Identity,
+        asked_at: Moment,
         settings: &Settings,
         assign: impl FnOnce() -> String,
     ) -> Result<Hello, (Reason, String)> {
@@ -70,6 +73,7 @@ impl Hello {
             identity: Arc::new(identity),
             clean_start: connect.clean_start,
             assigned,
+            asked_at,
             version: connect.version,
             keep_alive_secs: connect.keep_alive_secs,
             expiry: expiry(connect, settings.session_expiry_max),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::Known;
 use crate::metrics::Closed;
-use crate::model::{SessionKey, Submission};
+use crate::model::{Reason, SessionKey, Submission, Target, Uid};
 use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::Write;
 
+use super::effects::{Asker, DirectoryAsk};
 use super::submit::Origin;
 use super::wills::DelayedWill;
 use super::{Conn, Shard, Token};
@@ -108,6 +110,38 @@ impl Shard {
         if let Some((reason, words)) = self.will_denied(&will) {
             return self.drop_will(&will.key, reason, &words);
         }
+        match &will.will.target {
+            Target::User(uid) if self.shared.directory.knows(uid) == Known::Ask => {
+                let uid = uid.clone();
+                self.ask_for_will(will, uid);
+            }
+            _ => self.submit_will(will),
+        }
+    }
+
+    fn ask_for_will(&mut self, will: DelayedWill, uid: Uid) {
+        match self.asking.push(will) {
+            Ok(number) => {
+                let asker = Asker::Will(number);
+                self.effects.directory.push(DirectoryAsk { asker, uid });
+            }
+            Err(will) => {
+                let words = "too many wills wait for the directory of users";
+                self.drop_will(&will.key, Reason::Busy, words);
+            }
+        }
+    }
+
+    /// The directory has answered about the user that a will goes to.
+    pub(super) fn will_answered(&mut self, number: u64, exists: Option<bool>) {
+        let Some(will) = self.asking.take(number) else { return };
+        match self.denied_by_directory(&will.will.target, exists) {
+            Some((reason, words)) => self.drop_will(&will.key, reason, &words),
+            None => self.submit_will(will),
+        }
+    }
+
+    fn submit_will(&mut self, will: DelayedWill) {
         let DelayedWill { who, key, will, .. } = will;
         let (target, message) = will.into_message(&mut self.ids, self.stamp);
         let submission = Submission { target, message: Arc::new(message), dedupe: None };

@@ -12,15 +12,17 @@ use super::{Conn, Shard, Token};
 impl Shard {
     /// Takes in a connection whose CONNECT was accepted.
     pub fn connect(&mut self, hello: Hello, peer: Box<str>) -> Token {
-        self.take_over(&hello.key, &peer);
-        self.make_room(&hello.key.uid);
+        let late = self.is_late(&hello);
+        if late.is_none() {
+            self.take_over(&hello.key, &peer);
+            self.make_room(&hello.key.uid);
+        }
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
         let token = self.insert(hello, peer);
         self.add_user(&key.uid, token);
         self.arm(token);
-        if self.draining {
-            // It was greeted while the others were sent away.
-            self.give_up(token, Reason::ShuttingDown);
+        if let Some(reason) = late {
+            self.give_up(token, reason);
             return token;
         }
         let Some(conn) = self.conn(token) else { return token };
@@ -39,6 +41,17 @@ impl Shard {
         let open = Write::OpenSession { key, clean_start, keep };
         self.ask_store(open, Some((token, Ticket::Open)));
         token
+    }
+
+    /// While it was greeted, the others were sent away, or its user was kicked.
+    fn is_late(&self, hello: &Hello) -> Option<Reason> {
+        match self.draining {
+            true => Some(Reason::ShuttingDown),
+            false if self.kicked.since(&hello.key.uid, hello.asked_at) => {
+                Some(Reason::RightsChanged)
+            }
+            false => None,
+        }
     }
 
     fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {

@@ -36,8 +36,17 @@ pub struct ReadAsk {
 /// Does this user exist? The answer goes to [`super::Shard::directory_answer`].
 #[derive(Debug)]
 pub struct DirectoryAsk {
-    pub token: Token,
+    pub asker: Asker,
     pub uid: Uid,
+}
+
+/// What waits for the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A publish of this connection.
+    Connection(Token),
+    /// A will, by its number.
+    Will(u64),
 }
 
 /// A copy of a message for a subscriber without durable queue, on another worker.

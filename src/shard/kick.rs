@@ -1,15 +1,45 @@
 //! Connections that an administrator ends: of a user, of a device, of whoever is banned.
 
-use crate::model::{ClientId, Reason, SessionKey, Uid};
+use crate::model::{ClientId, Moment, Reason, SessionKey, Uid};
 use crate::session::Input;
 
+use super::users::uid_hash;
 use super::{Conn, Shard, Token};
+
+/// Users that share the time of a kick, so that it needs no room per user. Who shares it by chance,
+/// and logs in at that moment, connects once more.
+const KICK_SLOTS: usize = 1024;
+
+/// When users were kicked: a login that was asked about before comes too late.
+pub(super) struct Kicked(Box<[Option<Moment>]>);
+
+impl Default for Kicked {
+    fn default() -> Kicked {
+        Kicked(vec![None; KICK_SLOTS].into())
+    }
+}
+
+impl Kicked {
+    fn note(&mut self, uid: &Uid, now: Moment) {
+        self.0[Kicked::slot(uid)] = Some(now);
+    }
+
+    pub(super) fn since(&self, uid: &Uid, asked_at: Moment) -> bool {
+        self.0[Kicked::slot(uid)].is_some_and(|at| at >= asked_at)
+    }
+
+    /// By other bits of the hash than those that choose the worker.
+    fn slot(uid: &Uid) -> usize {
+        (uid_hash(uid) >> 32) as usize % KICK_SLOTS
+    }
+}
 
 impl Shard {
     /// Ends the connections of a user, or of one device of it. Its wills, waiting ones too, are
     /// dropped: who left them has no say any more. Returns the sessions that were connected or had
     /// subscriptions here.
     pub fn kick(&mut self, uid: &Uid, only: Option<&ClientId>, reason: Reason) -> Vec<SessionKey> {
+        self.kicked.note(uid, self.now);
         let is = |key: &SessionKey| key.uid == *uid && only.is_none_or(|id| key.client_id == *id);
         let mut keys: Vec<SessionKey> = self.away.keys().filter(|key| is(key)).cloned().collect();
         keys.extend(self.by_key.keys().filter(|key| is(key)).cloned());
@@ -40,7 +70,9 @@ impl Shard {
     }
 
     fn drop_wills(&mut self, reason: Reason, waiting: impl Fn(&SessionKey) -> bool) {
-        for will in self.wills.take_where(waiting) {
+        let waiting =
+            self.wills.take_where(&waiting).into_iter().chain(self.asking.take_where(&waiting));
+        for will in waiting.collect::<Vec<_>>() {
             self.drop_will(&will.key, reason, reason.words());
         }
     }

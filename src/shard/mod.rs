@@ -38,14 +38,14 @@ use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 
-pub use effects::{DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
+pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
 pub use rates::{Pace, Rates};
 pub use users::worker_of;
 pub use wire::Taken;
 
 use rates::{METERED_USERS_COUNT_MAX, Meter};
 use submit::Asking;
-use wills::DelayedWills;
+use wills::{AskingWills, DelayedWills};
 
 /// A connection: its place in the slab and how often that place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +125,8 @@ pub struct Shard {
     by_key: HashMap<SessionKey, Token>,
     users: HashMap<Uid, Vec<Token>>,
     wills: DelayedWills,
+    asking: AskingWills,
+    kicked: kick::Kicked,
     /// Plain filters of durable sessions that are not connected.
     away: BTreeMap<SessionKey, Vec<Filter>>,
     meters: Bounded<Uid, Meter>,
@@ -154,6 +156,8 @@ impl Shard {
             by_key: HashMap::new(),
             users: HashMap::new(),
             wills: DelayedWills::default(),
+            asking: AskingWills::default(),
+            kicked: kick::Kicked::default(),
             away: BTreeMap::new(),
             meters: Bounded::new(METERED_USERS_COUNT_MAX),
             timers: BTreeSet::new(),
@@ -194,8 +198,9 @@ impl Shard {
         self.conns.len()
     }
 
+    /// Nobody is connected, and no will waits for an answer.
     pub fn is_empty(&self) -> bool {
-        self.conns.is_empty()
+        self.conns.is_empty() && self.asking.is_empty()
     }
 
     fn conn(&mut self, token: Token) -> Option<&mut Conn> {

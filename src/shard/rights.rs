@@ -7,6 +7,7 @@ use crate::model::target::Interest;
 use crate::model::{Filter, Reason, SessionKey, Target};
 use crate::store::Write;
 
+use super::submit::unknown_user;
 use super::wills::DelayedWill;
 use super::{Conn, Shard, Token};
 
@@ -51,9 +52,7 @@ impl Shard {
         match &will.will.target {
             _ if will.login_expires.is_some_and(|at| at <= self.now) => told(Reason::LoginExpired),
             _ if gone(&will.key.uid) => told(Reason::Removed),
-            Target::User(uid) if gone(uid) => {
-                Some((Reason::NotAuthorized, format!("there is no user {uid}").into()))
-            }
+            Target::User(uid) if gone(uid) => Some(unknown_user(uid)),
             _ => None,
         }
     }

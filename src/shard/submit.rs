@@ -12,7 +12,7 @@ use crate::model::{
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Write};
 
-use super::effects::{DirectoryAsk, Post, PostTo};
+use super::effects::{Asker, DirectoryAsk, Post, PostTo};
 use super::{Shard, Token};
 
 /// For submissions that nobody waits for; the shard still hears of their commit.
@@ -45,12 +45,13 @@ impl Shard {
             match self.shared.directory.knows(uid) {
                 Known::Yes => {}
                 Known::No => {
-                    let answer = unknown_user(uid);
-                    return self.answered(token, ticket, answer);
+                    let (reason, words) = unknown_user(uid);
+                    return self.answered(token, ticket, Answer::Refused(reason, words));
                 }
                 Known::Ask => {
                     let uid = uid.clone();
-                    self.effects.directory.push(DirectoryAsk { token, uid });
+                    let asker = Asker::Connection(token);
+                    self.effects.directory.push(DirectoryAsk { asker, uid });
                     if let Some(conn) = self.conn(token) {
                         conn.asking = Some(Box::new(Asking { ticket, submission, step }));
                     }
@@ -61,21 +62,40 @@ impl Shard {
         self.submit_known(token, ticket, submission, step);
     }
 
-    /// The directory's answer about the user that a publish waits for. What it does not know is
-    /// refused; when it could not be asked, the publish is refused for now.
-    pub fn directory_answer(&mut self, token: Token, exists: Option<bool>) {
+    /// The directory's answer about the user that a publish or a will waits for.
+    pub fn directory_answer(&mut self, asker: Asker, exists: Option<bool>) {
+        match asker {
+            Asker::Connection(token) => self.publish_answered(token, exists),
+            Asker::Will(number) => self.will_answered(number, exists),
+        }
+    }
+
+    fn publish_answered(&mut self, token: Token, exists: Option<bool>) {
         let Some(asking) = self.conn(token).and_then(|conn| conn.asking.take()) else { return };
         let Asking { ticket, submission, step } = *asking;
-        let answer = match (exists, &submission.target) {
-            (Some(false), Target::User(uid)) => unknown_user(uid),
+        match self.denied_by_directory(&submission.target, exists) {
+            Some((reason, words)) => {
+                self.answered(token, ticket, Answer::Refused(reason, words));
+            }
+            None => self.submit_known(token, ticket, submission, step),
+        }
+    }
+
+    /// Whom the directory does not know gets nothing; when it could not be asked, nothing for now.
+    pub(super) fn denied_by_directory(
+        &self,
+        target: &Target,
+        exists: Option<bool>,
+    ) -> Option<Denial> {
+        match (exists, target) {
+            (None, _) => Some((Reason::Unavailable, Reason::Unavailable.words().into())),
+            (Some(false), Target::User(uid)) => Some(unknown_user(uid)),
             // It was removed after the directory had been asked.
             (Some(true), Target::User(uid)) if self.shared.directory.knows(uid) == Known::No => {
-                unknown_user(uid)
+                Some(unknown_user(uid))
             }
-            (None, _) => Answer::Refused(Reason::Unavailable, Reason::Unavailable.words().into()),
-            _ => return self.submit_known(token, ticket, submission, step),
-        };
-        self.answered(token, ticket, answer);
+            _ => None,
+        }
     }
 
     fn submit_known(
@@ -203,8 +223,8 @@ impl Shard {
     }
 }
 
-fn unknown_user(uid: &Uid) -> Answer {
-    Answer::Refused(Reason::NotAuthorized, format!("there is no user {uid}").into())
+pub(super) fn unknown_user(uid: &Uid) -> Denial {
+    (Reason::NotAuthorized, format!("there is no user {uid}").into())
 }
 
 /// Something must be on disk first: a record for somebody, the publisher's own id, or the QoS 2

@@ -9,7 +9,11 @@ use super::{Shard, Token};
 
 /// The worker that owns a user and all of its connections.
 pub fn worker_of(uid: &Uid, workers: u16) -> u16 {
-    (xxhash_rust::xxh3::xxh3_64(uid.as_str().as_bytes()) % u64::from(workers)) as u16
+    (uid_hash(uid) % u64::from(workers)) as u16
+}
+
+pub(super) fn uid_hash(uid: &Uid) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(uid.as_str().as_bytes())
 }
 
 impl Shard {

@@ -1,9 +1,10 @@
-//! Wills that wait for their delay (MQTT 5, section 3.1.3.2.2), in memory within a bound of bytes.
+//! Wills that wait: for their delay (MQTT 5, section 3.1.3.2.2), or for the directory to say
+//! whether their user exists. In memory, within bounds of bytes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::limit::DELAYED_WILLS_BYTES_MAX;
+use crate::model::limit::{ASKING_WILLS_BYTES_MAX, DELAYED_WILLS_BYTES_MAX};
 use crate::model::{Identity, Moment, SessionKey};
 use crate::session::Will;
 
@@ -71,5 +72,44 @@ impl DelayedWills {
 
     pub fn deadline(&self) -> Option<Moment> {
         self.waiting.values().map(|will| will.at).min()
+    }
+}
+
+/// Wills whose addressee the directory is asked about.
+#[derive(Default)]
+pub struct AskingWills {
+    waiting: HashMap<u64, DelayedWill>,
+    bytes: usize,
+    count: u64,
+}
+
+impl AskingWills {
+    /// Its number, or the will again if too much waits.
+    pub fn push(&mut self, will: DelayedWill) -> Result<u64, Box<DelayedWill>> {
+        let bytes = self.bytes + will.bytes();
+        if bytes > ASKING_WILLS_BYTES_MAX {
+            return Err(Box::new(will));
+        }
+        self.bytes = bytes;
+        self.count += 1;
+        self.waiting.insert(self.count, will);
+        Ok(self.count)
+    }
+
+    /// `None` if it was dropped meanwhile.
+    pub fn take(&mut self, number: u64) -> Option<DelayedWill> {
+        let will = self.waiting.remove(&number)?;
+        self.bytes -= will.bytes();
+        Some(will)
+    }
+
+    pub fn take_where(&mut self, is: impl Fn(&SessionKey) -> bool) -> Vec<DelayedWill> {
+        let hit = self.waiting.iter().filter(|(_, will)| is(&will.key));
+        let numbers: Vec<u64> = hit.map(|(number, _)| *number).collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 }

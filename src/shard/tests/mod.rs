@@ -5,6 +5,7 @@ mod durable_session;
 mod envelope;
 mod exactly_once;
 mod inbox;
+mod kick;
 mod login_expiry;
 mod order;
 mod packets;

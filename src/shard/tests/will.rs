@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::auth::testing::{Bench, uid};
+use crate::model::{Reason, Roles};
 use crate::mqtt::reason::{DISCONNECT_WITH_WILL_MESSAGE, UNSPECIFIED_ERROR};
 use crate::mqtt::{Connect, Properties, Property, PropertyBuffer, QoS, Will};
 use crate::shard::Token;
 
-use super::world::{World, v5, v311};
+use crate::store::Account;
+
+use super::world::{World, now, v5, v311};
 
 const WILL: &str = "PUBLISH q1 #2 alice gone";
 
@@ -102,4 +106,52 @@ fn a_server_that_stops_sends_the_wills_that_wait_and_takes_nobody_in() {
     let phone = world.connect("alice", v311("phone"));
     world.settle();
     assert_eq!(world.take(phone)[1..], [WILL]);
+}
+
+/// Only alice has an account, and nobody has asked yet.
+fn world_of_accounts() -> (World, Bench) {
+    let bench = Bench::new();
+    let account = Account { password_hash: String::new(), roles: Roles::default() };
+    bench.store.accounts.lock().unwrap().insert(uid("alice"), account);
+    (World::with_users(bench.auth.directory.clone()), bench)
+}
+
+/// Threat I8.
+#[test]
+fn a_will_goes_out_when_the_directory_knows_its_user() {
+    let (mut world, _) = world_of_accounts();
+    let (phone, bob) = leaver(&mut world);
+    world.take(phone);
+    world.lose(bob);
+    assert_eq!(world.take(phone), [""; 0]);
+    world.answer_directory();
+    assert_eq!(world.take(phone), [WILL]);
+}
+
+/// Threat I8.
+#[test]
+fn a_will_to_a_user_that_is_no_more_is_dropped() {
+    let (mut world, bench) = world_of_accounts();
+    let (phone, bob) = leaver(&mut world);
+    world.take(phone);
+    world.lose(bob);
+    // It is removed while the answer is on its way.
+    let asker = world.asked.pop().unwrap().asker;
+    now(bench.auth.book.remove(&uid("alice"))).unwrap();
+    world.shard.directory_answer(asker, Some(true));
+    world.run();
+    assert_eq!(world.take(phone), [""; 0]);
+    assert_eq!(world.dropped(Reason::NotAuthorized), 1);
+}
+
+#[test]
+fn a_stop_waits_for_the_wills_that_the_directory_is_asked_about() {
+    let (mut world, _) = world_of_accounts();
+    let (phone, bob) = leaver(&mut world);
+    world.take(phone);
+    world.lose(bob);
+    world.lose(phone);
+    assert!(!world.shard.is_empty());
+    world.answer_directory();
+    assert!(world.shard.is_empty());
 }

@@ -14,7 +14,7 @@ use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
 use crate::session::{Hello, Settings};
-use crate::shard::{Live, Rates, Shard, Shared, StoreAsk, Token};
+use crate::shard::{DirectoryAsk, Live, Rates, Shard, Shared, StoreAsk, Token};
 use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
@@ -24,8 +24,11 @@ pub struct World {
     pub shard: Shard,
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
+    directory: Arc<Directory>,
     /// Nothing is committed: writes wait in `waiting`.
     pub held: bool,
+    /// Users that the directory is asked about, where it is not everyone's.
+    pub asked: Vec<DirectoryAsk>,
     /// The client takes no bytes: nothing is flushed.
     pub blocked: bool,
     waiting: Vec<StoreAsk>,
@@ -55,16 +58,27 @@ impl World {
     }
 
     pub fn with(settings: Settings) -> World {
+        World::made_of(settings, Arc::new(Directory::everyone()))
+    }
+
+    /// Not everyone is a user.
+    pub fn with_users(directory: Arc<Directory>) -> World {
+        World::made_of(Settings::default(), directory)
+    }
+
+    fn made_of(settings: Settings, directory: Arc<Directory>) -> World {
         let limits =
             StoreLimits { messages_max: 1000, session_expiry_max: settings.session_expiry_max };
         let metrics = Arc::new(Metrics::default());
-        let shard = shard(&settings, &metrics);
+        let shard = shard(&settings, &metrics, &directory);
         let mut world = World {
             store: Arc::new(MemoryStore::new(limits)),
             shard,
             settings,
             metrics,
+            directory,
             held: false,
+            asked: Vec::new(),
             blocked: false,
             waiting: Vec::new(),
             millis: 0,
@@ -78,7 +92,7 @@ impl World {
     /// The process dies: what was committed stays, and the subscriptions come back from the store.
     pub fn crash(&mut self) {
         self.store.crash(self.stamp());
-        self.shard = shard(&self.settings, &self.metrics);
+        self.shard = shard(&self.settings, &self.metrics, &self.directory);
         (self.held, self.waiting) = (false, Vec::new());
         self.ends.values_mut().for_each(|end| end.closed = true);
         self.pass(Duration::ZERO);
@@ -119,6 +133,15 @@ impl World {
         self.shard.reload(Arc::new(live));
     }
 
+    /// The directory answers what it was asked.
+    pub fn answer_directory(&mut self) {
+        for ask in std::mem::take(&mut self.asked) {
+            let exists = now(self.directory.ask(&ask.uid)).ok();
+            self.shard.directory_answer(ask.asker, exists);
+        }
+        self.run();
+    }
+
     /// Long enough for every settle time.
     pub fn settle(&mut self) {
         self.pass(self.settings.settle_max);
@@ -138,8 +161,19 @@ impl World {
     }
 
     pub fn connect_as(&mut self, identity: Identity, connect: Connect<'_>) -> Token {
-        let hello = Hello::new(&connect, identity, &self.settings, || "assigned".into()).unwrap();
-        let token = self.shard.connect(hello, "127.0.0.1:1".into());
+        let asked_at = Moment(self.millis);
+        self.connect_late(identity, asked_at, connect)
+    }
+
+    /// A login that was asked about then.
+    pub fn connect_late(
+        &mut self,
+        identity: Identity,
+        asked_at: Moment,
+        connect: Connect<'_>,
+    ) -> Token {
+        let hello = Hello::new(&connect, identity, asked_at, &self.settings, || "assigned".into());
+        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".into());
         let end = End { version: connect.version, bytes: Vec::new(), closed: false };
         self.ends.insert(token, end);
         self.run();
@@ -207,6 +241,7 @@ impl World {
                 (std::mem::take(&mut effects.reads), std::mem::take(&mut effects.flush));
             let closed = std::mem::take(&mut effects.closed);
             let sessions = std::mem::take(&mut effects.sessions);
+            self.asked.append(&mut effects.directory);
             self.waiting.append(&mut effects.store);
             let asks = if self.held { Vec::new() } else { std::mem::take(&mut self.waiting) };
             let asked = asks.is_empty() && reads.is_empty() && sessions.is_empty();
@@ -280,11 +315,11 @@ impl World {
     }
 }
 
-fn shard(settings: &Settings, metrics: &Arc<Metrics>) -> Shard {
+fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>) -> Shard {
     let shared = Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: metrics.clone(),
-        directory: Arc::new(Directory::everyone()),
+        directory: directory.clone(),
         workers: 1,
     };
     Shard::new(0, Arc::new(shared), Arc::new(live(settings)), 7)

@@ -4,6 +4,7 @@
 //! - [`model`]: the nouns, valid by construction; every bound; the table of reasons. Pure.
 //! - [`mqtt`]: bytes to packets and back, MQTT 3.1.1 and 5. Pure.
 //! - [`session`]: one client's protocol state. Pure.
+//! - [`throttle`]: how much may pass, and how often. Pure.
 //! - [`broker`]: what sessions share: policy, targets, subscriptions. Pure.
 //! - [`shard`]: the whole of one worker, sessions and broker joined. Pure.
 //! - [`store`]: what survives kill -9; group commit; SQLite, PostgreSQL, memory.
@@ -30,3 +31,4 @@ pub mod node;
 pub mod session;
 pub mod shard;
 pub mod store;
+pub mod throttle;

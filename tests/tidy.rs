@@ -13,8 +13,9 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("model",   &[]),
     ("mqtt",    &[]),
     ("session", &["model", "mqtt"]),
+    ("throttle", &["model"]),
     ("broker",  &["model"]),
-    ("shard",   &["auth", "broker", "metrics", "model", "mqtt", "session", "store"]),
+    ("shard",   &["auth", "broker", "metrics", "model", "mqtt", "session", "store", "throttle"]),
     // Edges.
     ("clock",   &["model"]),
     // The rules of the policy are part of the settings, and are checked with them.
@@ -23,13 +24,14 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "config", "metrics", "model", "store"]),
+    ("auth",    &["clock", "config", "metrics", "model", "store", "throttle"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
     ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",
-                  "session", "shard", "store"]),
+                  "session", "shard", "store", "throttle"]),
     // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
-    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store"]),
+    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store",
+                  "throttle"]),
     // Whole programs.
     ("node",    &["*"]),
     ("legacy",  &["*"]),
@@ -38,7 +40,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("lib",     &["*"]),
 ];
 
-const PURE: &[&str] = &["model", "mqtt", "session", "broker", "shard"];
+const PURE: &[&str] = &["model", "mqtt", "session", "throttle", "broker", "shard"];
 
 /// What pure code does not know.
 const IMPURE: &[&str] = &[

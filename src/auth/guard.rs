@@ -9,10 +9,10 @@ use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::window::Windows;
 use super::{AuthError, AuthFuture, Authenticator, BanBook, Credentials, source_of};
 use crate::clock::Clock;
 use crate::model::{ClientId, Moment, Uid};
+use crate::throttle::Windows;
 
 /// Pairs of user and address, and addresses, that are remembered; about 100 bytes each.
 const LOGINS_COUNT_MAX: usize = 64 * 1024;

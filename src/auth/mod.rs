@@ -33,7 +33,6 @@ pub mod source;
 mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
-mod window;
 
 use std::fmt;
 use std::future::Future;

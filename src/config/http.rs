@@ -3,12 +3,15 @@
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::CountRate;
+use crate::model::Rate;
+
 /// Bounds of the pages that check logins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Http {
-    /// Logins that one address may have checked per second.
-    pub logins_per_second: u32,
+    /// How fast one address may have logins checked.
+    pub login_rate: CountRate,
 }
 
 /// What installed Startalk programs find here.
@@ -25,6 +28,6 @@ pub struct Startalk {
 
 impl Default for Http {
     fn default() -> Self {
-        Http { logins_per_second: 100 }
+        Http { login_rate: CountRate(Rate::new(100, 500)) }
     }
 }

@@ -9,11 +9,11 @@ use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 use tracing::info;
 
+use super::asks::Asks;
 use super::problem::Problem;
-use super::rate::Rate;
 use crate::auth::{AuthError, Authenticator, Credentials};
 use crate::clock::Clock;
-use crate::model::{ClientId, Identity};
+use crate::model::{ClientId, Identity, Rate};
 
 /// Checks under way at the same time: fewer than connections, so that health is always answered.
 const CHECKS_AT_ONCE: usize = 32;
@@ -24,7 +24,7 @@ const CHECK_WAIT: Duration = Duration::from_secs(10);
 pub struct Logins {
     authenticator: Arc<dyn Authenticator>,
     clock: Arc<dyn Clock>,
-    rate: Rate,
+    asks: Asks,
     places: Semaphore,
 }
 
@@ -39,14 +39,14 @@ pub enum Refused {
 }
 
 impl Logins {
-    /// One address may have `per_second` logins checked.
+    /// One address may have logins checked at this `rate`; `None` is no limit.
     pub fn new(
         authenticator: Arc<dyn Authenticator>,
         clock: Arc<dyn Clock>,
-        per_second: u32,
+        rate: Option<Rate>,
     ) -> Logins {
-        let (rate, places) = (Rate::per_second(per_second), Semaphore::new(CHECKS_AT_ONCE));
-        Logins { authenticator, clock, rate, places }
+        let (asks, places) = (Asks::new(rate), Semaphore::new(CHECKS_AT_ONCE));
+        Logins { authenticator, clock, asks, places }
     }
 
     /// # Errors
@@ -58,7 +58,7 @@ impl Logins {
         token: &[u8],
         peer: SocketAddr,
     ) -> Result<Identity, Refused> {
-        let taken = self.rate.take(peer.ip(), self.clock.moment());
+        let taken = self.asks.take(peer.ip(), self.clock.moment());
         taken.map_err(|retry_after| Refused::TooMany { retry_after })?;
         let place = self.places.try_acquire();
         let _place = place.map_err(|_| Refused::Login(AuthError::BUSY))?;

@@ -2,9 +2,9 @@
 //! clients cost a bounded amount: of connections, of time and of header bytes.
 
 mod allocation;
+mod asks;
 mod logins;
 mod problem;
-mod rate;
 mod routes;
 mod startalk;
 
@@ -169,7 +169,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let clock = Arc::new(ManualClock::default());
-        let logins = Arc::new(Logins::new(Arc::new(Open), clock.clone(), 100));
+        let logins = Arc::new(Logins::new(Arc::new(Open), clock.clone(), None));
         let state = HttpState {
             metrics: Arc::new(Metrics::default()),
             health: Arc::new(Health::new(clock)),

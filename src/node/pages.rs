@@ -10,9 +10,9 @@ use crate::net::Gate;
 
 /// Users are checked as at the MQTT gate; what the legacy router asks is checked by `router`.
 pub fn state(base: &Base, gate: &Gate, router: Arc<Guard>) -> HttpState {
-    let per_second = base.config.http.logins_per_second;
+    let rate = base.config.http.login_rate.0;
     let logins = |authenticator: Arc<dyn Authenticator>| {
-        Arc::new(Logins::new(authenticator, base.clock.clone(), per_second))
+        Arc::new(Logins::new(authenticator, base.clock.clone(), rate))
     };
     HttpState {
         metrics: base.metrics.clone(),

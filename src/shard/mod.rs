@@ -32,11 +32,12 @@ use std::time::Duration;
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Action, Bounded, Policy, Subscriptions};
+use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
+use crate::throttle::Bounded;
 
 pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
 pub use rates::{Pace, Rates};

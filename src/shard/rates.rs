@@ -1,8 +1,8 @@
 //! How fast a connection and a user may publish. Beyond it the connection is read no further until
 //! time has paid the debt: the client's own TCP slows it down, nothing is lost and nobody is cut.
 
-use crate::broker::Bucket;
 use crate::model::{Moment, Rate};
+use crate::throttle::Bucket;
 
 use super::{Shard, Token};
 

@@ -88,7 +88,7 @@ fn what_cannot_be_said_now_is_not_called_wrong() {
 /// Threat I13.
 #[test]
 fn guessing_is_slowed_down() {
-    let slow = ("HOMING__HTTP__LOGINS_PER_SECOND", "1");
+    let slow = ("HOMING__HTTP__LOGIN_RATE", "1/s burst 5");
     let broker = Broker::with(&[DOMAIN, FROM_HERE, slow]);
     let guess = |n: i32| check(broker.http, "alice", "startalk.test", &format!("guess {n}"));
     let limited = (0..100).map(guess).find(|answer| answer.status != 200).expect("a limit");

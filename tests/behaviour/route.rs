@@ -111,7 +111,7 @@ fn while_logins_cannot_be_checked_it_says_when_to_come_back() {
 /// Threat I13.
 #[test]
 fn an_address_that_asks_too_often_has_to_wait() {
-    let broker = Broker::with(&[HOSTS, MQTT, ("HOMING__HTTP__LOGINS_PER_SECOND", "1")]);
+    let broker = Broker::with(&[HOSTS, MQTT, ("HOMING__HTTP__LOGIN_RATE", "1/s burst 5")]);
     let refused = (0..100).map(|_| route(&broker, "", &[ALICE])).find(|a| a.status != 200);
     let refused = refused.expect("a limit");
     problem(&refused, 429, "too_many_requests");

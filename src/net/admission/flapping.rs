@@ -8,8 +8,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::{Admission, locked};
-use crate::broker::Bounded;
 use crate::model::{BanTarget, Moment, SessionKey};
+use crate::throttle::Windows;
 
 /// Devices, users and addresses that are counted, together.
 const COUNTED_COUNT_MAX: usize = 128 * 1024;
@@ -24,22 +24,15 @@ pub struct FlappingLimits {
     pub ban: Duration,
 }
 
-/// CONNECTs since the beginning of a window.
-#[derive(Clone, Copy)]
-struct Count {
-    since: Moment,
-    count: u32,
-}
-
 /// By a keyed hash of what is counted; that two fall together is as good as impossible.
 pub struct Flapping {
     hasher: RandomState,
-    counts: Bounded<u64, Count>,
+    counts: Windows<u64>,
 }
 
 impl Flapping {
     pub fn new() -> Flapping {
-        Flapping { hasher: RandomState::new(), counts: Bounded::new(COUNTED_COUNT_MAX) }
+        Flapping { hasher: RandomState::new(), counts: Windows::new(COUNTED_COUNT_MAX) }
     }
 
     /// True once per window, when the limit is passed.
@@ -52,12 +45,7 @@ impl Flapping {
     ) -> bool {
         let Some(max) = max else { return false };
         let key = self.hasher.hash_one(target);
-        let count = self.counts.entry(key, || Count { since: now, count: 0 });
-        if count.since.after(window) <= now {
-            *count = Count { since: now, count: 0 };
-        }
-        count.count = count.count.saturating_add(1);
-        count.count == max.saturating_add(1)
+        self.counts.count(key, now, window).count == max.saturating_add(1)
     }
 }
 
@@ -126,15 +114,5 @@ mod tests {
         assert_eq!(admission.address_connects(source), None);
         let ban = Some((BanTarget::Net(source), flapping.ban));
         assert_eq!(admission.address_connects(source), ban);
-    }
-
-    #[test]
-    fn any_number_of_devices_takes_bounded_memory() {
-        let mut flapping = Flapping::new();
-        for number in 0..3 * COUNTED_COUNT_MAX {
-            let target = BanTarget::Client(ClientId::parse(&number.to_string()).unwrap());
-            flapping.is_too_often(&target, Some(9), Duration::from_secs(60), Moment(0));
-        }
-        assert!(flapping.counts.len() <= COUNTED_COUNT_MAX);
     }
 }

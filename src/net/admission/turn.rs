@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use tokio::sync::SemaphorePermit;
 
 use super::{Admission, locked};
-use crate::broker::{Bounded, Bucket};
 use crate::model::{Moment, Rate};
+use crate::throttle::{Bounded, Bucket};
 
 /// Addresses whose CONNECTs are counted.
 const SOURCES_COUNT_MAX: usize = 64 * 1024;

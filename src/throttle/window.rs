@@ -1,9 +1,9 @@
 //! How often something happened lately: counters by key in windows of time, so many and no more.
 
-use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
+use super::Bounded;
 use crate::model::Moment;
 
 /// What is known of one key.
@@ -16,48 +16,31 @@ pub struct Seen {
     pub paused_until: Moment,
 }
 
-/// Counters of one kind. Beyond `count_max` keys the one whose window began first is forgotten.
-pub struct Windows<K> {
-    count_max: usize,
-    seen: HashMap<K, Seen>,
-    /// Keys in the order in which their windows began; one that began anew is in it again.
-    order: VecDeque<(Moment, K)>,
-}
+/// Counters of one kind, of a bounded number of keys: who was not counted for longest is forgotten.
+pub struct Windows<K>(Bounded<K, Seen>);
 
 impl<K: Hash + Eq + Clone> Windows<K> {
     pub fn new(count_max: usize) -> Windows<K> {
-        Windows { count_max, seen: HashMap::new(), order: VecDeque::new() }
+        Windows(Bounded::new(count_max))
     }
 
     pub fn get(&self, key: &K) -> Option<Seen> {
-        self.seen.get(key).copied()
+        self.0.get(key).copied()
     }
 
     /// Counts once. A window that is over, and whose pause is over, begins anew.
     pub fn count(&mut self, key: K, now: Moment, length: Duration) -> &mut Seen {
-        let is_over =
-            |seen: &Seen| now.since(seen.since) >= length && now.since(seen.paused_until) >= length;
-        if self.seen.get(&key).is_none_or(is_over) {
-            self.make_room();
-            self.order.push_back((now, key.clone()));
-            self.seen.insert(key.clone(), Seen { since: now, ..Seen::default() });
+        let new = Seen { since: now, ..Seen::default() };
+        let seen = self.0.entry(key, || new);
+        if now.since(seen.since) >= length && now.since(seen.paused_until) >= length {
+            *seen = new;
         }
-        let seen = self.seen.entry(key).or_default();
         seen.count = seen.count.saturating_add(1);
         seen
     }
 
     pub fn forget(&mut self, key: &K) {
-        self.seen.remove(key);
-    }
-
-    fn make_room(&mut self) {
-        while self.order.len() >= self.count_max {
-            let Some((began, key)) = self.order.pop_front() else { return };
-            if self.seen.get(&key).is_some_and(|seen| seen.since == began) {
-                self.seen.remove(&key);
-            }
-        }
+        self.0.remove(key);
     }
 }
 
@@ -84,16 +67,5 @@ mod tests {
         windows.count("a", Moment(0), MINUTE).paused_until = Moment(50_000);
         assert_eq!(windows.count("a", Moment(100_000), MINUTE).count, 2);
         assert_eq!(windows.count("a", Moment(110_000), MINUTE).count, 1);
-    }
-
-    #[test]
-    fn it_never_holds_more_than_its_bound() {
-        let mut windows = Windows::new(100);
-        for number in 0..10_000 {
-            windows.count(number, Moment(number), Duration::ZERO);
-            windows.count(number % 7, Moment(number), Duration::ZERO);
-            assert!(windows.seen.len() <= 100 && windows.order.len() <= 100);
-        }
-        assert_eq!(windows.get(&9_999).map(|seen| seen.count), Some(1));
     }
 }

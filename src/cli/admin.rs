@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exit::{FAILURE, Failure, UNREACHABLE};
-use super::place::{DataPlace, open};
+use super::place::{DataPlace, Opened, open};
 use crate::auth::{
     Auth, BanBook, BanParts, Connected, DeviceBook, Hasher, Parts, direct_kick, direct_writer,
 };
@@ -18,35 +18,65 @@ use crate::store::Store;
 pub struct Admin {
     config: Config,
     data: PathBuf,
+    /// Once no broker has answered.
+    own: Option<Own>,
+}
+
+/// The store, for as long as the command runs.
+struct Own {
+    opened: Opened,
+    desk: Desk,
+}
+
+/// Runs a verb that asks, and closes what was opened for it.
+///
+/// # Errors
+/// Settings that cannot be read or name no data directory; those of the verb; a store that cannot
+/// be closed.
+pub async fn run(
+    place: DataPlace,
+    verb: impl AsyncFnOnce(&mut Admin) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let config = place.load()?.config;
+    let data = config.store.data.clone();
+    let data = data.ok_or_else(|| {
+        Failure::usage("of which broker? Give its data directory with --data DIR")
+    })?;
+    let mut admin = Admin { config, data, own: None };
+    let done = verb(&mut admin).await;
+    done.and(admin.close().await)
+}
+
+fn unavailable(words: impl std::fmt::Display) -> Failure {
+    Failure::new(UNREACHABLE, words)
 }
 
 impl Admin {
     /// # Errors
-    /// Settings that cannot be read, or no data directory among them.
-    pub fn new(place: DataPlace) -> Result<Admin, Failure> {
-        let config = place.load()?.config;
-        let data = config.store.data.clone().ok_or_else(|| {
-            Failure::usage("of which broker? Give its data directory with --data DIR")
-        })?;
-        Ok(Admin { config, data })
+    /// If neither a broker nor the store answers.
+    pub async fn ask(&mut self, request: Request) -> Result<Answer, Failure> {
+        if self.own.is_none() {
+            match control::ask(&self.data, &request).await {
+                Err(AskError::NoBroker) => self.own = Some(self.open().await?),
+                Err(error) => return Err(unavailable(error)),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+        let own = self.own.as_ref().ok_or_else(|| unavailable("the store is closed"))?;
+        Ok(own.desk.answer(request, Who::this_process()).await.tell())
     }
 
-    /// # Errors
-    /// If neither a broker nor the store answers.
-    pub async fn ask(&self, request: Request) -> Result<Answer, Failure> {
-        match control::ask(&self.data, &request).await {
-            Err(AskError::NoBroker) => {}
-            Err(error) => return Err(Failure::new(UNREACHABLE, error)),
-            Ok(answer) => return Ok(answer),
-        }
-        let unavailable = |words: String| Failure::new(UNREACHABLE, words);
+    async fn open(&self) -> Result<Own, Failure> {
         let opened = open(&self.config, &self.data).await.map_err(unavailable)?;
-        let store = opened.store.clone();
-        let desk = desk(store.clone(), &self.data).await.map_err(unavailable)?;
-        let answer = desk.answer(request, Who::this_process()).await.tell();
-        store.close().await.map_err(|error| unavailable(error.to_string()))?;
+        let desk = desk(opened.store.clone(), &self.data).await.map_err(unavailable)?;
+        Ok(Own { opened, desk })
+    }
+
+    async fn close(self) -> Result<(), Failure> {
+        let Some(Own { opened, .. }) = self.own else { return Ok(()) };
+        opened.store.close().await.map_err(unavailable)?;
         drop(opened.lock);
-        Ok(answer)
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::admin::{Admin, failure};
+use super::admin::{self, failure};
 use super::exit::Failure;
 use super::place::DataPlace;
 use crate::clock::{Clock, SystemClock};
@@ -68,23 +68,23 @@ fn length(text: &str) -> Result<Span, String> {
 }
 
 pub async fn run(args: BanArgs) -> Result<(), Failure> {
-    let admin = Admin::new(args.place)?;
     let (request, done) = request(args.verb);
-    let answer = admin.ask(request).await?;
+    let print = |answer| print(answer, done, args.json);
+    admin::run(args.place, async |admin| print(admin.ask(request).await?)).await
+}
+
+fn print(answer: Answer, done: &str, json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let now = SystemClock::default().stamp();
     match answer {
         Answer::Bans { bans } => {
             for ban in bans {
-                writeln!(
-                    out,
-                    "{}",
-                    if args.json { json!(ban).to_string() } else { line(&ban, now) }
-                )?;
+                let text = if json { json!(ban).to_string() } else { line(&ban, now) };
+                writeln!(out, "{text}")?;
             }
             Ok(())
         }
-        Answer::Done if args.json => Ok(writeln!(out, "{}", json!({ "done": done }))?),
+        Answer::Done if json => Ok(writeln!(out, "{}", json!({ "done": done }))?),
         Answer::Done => Ok(writeln!(out, "{done}")?),
         other => Err(failure(other)),
     }

@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::admin::{Admin, failure};
+use super::admin::{self, failure};
 use super::exit::Failure;
 use super::place::DataPlace;
 use crate::clock::{Clock, SystemClock};
@@ -36,20 +36,23 @@ enum Verb {
 }
 
 pub async fn run(args: DeviceArgs) -> Result<(), Failure> {
-    let admin = Admin::new(args.place)?;
     let (request, whom) = request(args.verb);
-    let answer = admin.ask(request).await?;
+    let print = |answer| print(answer, whom, args.json);
+    admin::run(args.place, async |admin| print(admin.ask(request).await?)).await
+}
+
+fn print(answer: Answer, whom: [String; 2], json: bool) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let now = SystemClock::default().stamp();
     match answer {
         Answer::Devices { devices } => {
             for device in devices {
-                let text = if args.json { json!(device).to_string() } else { line(&device, now) };
+                let text = if json { json!(device).to_string() } else { line(&device, now) };
                 writeln!(out, "{text}")?;
             }
             Ok(())
         }
-        Answer::Done if args.json => {
+        Answer::Done if json => {
             let [uid, client_id] = whom;
             Ok(writeln!(
                 out,

@@ -12,12 +12,13 @@ mod dev;
 mod device;
 mod exit;
 mod format;
+mod password;
 mod place;
 mod publish;
 mod reload;
 mod serve;
 mod subscribe;
-pub mod user;
+mod user;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -47,12 +48,7 @@ enum Verb {
     /// Receive the own mail, or what is published to topics
     Sub(subscribe::Sub),
     /// Add, change, list and remove users
-    User {
-        #[command(flatten)]
-        user: user::UserArgs,
-        #[command(flatten)]
-        place: place::DataPlace,
-    },
+    User(user::UserArgs),
     /// Show the devices of a user, and send them away
     Device(device::DeviceArgs),
     /// Keep users, devices and addresses out for a while
@@ -74,7 +70,7 @@ pub fn run() -> ExitCode {
         Verb::Serve(place) => serve::run(place),
         Verb::Pub(args) => finish("pub", block_on(publish::run(args))),
         Verb::Sub(args) => finish("sub", block_on(subscribe::run(args))),
-        Verb::User { user, place } => place::user(user, place),
+        Verb::User(args) => finish("user", block_on(user::run(args))),
         Verb::Device(args) => finish("device", block_on(device::run(args))),
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
         Verb::Auth(args) => finish("auth", block_on(auth::run(args))),

@@ -1,17 +1,17 @@
 //! Where a broker's settings and data are: the flags of `dev`, `serve`, `user` and `config`.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::exit::{Failure, UNREACHABLE, finish};
-use super::user::{self, Opened, UserArgs};
+use super::exit::Failure;
 use crate::auth::http::Plan as MemberPlan;
 use crate::clock::{Clock, SystemClock};
 use crate::config::load::{Flags, Loaded, load};
 use crate::config::{Config, Provider};
 use crate::node::store_limits;
+use crate::store::Store;
 use crate::store::lock::{DataLock, Mode, lock, mode_of};
 
 #[derive(Args, Clone, Debug)]
@@ -69,31 +69,14 @@ impl Place {
     }
 }
 
-/// `homing user`: the settings say where the users are.
-pub fn user(args: UserArgs, data: DataPlace) -> ExitCode {
-    let told = data.load().and_then(|loaded| {
-        let data = loaded.config.store.data.clone();
-        let data = data.ok_or_else(|| {
-            Failure::usage("whose users? Give the broker's data directory with --data DIR")
-        })?;
-        Ok((loaded.config, data))
-    });
-    let (config, data) = match told {
-        Ok(told) => told,
-        Err(failure) => return finish("user", Err(failure)),
-    };
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return finish("user", Err(Failure::new(UNREACHABLE, error))),
-    };
-    runtime.block_on(user::run(args, &data, async || open(&config, &data).await))
+/// A store that was opened because no broker runs, with the lock that keeps it so.
+pub(super) struct Opened {
+    pub store: Arc<dyn Store>,
+    pub lock: DataLock,
 }
 
 /// The store of a directory that no broker uses.
-pub(super) async fn open(
-    config: &Config,
-    data: &std::path::Path,
-) -> Result<Opened<DataLock>, String> {
+pub(super) async fn open(config: &Config, data: &Path) -> Result<Opened, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
     let mode = mode_of(data).map_err(|error| words(&error))?.unwrap_or(Mode::Serve);
     let lock = lock(data, mode).map_err(|error| words(&error))?;

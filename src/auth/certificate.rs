@@ -1,6 +1,8 @@
 //! Provider `certificate`: who showed a client certificate in the TLS handshake is the user whom
 //! its name names.
 
+use serde_json::{Value, json};
+
 use super::{AuthError, AuthFuture, Authenticator, Certificate, Credentials, Login};
 use crate::model::certificate::{Field, IdentityTemplate};
 use crate::model::{Identity, Uid};
@@ -20,14 +22,20 @@ impl Authenticator for ByCertificate {
 
 impl ByCertificate {
     fn login(&self, credentials: Credentials<'_>) -> Login {
-        let certificate = credentials.certificate.ok_or(AuthError::NotMine)?;
+        let Some(certificate) = credentials.certificate else {
+            credentials.why("the client shows no certificate");
+            return Err(AuthError::NotMine);
+        };
+        credentials.note("names", || names(certificate));
         let peer = credentials.peer;
         let Some(uid) = self.uid(certificate) else {
             tracing::warn!(%peer, ?certificate, "tls.identity makes no uid of this certificate");
+            credentials.why("tls.identity makes no uid of this certificate");
             return Err(AuthError::BadLogin);
         };
         if let Some(name) = credentials.uid.filter(|name| *name != uid.as_str()) {
             tracing::warn!(%peer, name, certificate = %uid, "user name and certificate differ");
+            credentials.why(format_args!("the certificate is that of {uid}, not of the user name"));
             return Err(AuthError::BadLogin);
         }
         Ok(Identity { expires_at: certificate.expires_at, ..Identity::user(uid) })
@@ -44,6 +52,11 @@ impl ByCertificate {
         let text = names.iter().find_map(|name| self.0.apply(name))?;
         Uid::parse(&text).ok().filter(|_| !text.contains('*'))
     }
+}
+
+fn names(certificate: &Certificate) -> Value {
+    let Certificate { common_name, dns, email, uri, .. } = certificate;
+    json!({ "cn": common_name, "san.dns": dns, "san.email": email, "san.uri": uri })
 }
 
 #[cfg(test)]

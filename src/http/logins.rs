@@ -69,6 +69,7 @@ impl Logins {
             peer,
             listener: "http",
             certificate: None,
+            witness: None,
         };
         let checking = self.authenticator.authenticate(credentials);
         let checked = tokio::time::timeout(CHECK_WAIT, checking).await;

@@ -302,6 +302,7 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         peer: guest.peer,
         listener: guest.listener,
         certificate: guest.certificate.as_ref(),
+        witness: None,
     };
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;

@@ -16,7 +16,9 @@ impl Authenticator for Chain {
         Box::pin(async move {
             for (provider, authenticator) in &self.0 {
                 let answer = match credentials.witness {
-                    Some(witness) => watched(*provider, &**authenticator, credentials, witness).await,
+                    Some(witness) => {
+                        watched(*provider, &**authenticator, credentials, witness).await
+                    }
                     None => authenticator.authenticate(credentials).await,
                 };
                 match answer {

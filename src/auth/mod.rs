@@ -182,7 +182,11 @@ pub trait Authenticator: Send + Sync {
 }
 
 /// Counts a question to a backend by what came of it, and how long it took.
-async fn counted(metrics: &Metrics, backend: Backend, asking: impl Future<Output = Login>) -> Login {
+async fn counted(
+    metrics: &Metrics,
+    backend: Backend,
+    asking: impl Future<Output = Login>,
+) -> Login {
     let watch = Stopwatch::start();
     let login = asking.await;
     metrics.logins.seconds(backend).observe(watch.elapsed().as_secs_f64());

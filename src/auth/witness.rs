@@ -2,15 +2,16 @@
 //! it, so that nothing decides but what decides a real login.
 
 use std::fmt::Display;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AuthError, Credentials, Login};
+use super::{AuthError, Authenticator, Chain, Credentials, Login};
 use crate::config::Provider;
-use crate::model::Identity;
+use crate::model::{ClientId, Identity};
 
 /// Watches one login; see [`Credentials::witness`]. Providers hand it no secret.
 #[derive(Default)]
@@ -104,6 +105,27 @@ impl Witness {
     fn all(&self) -> MutexGuard<'_, Vec<Asked>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What provider `accounts` says of a login, wherever it would come from.
+pub async fn try_accounts(
+    accounts: &Arc<dyn Authenticator>,
+    uid: Option<&str>,
+    password: &str,
+) -> Vec<Asked> {
+    let (witness, client_id) = (Arc::new(Witness::default()), ClientId::default());
+    let credentials = Credentials {
+        uid,
+        client_id: &client_id,
+        password: Some(password.as_bytes()),
+        peer: (Ipv4Addr::LOCALHOST, 0).into(),
+        listener: "",
+        certificate: None,
+        witness: Some(&witness),
+    };
+    // What it decides is among what the witness saw.
+    _ = Chain(vec![(Provider::Accounts, accounts.clone())]).authenticate(credentials).await;
+    witness.take()
 }
 
 impl Credentials<'_> {

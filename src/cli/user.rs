@@ -183,6 +183,7 @@ async fn print(
             | Answer::Bans { .. }
             | Answer::Devices { .. }
             | Answer::AuthState { .. }
+            | Answer::AuthTried { .. }
             | Answer::Reloaded(_) => {
                 return Err(Failure::unavailable("the broker answered something else"));
             }
@@ -298,7 +299,8 @@ mod tests {
         let audit = Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap());
         let health = Arc::new(Health::new(bench.clock.clone()));
         let (devices, member_api) = (bench.devices(), Arc::default());
-        let desk = Desk { book, bans, devices, health, audit, reload: None, member_api };
+        let accounts = bench.auth.accounts.clone();
+        let desk = Desk { book, bans, devices, health, audit, reload: None, member_api, accounts };
         let socket = ControlSocket::bind(dir.path()).unwrap();
         let broker = tokio::spawn(socket.serve(desk, std::future::pending()));
         let untouched = Arc::new(FakeStore::default());

@@ -116,6 +116,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
         audit: audit.clone(),
         reload: Some(reloader.hook()),
         member_api,
+        accounts: auth.accounts.clone(),
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
@@ -221,6 +222,7 @@ fn account_parts(base: &Base, member_api: Arc<ArcSwapOption<MemberApi>>) -> auth
             }
             kick(order)
         }),
+        metrics: base.metrics.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ mod acl_rules;
 mod audit_log;
 mod auth;
 mod auth_test_command;
+mod auth_test_providers;
 mod bad_input;
 mod bans;
 mod checktoken;

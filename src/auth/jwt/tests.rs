@@ -129,7 +129,7 @@ pub fn rules() -> ClaimRules {
 pub async fn provider(algorithms: &[Algorithm], source: Source) -> Jwt {
     let clock = Arc::new(ManualClock::default());
     let keys = KeyRing::open(source, clock.clone()).await.unwrap();
-    Jwt { keys, algorithms: algorithms.to_vec(), rules: rules(), clock }
+    Jwt { keys, algorithms: algorithms.to_vec(), rules: rules(), clock, metrics: Arc::default() }
 }
 
 /// A provider that knows the key of this one alone.

@@ -109,7 +109,7 @@ impl Link {
             answer => answer,
         };
         self.tell(answer.as_ref().err());
-        answer.map_err(|Trouble::Lost(words) | Trouble::Refused(words)| NoAnswer(words))
+        answer.map_err(|(Trouble::Lost(words) | Trouble::Refused(words))| NoAnswer(words))
     }
 
     async fn try_ask(&self, question: &Question) -> Result<Found, Trouble> {

@@ -21,6 +21,7 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
+pub use names::names as certificate_names;
 pub use secure::{Heard, Secure};
 
 use crate::auth::Certificate;

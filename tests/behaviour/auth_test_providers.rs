@@ -52,7 +52,7 @@ fn a_signed_token_shows_its_header_its_key_and_the_claims_that_are_read() {
     let tokens = Tokens::new();
     let claims = json!({ "sub": "ut001", "exp": now() + 60, "roles": ["vip"], "phone": "555" });
     let token = tokens.issuer.sign(&claims);
-    let done = tokens.command("jwt", &token).run();
+    let done = tokens.command("jwt", &token).env("HOMING__AUTH__JWT__ROLES", "roles").run();
     assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
     has(
         &done,
@@ -153,35 +153,59 @@ fn accounts_are_asked_in_the_running_broker_or_in_its_store() {
 #[test]
 fn a_certificate_names_the_user_and_without_one_the_next_provider_is_asked() {
     let dir = TempDir::new().unwrap();
-    let files = Authority::new(dir.path(), "authority").client("ut001");
-    let provider = "['certificate', 'open']";
-    let done = command(provider, "any").arg("--cert").arg(files.cert.to_str().unwrap()).run();
+    let authority = Authority::new(dir.path(), "authority");
+    let (files, server) = (authority.client("ut001"), authority.server("server", &["localhost"]));
+    let listening = |command: Homing| {
+        command
+            .env("HOMING__LISTEN__MQTTS", "['127.0.0.1:8883']")
+            .env("HOMING__TLS__CERTIFICATES", &format!("[{}]", server.setting()))
+            .env("HOMING__TLS__CLIENT_CERTIFICATE", "optional")
+            .env("HOMING__TLS__CLIENT_CA", authority.file.to_str().unwrap())
+    };
+    let (tokens, provider) = (Tokens::new(), "['certificate', 'jwt']");
+    let done = listening(tokens.command(provider, "any")).arg("--cert").arg(&files.cert).run();
     has(&done, &["provider    certificate\n", r#""cn":"ut001""#, "accepted: uid ut001"]);
     assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
-    let done = command(provider, "any").run();
+    let done = listening(tokens.command(provider, &tokens.issuer.token("ut001"))).run();
     assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
     has(
         &done,
         &[
             "decision    not mine: the client shows no certificate; the next one is asked\n",
-            "provider    open\n",
+            "provider    jwt\n",
             "decision    accepted: uid ut001",
         ],
     );
     let other = homing(&["auth", "test", "--uid", "ut002", "--token", "x"]);
-    let other = other.env("HOMING__AUTH__PROVIDER", "certificate");
-    let done = other.arg("--cert").arg(files.cert.to_str().unwrap()).run();
+    let other = listening(other.env("HOMING__AUTH__PROVIDER", "certificate"));
+    let done = other.arg("--cert").arg(&files.cert).run();
     assert_eq!(done.status.code(), Some(4));
     has(&done, &["refused: the certificate is that of ut001"]);
 }
 
 #[test]
 fn of_several_providers_the_first_that_knows_the_login_decides() {
-    let tokens = Tokens::new();
-    let told = json(tokens.command("['jwt', 'open']", "dev"));
+    let (tokens, mut broker) = (Tokens::new(), Broker::dev());
+    broker.add_user("ut001", "dev");
+    broker.terminate();
+    let data = broker.data.to_str().expect("text").to_owned();
+    let ask =
+        |token: &str| json(tokens.command("['jwt', 'accounts']", token).arg("--data").arg(&data));
+    let told = ask("dev");
     let result = |number: usize| &told["asked"][number]["decision"]["result"];
     assert_eq!((result(0), result(1)), (&"not_mine".into(), &"accepted".into()), "{told}");
-    let told = json(tokens.command("['jwt', 'open']", &tokens::shared("secret", "ut001")));
+    let told = ask(&tokens::shared("secret", "ut001"));
     assert_eq!(told["asked"].as_array().map(Vec::len), Some(1), "{told}");
     assert_eq!(told["login"], "refused");
+}
+
+#[test]
+fn an_open_broker_lets_in_any_uid() {
+    let loopback = "['127.0.0.1:1883']";
+    let done = command("open", "any").env("HOMING__LISTEN__MQTT", loopback).run();
+    has(&done, &["provider    open\n", "decision    accepted: uid ut001"]);
+    let bad = homing(&["auth", "test", "--uid", "a/b", "--token", "x"]);
+    let bad = bad.env("HOMING__AUTH__PROVIDER", "open").env("HOMING__LISTEN__MQTT", loopback).run();
+    assert_eq!(bad.status.code(), Some(4));
+    has(&bad, &["decision    refused: the user name is no uid"]);
 }

@@ -4,12 +4,16 @@
 use serde_json::{Value, json};
 
 use super::{AuthError, AuthFuture, Authenticator, Certificate, Credentials, Login};
+use crate::log::Seldom;
 use crate::model::certificate::{Field, IdentityTemplate};
 use crate::model::{Identity, Uid};
 
 /// Asks for no password: the handshake has proved who it is. Who shows no certificate is left to
 /// the next provider.
-pub struct ByCertificate(pub IdentityTemplate);
+pub struct ByCertificate {
+    pub template: IdentityTemplate,
+    pub refusals: Seldom,
+}
 
 impl Authenticator for ByCertificate {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
@@ -29,12 +33,18 @@ impl ByCertificate {
         credentials.note("names", || names(certificate));
         let peer = credentials.peer;
         let Some(uid) = self.uid(certificate) else {
-            tracing::warn!(%peer, ?certificate, "tls.identity makes no uid of this certificate");
+            if let Some(left_out) = self.refusals.say() {
+                let words = "tls.identity makes no uid of this certificate";
+                tracing::warn!(%peer, ?certificate, left_out, "{words}");
+            }
             credentials.why("tls.identity makes no uid of this certificate");
             return Err(AuthError::BadLogin);
         };
         if let Some(name) = credentials.uid.filter(|name| *name != uid.as_str()) {
-            tracing::warn!(%peer, name, certificate = %uid, "user name and certificate differ");
+            if let Some(left_out) = self.refusals.say() {
+                let words = "user name and certificate differ";
+                tracing::warn!(%peer, name, certificate = %uid, left_out, "{words}");
+            }
             credentials.why(format_args!("the certificate is that of {uid}, not of the user name"));
             return Err(AuthError::BadLogin);
         }
@@ -43,13 +53,13 @@ impl ByCertificate {
 
     /// Of several names of a kind the first that fits. A name for many hosts is nobody's.
     fn uid(&self, certificate: &Certificate) -> Option<Uid> {
-        let names = match self.0.field {
+        let names = match self.template.field {
             Field::CommonName => certificate.common_name.as_slice(),
             Field::Dns => &certificate.dns,
             Field::Email => &certificate.email,
             Field::Uri => &certificate.uri,
         };
-        let text = names.iter().find_map(|name| self.0.apply(name))?;
+        let text = names.iter().find_map(|name| self.template.apply(name))?;
         Uid::parse(&text).ok().filter(|_| !text.contains('*'))
     }
 }
@@ -61,7 +71,10 @@ fn names(certificate: &Certificate) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::ManualClock;
     use crate::model::{ClientId, Stamp};
 
     fn named(name: &str) -> Certificate {
@@ -78,7 +91,9 @@ mod tests {
         let client_id = ClientId::default();
         let test = Credentials::test(&client_id, "", b"");
         let credentials = Credentials { uid, certificate, password: None, ..test };
-        ByCertificate(IdentityTemplate::parse(template).unwrap()).login(credentials)
+        let refusals = Seldom::new(Arc::new(ManualClock::default()));
+        let template = IdentityTemplate::parse(template).unwrap();
+        ByCertificate { template, refusals }.login(credentials)
     }
 
     #[test]

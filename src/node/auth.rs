@@ -13,6 +13,7 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, HttpAuth, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::log::Seldom;
 use crate::metrics::Metrics;
 use crate::model::certificate::IdentityTemplate;
 
@@ -107,7 +108,7 @@ impl Providers {
                 Provider::Accounts => self.accounts.clone(),
                 Provider::Open => Arc::new(Open),
                 Provider::Jwt => Arc::new(jwt(&config.auth.jwt, standing()).await?),
-                Provider::Certificate => Arc::new(certificate(config)?),
+                Provider::Certificate => Arc::new(certificate(config, self.clock.clone())?),
                 Provider::Redis => Arc::new(redis(config, standing())?),
             };
             chain.push((*provider, authenticator));
@@ -133,9 +134,11 @@ impl Providers {
     }
 }
 
-fn certificate(config: &Config) -> Result<ByCertificate, String> {
+fn certificate(config: &Config, clock: Arc<dyn Clock>) -> Result<ByCertificate, String> {
     let template = IdentityTemplate::parse(&config.tls.identity);
-    template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
+    let refusals = Seldom::new(clock);
+    let by = |template| ByCertificate { template, refusals };
+    template.map(by).ok_or_else(|| "tls.identity is no template".into())
 }
 
 async fn jwt(
@@ -146,7 +149,14 @@ async fn jwt(
     let source = source(config, &algorithms);
     let keys = KeyRing::open(source, clock.clone()).await;
     let keys = keys.map_err(|error| format!("the keys of auth.jwt cannot be used: {error}"))?;
-    Ok(Jwt { keys, algorithms, rules: rules(config), clock, metrics })
+    Ok(Jwt {
+        keys,
+        algorithms,
+        rules: rules(config),
+        refusals: Seldom::new(clock.clone()),
+        clock,
+        metrics,
+    })
 }
 
 fn algorithm(name: JwtAlgorithm) -> Algorithm {

@@ -30,6 +30,7 @@ mod keepalive;
 mod log_format;
 mod member_api;
 mod member_api_outage;
+mod metrics;
 mod modes;
 mod offline;
 mod order;

@@ -29,6 +29,7 @@ use token::Token;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Login, counted};
 use crate::clock::Clock;
+use crate::log::Seldom;
 use crate::metrics::{Backend, Metrics};
 use crate::model::{Identity, Uid};
 
@@ -43,6 +44,7 @@ pub struct Jwt {
     pub rules: ClaimRules,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
+    pub refusals: Seldom,
 }
 
 /// Why a token is not accepted, in words for the log. The client hears less.
@@ -98,7 +100,9 @@ impl Jwt {
         credentials.note("algorithm", || shown(&token.algorithm));
         credentials.note("key_id", || token.key_id.as_deref().map(shown));
         self.check(token, credentials).await.map_err(|wrong| {
-            info!(uid = credentials.uid, "a token is not accepted: {wrong}");
+            if let Some(left_out) = self.refusals.say() {
+                info!(uid = credentials.uid, left_out, "a token is not accepted: {wrong}");
+            }
             credentials.why(&wrong);
             AuthError::from(&wrong)
         })

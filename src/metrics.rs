@@ -5,9 +5,10 @@
 //!
 //! `docs/metrics.md` lists them; a test compares.
 
-mod process;
-
+mod connections;
 mod login;
+mod process;
+mod store;
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,13 +20,16 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use connections::{Counted, Protocol};
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
 use crate::store::commit::Batch;
 
+use connections::Connections;
 use process::Process;
+use store::StoreMetrics;
 
 /// A figure that only grows; cheap from any thread.
 pub type Count = Counter<u64, AtomicU64>;
@@ -122,7 +126,7 @@ pub struct Metrics {
     tls_handshakes: Labelled,
     tls_cert_expiry: ByCertificate,
     pub messages_committed: Count,
-    pub connections: Gauge,
+    pub connections: Connections,
     pub connections_opened: Count,
     pub connects_waiting: Gauge,
     pub readers_throttled: Gauge,
@@ -135,7 +139,7 @@ pub struct Metrics {
     last_reload_success: Gauge,
     last_reload_secs: Gauge,
     delivery_latency: Histogram,
-    store_append: Histogram,
+    pub store: StoreMetrics,
     process: Process,
 }
 
@@ -146,8 +150,18 @@ impl Default for Metrics {
         let r = all.sub_registry_with_prefix("homing");
         r.register("build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
-            messages_received: by_qos(r, "messages_received", "PUBLISH packets from clients"),
-            messages_delivered: by_qos(r, "messages_delivered", "PUBLISH packets to clients"),
+            messages_received: by_qos(
+                r,
+                "messages_received",
+                "PUBLISH packets from clients",
+                "via",
+            ),
+            messages_delivered: by_qos(
+                r,
+                "messages_delivered",
+                "PUBLISH packets to clients",
+                "path",
+            ),
             messages_refused: by_reason(r, "messages_refused", "Publishes refused", &[]),
             messages_dropped: by_reason(r, "messages_dropped", DROPPED, &["expired"]),
             messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
@@ -176,7 +190,7 @@ impl Default for Metrics {
             ),
             tls_cert_expiry: by_certificate(r, "tls_cert_expiry_timestamp_seconds", EXPIRY),
             messages_committed: counter(r, "messages_committed", COMMITTED),
-            connections: gauge(r, "connections", "Connections open now"),
+            connections: Connections::new(r),
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
             connects_waiting: gauge(r, "connects_waiting", "CONNECTs that wait for their turn now"),
             readers_throttled: gauge(r, "readers_throttled", THROTTLED),
@@ -189,7 +203,7 @@ impl Default for Metrics {
             last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
             last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             delivery_latency: histogram(r, "delivery_latency_seconds", LATENCY),
-            store_append: histogram(r, "store_append_seconds", APPEND),
+            store: StoreMetrics::new(r),
             process,
             registry: all,
         }
@@ -205,11 +219,14 @@ const THROTTLED: &str = "Connections that are read no further now for their publ
 const EXPIRY: &str = "Unix time at which a server certificate expires";
 const LATENCY: &str = "From taking a message in to its commit, after which it is acknowledged and \
                        goes to its readers; of each transaction the longest";
-const APPEND: &str = "One transaction of the store, its fsync included";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
-fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
-    labelled(registry, name, help, "qos", ["0", "1", "2"])
+/// One value for each QoS, all of them by MQTT.
+fn by_qos(registry: &mut Registry, name: &str, help: &str, way: &'static str) -> Labelled {
+    let family = Family::<[(&'static str, &'static str); 2], Count>::default();
+    registry.register(name, help, family.clone());
+    let one = |qos| family.get_or_create_owned(&[(way, "mqtt"), ("qos", qos)]);
+    ["0", "1", "2"].map(one).into()
 }
 
 /// One value for each [`Reason`], then `more`.
@@ -347,7 +364,7 @@ impl Metrics {
     /// One transaction of the store has ended.
     pub fn committed(&self, batch: &Batch<'_>) {
         self.delivery_latency.observe(batch.waited.as_secs_f64());
-        self.store_append.observe(batch.took.as_secs_f64());
+        self.store.committed(batch);
         for (removal, count) in batch.removed {
             self.messages_removed(*removal).inc_by(*count);
         }
@@ -427,14 +444,18 @@ mod tests {
     fn rows() -> Vec<String> {
         let metrics = Metrics::default();
         metrics.set_certificates([("chat.pem", 1)].into_iter());
+        metrics.connections.listens("mqtt");
         let text = metrics.text().unwrap();
-        let of = |name: &str| -> String {
-            let sample = text.lines().find(|line| {
-                let rest = line.strip_prefix(name).and_then(|rest| rest.strip_prefix("_total{"));
-                rest.is_some() || line.starts_with(&format!("{name}{{"))
+        let of = |name: &str| {
+            let labels = text.lines().find_map(|line| {
+                let (found, labels) = line.split_once(['{', ' '])?;
+                let own = [name, &format!("{name}_total"), &format!("{name}_count")];
+                own.contains(&found).then_some(labels)
             });
-            let label = sample.and_then(|line| Some(line.split_once('{')?.1.split_once('=')?.0));
-            label.map(|label| format!("`{label}`")).unwrap_or_default()
+            let names =
+                labels.unwrap_or_default().split(',').filter_map(|label| label.split_once('='));
+            let names: Vec<_> = names.map(|(label, _)| format!("`{label}`")).collect();
+            names.join(", ")
         };
         let family = |line: &str| {
             let (name, help) = line.strip_prefix("# HELP ")?.split_once(' ')?;
@@ -466,16 +487,34 @@ mod tests {
         }
     }
 
+    /// prometheus.io/docs/practices/naming: the program's name first, base units, counters `_total`
+    /// (the encoder adds it, so that no name says it twice).
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        let text = Metrics::default().text().unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').unwrap();
+            assert!(name.starts_with("homing_") || name.starts_with("process_"), "{name}");
+            for unit in ["_ms", "_millis", "_milliseconds", "_us", "_minutes", "_kb", "_mb", "_kib"]
+            {
+                assert!(!name.ends_with(unit), "{name} is not in a base unit");
+            }
+            assert!(!name.ends_with("_total") && !name.ends_with("_count"), "{name}");
+            assert!(kind != "histogram" || name.ends_with("_seconds"), "{name} has no unit");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        }
+    }
+
     #[test]
     fn every_figure_is_there_at_zero_before_anything_happened() {
         let text = Metrics::default().text().unwrap();
         for line in [
-            "homing_messages_received_total{qos=\"2\"} 0\n",
-            "homing_messages_delivered_total{qos=\"0\"} 0\n",
+            "homing_messages_received_total{via=\"mqtt\",qos=\"2\"} 0\n",
+            "homing_messages_delivered_total{path=\"mqtt\",qos=\"0\"} 0\n",
             "homing_connects_total{result=\"bad_login\"} 0\n",
             "homing_connects_total{result=\"ok\"} 0\n",
             "homing_store_append_seconds_count 0\n",
-            "homing_connections 0\n",
+            "homing_store_fsync_seconds_count 0\n",
             "homing_store_queue_bytes 0\n",
             "homing_panics_total 0\n",
             "# EOF\n",

@@ -20,17 +20,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("clock",   &["model"]),
     // The rules of the policy are part of the settings, and are checked with them.
     ("config",  &["broker", "model"]),
-    ("log",     &["config"]),
+    // Lines that repeat are counted by a clock; whoever writes them asks.
+    ("log",     &["clock", "config", "model"]),
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "config", "metrics", "model", "store", "throttle"]),
+    ("auth",    &["clock", "config", "log", "metrics", "model", "store", "throttle"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
-    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",
-                  "session", "shard", "store", "throttle"]),
+    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "log", "metrics", "model",
+                  "mqtt", "session", "shard", "store", "throttle"]),
     // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
-    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store",
+    ("http",    &["auth", "broker", "clock", "health", "log", "metrics", "model", "net", "store",
                   "throttle"]),
     // Whole programs.
     ("node",    &["*"]),

@@ -171,6 +171,7 @@ impl Bench {
             clock: ticks,
             hasher: hasher.clone(),
             kick,
+            metrics: Arc::default(),
         };
         Bench { auth: Auth::accounts(parts), store, hasher, clock, kicked }
     }
@@ -204,6 +205,7 @@ impl<'a> Credentials<'a> {
             peer: std::net::SocketAddr::from(([127, 0, 0, 1], 5)),
             listener: "mqtt",
             certificate: None,
+            witness: None,
         }
     }
 }

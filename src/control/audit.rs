@@ -135,6 +135,7 @@ impl Request {
             Request::Ping
             | Request::DeviceList { .. }
             | Request::AuthState { .. }
+            | Request::AuthTry { .. }
             | Request::UserList { .. }
             | Request::BanList => return None,
             Request::UserAdd { uid, roles, .. } => ("user_add", with_roles(uid, roles)),

@@ -19,6 +19,7 @@ pub mod server;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 pub use audit::{Audit, Who};
 pub use client::{AskError, ask};
@@ -27,12 +28,13 @@ pub use server::{ControlError, ControlSocket};
 
 use crate::auth::Password;
 use crate::auth::http::MemberState;
+use crate::auth::witness::Asked;
 use crate::health::Report;
 
 /// Of the two lines. A broker answers another version with words.
 pub const VERSION: u32 = 1;
-/// A request line, its end included.
-pub const REQUEST_BYTES_MAX: u64 = 16 * 1024;
+/// A request line, its end included: the longest token, escaped.
+pub const REQUEST_BYTES_MAX: u64 = 128 * 1024;
 /// An answer line: a page of the longest uids, escaped.
 pub const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -68,6 +70,11 @@ pub enum Request {
     /// Answered by [`Answer::AuthState`].
     AuthState {
         uid: String,
+    },
+    /// Answered by [`Answer::AuthTried`]: whether the accounts let this login in.
+    AuthTry {
+        uid: Option<String>,
+        password: Zeroizing<String>,
     },
     /// Answered by [`Answer::Bans`] with the ban as it holds now.
     BanAdd {
@@ -120,6 +127,10 @@ pub enum Answer {
     /// How the member API stands, and what is remembered of the user; null if it is not asked.
     AuthState {
         member_api: Option<MemberState>,
+    },
+    /// What was seen of a login that was tried.
+    AuthTried {
+        asked: Vec<Asked>,
     },
     Reloaded(Reloaded),
     /// `code` is stable, the words are for people.

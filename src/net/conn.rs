@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::spawn_local;
 
+use crate::metrics::Counted;
 use crate::model::Reason;
 use crate::shard::{Taken, Token};
 
@@ -39,6 +40,8 @@ struct Socket {
     /// A task waits until the client takes more.
     blocked: bool,
     /// Free again when the socket is closed.
+    /// Until the session has ended; what lingers counts no more.
+    counted: Option<Counted>,
     _seat: Seat,
 }
 
@@ -88,7 +91,7 @@ enum ReadEnd {
 impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
-        let Arrival { stream, hello, peer, rest, seat } = arrival;
+        let Arrival { stream, hello, peer, rest, seat, counted } = arrival;
         let Parts { tcp, tls } = stream;
         let stream = match TcpStream::from_std(tcp) {
             Ok(stream) => stream,
@@ -104,7 +107,8 @@ impl Worker {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
         }
         let (write, paused) = (Rc::new(write), None);
-        let socket = Socket { token, write, tls, rest, paused, blocked: false, _seat: seat };
+        let (counted, blocked) = (Some(counted), false);
+        let socket = Socket { token, write, tls, rest, paused, blocked, counted, _seat: seat };
         self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
     }
@@ -304,7 +308,8 @@ impl Worker {
             self.flush(token);
             let socket = self.sockets.borrow_mut().remove(token);
             self.shard.borrow_mut().remove(token);
-            if let Some(socket) = socket {
+            if let Some(mut socket) = socket {
+                socket.counted = None;
                 self.lingering.update(|count| count + 1);
                 spawn_local(self.clone().leave(socket));
             }

@@ -15,6 +15,7 @@ use super::stream::Stream;
 use super::tls::{Protocol, Secure, Tls};
 use crate::auth::Certificate;
 use crate::config::ClientCertificate;
+use crate::log::Seldom;
 
 /// Shared by all connections of one listener.
 pub struct Door {
@@ -28,6 +29,7 @@ pub struct Door {
 pub struct Balancer {
     pub trusted: Vec<IpNet>,
     pub header_wait: Duration,
+    pub refusals: Seldom,
 }
 
 /// TLS.
@@ -55,8 +57,7 @@ impl Door {
     ) -> Option<SocketAddr> {
         let Some(balancer) = &self.balancer else { return Some(from) };
         if !balancer.trusts(from.ip()) {
-            let listener = self.listener;
-            tracing::warn!(%from, listener, "closed: this address is not in proxy.trusted");
+            balancer.refuse(self.listener, from, "this address is not in proxy.trusted");
             return None;
         }
         let wait = balancer.header_wait.min(left);
@@ -66,11 +67,13 @@ impl Door {
             // A load balancer that only looks whether the port is open.
             Ok(Ok(None)) => None,
             Ok(Err(error)) => {
-                tracing::warn!(%from, "closed, the PROXY header is refused: {error}");
+                let words = format!("the PROXY header is refused: {error}");
+                balancer.refuse(self.listener, from, &words);
                 None
             }
             Err(_) => {
-                tracing::warn!(%from, "closed: the PROXY header did not come in {wait:?}");
+                let words = format!("the PROXY header did not come in {wait:?}");
+                balancer.refuse(self.listener, from, &words);
                 None
             }
         }
@@ -93,13 +96,22 @@ impl Lock {
     fn names(&self, secure: &Secure, peer: SocketAddr) -> Option<Option<Certificate>> {
         let Some(shown) = secure.certificate() else { return Some(None) };
         let names = self.tls.names(shown);
-        let told =
-            |words: &String| tracing::warn!(%peer, "refused, the client's certificate: {words}");
+        let told = |words: &String| {
+            if let Some(left_out) = self.tls.failures.say() {
+                tracing::warn!(%peer, left_out, "refused, the client's certificate: {words}");
+            }
+        };
         names.inspect_err(told).ok().map(Some)
     }
 }
 
 impl Balancer {
+    fn refuse(&self, listener: &str, from: SocketAddr, words: &str) {
+        if let Some(left_out) = self.refusals.say() {
+            tracing::warn!(%from, listener, left_out, "closed: {words}");
+        }
+    }
+
     fn trusts(&self, from: IpAddr) -> bool {
         let from = from.to_canonical();
         self.trusted.iter().any(|network| network.contains(&from))

@@ -16,7 +16,7 @@ use crate::auth::{
 use crate::broker::Action;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
-use crate::metrics::{Flapper, Metrics, Refused};
+use crate::metrics::{Counted, Flapper, Metrics, Protocol, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
 use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
@@ -120,6 +120,7 @@ pub struct Arrival {
     /// Bytes that came behind the CONNECT.
     pub rest: Vec<u8>,
     pub seat: Seat,
+    pub counted: Counted,
 }
 
 /// Why nobody comes in: what the client hears, if it speaks MQTT, and the log.
@@ -168,7 +169,7 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
         Ok((_, rest)) if rest.is_empty() && stream.is_over() => {
             tracing::debug!(peer = %guest.peer, "gone before its login was decided");
         }
-        Ok((hello, rest)) => hand_over(worker, (stream, guest.peer, seat), hello, rest),
+        Ok((hello, rest)) => hand_over(worker, (stream, guest, seat), hello, rest),
         Err(refusal) => refuse(gate, stream, guest.peer, refusal).await,
     }
 }
@@ -235,20 +236,30 @@ async fn introduce(
 
 fn hand_over(
     worker: &Worker,
-    (stream, peer, seat): (Stream, SocketAddr, Seat),
+    (stream, guest, seat): (Stream, Guest, Seat),
     hello: Hello,
     mut rest: Vec<u8>,
 ) {
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
             let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
-            let arrival = Arrival { stream, hello, peer, rest, seat };
-            worker.gate.metrics.connects_accepted().inc();
+            let (peer, metrics) = (guest.peer, &worker.gate.metrics);
+            let counted = metrics.connections.count(guest.listener, protocol(hello.version()));
+            metrics.connects_accepted().inc();
+            let arrival = Arrival { stream, hello, peer, rest, seat, counted };
             worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
         }
         Err(error) => {
+            let peer = guest.peer;
             tracing::error!(%peer, "a connection could not be handed over: {error}");
         }
+    }
+}
+
+fn protocol(version: Version) -> Protocol {
+    match version {
+        Version::V311 => Protocol::V311,
+        Version::V5 => Protocol::V5,
     }
 }
 
@@ -302,6 +313,7 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         peer: guest.peer,
         listener: guest.listener,
         certificate: guest.certificate.as_ref(),
+        witness: None,
     };
     let asked_at = gate.clock.moment();
     let identity = check(gate, credentials).await;

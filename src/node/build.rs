@@ -116,10 +116,12 @@ pub async fn build(start: Start) -> Result<Node, String> {
         audit: audit.clone(),
         reload: Some(reloader.hook()),
         member_api,
+        accounts: auth.accounts.clone(),
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
-    let (mqtt, http) = doors.open(&tls, &base.config);
+    let (mqtt, http) = doors.open(&tls, &base.config, &base.clock);
+    mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     serve_http(http, &state, &stop);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
@@ -221,6 +223,7 @@ fn account_parts(base: &Base, member_api: Arc<ArcSwapOption<MemberApi>>) -> auth
             }
             kick(order)
         }),
+        metrics: base.metrics.clone(),
     }
 }
 

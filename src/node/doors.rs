@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
+use crate::clock::Clock;
 use crate::config::{self, Config, Listen, Listener, Proxy};
+use crate::log::Seldom;
 use crate::net::tls::{Protocol, Tls};
 use crate::net::{Balancer, Door, Lock};
 
@@ -94,7 +96,12 @@ impl Doors {
     }
 
     /// Those that speak MQTT, and those that speak HTTP.
-    pub fn open(self, tls: &Arc<Tls>, config: &Config) -> (Vec<Entrance>, Vec<Entrance>) {
+    pub fn open(
+        self,
+        tls: &Arc<Tls>,
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+    ) -> (Vec<Entrance>, Vec<Entrance>) {
         let (mut mqtt, mut http) = (Vec::new(), Vec::new());
         for Bound { key, listeners } in self.0 {
             let list = match key {
@@ -102,7 +109,7 @@ impl Doors {
                 Key::Http | Key::Https => &mut http,
             };
             for (socket, settings) in listeners {
-                list.push((socket, Arc::new(door(key, &settings, tls, &config.proxy))));
+                list.push((socket, Arc::new(door(key, &settings, tls, (&config.proxy, clock)))));
             }
         }
         (mqtt, http)
@@ -111,10 +118,16 @@ impl Doors {
 
 pub type Entrance = (TcpListener, Arc<Door>);
 
-fn door(key: Key, settings: &config::Listener, tls: &Arc<Tls>, proxy: &Proxy) -> Door {
+fn door(
+    key: Key,
+    settings: &config::Listener,
+    tls: &Arc<Tls>,
+    (proxy, clock): (&Proxy, &Arc<dyn Clock>),
+) -> Door {
     let balancer = settings.proxy.then(|| Balancer {
         trusted: proxy.trusted.iter().map(|network| network.0).collect(),
         header_wait: proxy.header_wait.0,
+        refusals: Seldom::new(clock.clone()),
     });
     let lock = key.inside().map(|protocol| Lock {
         tls: tls.clone(),

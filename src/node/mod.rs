@@ -23,6 +23,7 @@ use crate::control::{Audit, Who};
 use crate::net::Mail;
 use crate::store::lock::Mode;
 
+pub use auth::chain;
 pub use settings::store_limits;
 
 use build::Node;

@@ -49,6 +49,10 @@ pub struct OpenedSession {
 }
 
 impl Hello {
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// `assign` makes a client id where the client left it to the server.
     pub fn new(
         connect: &Connect<'_>,

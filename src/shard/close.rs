@@ -72,7 +72,6 @@ impl Shard {
     pub fn remove(&mut self, token: Token) {
         if self.conn(token).is_some() {
             self.conns.remove(token.index());
-            self.shared.metrics.connections.dec();
         }
     }
 

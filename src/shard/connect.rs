@@ -55,8 +55,6 @@ impl Shard {
     }
 
     fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
-        let metrics = &self.shared.metrics;
-        metrics.connections.inc();
         self.generation = self.generation.wrapping_add(1);
         let session = Session::new(hello, &self.live.settings, self.now, self.stamp);
         let entry = self.conns.vacant_entry();

@@ -13,7 +13,6 @@ mod connect;
 mod effects;
 mod filters;
 mod kick;
-mod noise;
 mod rates;
 mod rights;
 mod submit;
@@ -34,7 +33,7 @@ use slab::Slab;
 use crate::auth::Directory;
 use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
-use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Filter, Identity, Moment, Noise, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 use crate::throttle::Bounded;
@@ -109,7 +108,7 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
-    noise: noise::Noise,
+    noise: Noise,
     /// What it published of late, if that is limited.
     meter: Option<Box<Meter>>,
     /// It published too fast and is read no further until then.

@@ -251,6 +251,25 @@ pub struct Durable {
     pub queue: Cursor,
 }
 
+/// What a sweep step found among its recipients and left there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Durable sessions with a connection.
+    pub connected: u64,
+    /// Durable sessions without one.
+    pub away: u64,
+    /// Records behind what every reader of their log has acknowledged.
+    pub waiting: u64,
+}
+
+impl std::ops::AddAssign for Census {
+    fn add_assign(&mut self, other: Census) {
+        self.connected += other.connected;
+        self.away += other.away;
+        self.waiting += other.waiting;
+    }
+}
+
 /// What a sweep step did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -258,6 +277,7 @@ pub struct Swept {
     pub removed: Vec<(Removal, u64)>,
     /// Sessions whose expiry passed: forget their subscriptions.
     pub expired_sessions: Vec<SessionKey>,
+    pub census: Census,
     /// Where to continue; `None` when the end was reached.
     pub next: Option<i64>,
 }
@@ -316,6 +336,8 @@ pub struct Commit {
     pub answers: Vec<Written>,
     /// Records that fell to a limit inside this transaction (the count limit at append).
     pub removed: Vec<(Removal, u64)>,
+    /// How long COMMIT took, where the store has one.
+    pub synced: Option<Duration>,
 }
 
 /// Names a store for its clients: another identity means that `seq` starts again.

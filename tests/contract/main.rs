@@ -80,6 +80,7 @@ promises! {
         a_device_not_seen_for_long_goes_and_holds_nothing_back,
         an_expired_session_goes_with_its_queue,
         a_queue_without_a_session_goes,
+        what_waits_and_who_is_away_is_counted_on_the_way,
         a_sweep_in_small_steps_does_the_same_as_in_one;
     batch: a_failed_batch_leaves_nothing,
         an_empty_batch_is_nothing,

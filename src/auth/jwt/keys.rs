@@ -98,6 +98,17 @@ impl Keys {
     }
 }
 
+impl Key {
+    /// For people.
+    pub fn name(&self) -> String {
+        match (&self.id, self.algorithm) {
+            (Some(id), _) => super::shown(id),
+            (None, Algorithm::HS256) => "auth.jwt.secret".into(),
+            (None, _) => "the one without a key id".into(),
+        }
+    }
+}
+
 /// One key of a set; `None` if it is for something else.
 fn key(value: &Value) -> Option<Key> {
     let jwk = serde_json::from_value::<Jwk>(value.clone()).ok()?;

@@ -110,8 +110,10 @@ impl KeyRing {
         }
         match keys.is_empty() {
             false => Ok(keys),
-            true if self.state.borrow().failed.is_some() => Err(Wrong::NoKeys),
-            true => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
+            true => match self.state.borrow().failed.clone() {
+                Some(words) => Err(Wrong::NoKeys(words)),
+                None => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
+            },
         }
     }
 

@@ -62,9 +62,9 @@ pub enum Found {
     },
 }
 
-/// The log has the words.
+/// In words.
 #[derive(Debug)]
-pub struct NoAnswer;
+pub struct NoAnswer(pub String);
 
 pub struct Link {
     client: Client,
@@ -83,6 +83,17 @@ struct State {
     failed_at: Option<Moment>,
 }
 
+impl Found {
+    /// For people.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Found::Nothing => "nothing",
+            Found::Other => "another value than the token's",
+            Found::Same { .. } => "the token's value",
+        }
+    }
+}
+
 impl Link {
     pub fn new(server: &Server, clock: Arc<dyn Clock>) -> Result<Link, ServerError> {
         let no_url = |error: redis::RedisError| ServerError::NoUrl(error.to_string());
@@ -98,7 +109,7 @@ impl Link {
             answer => answer,
         };
         self.tell(answer.as_ref().err());
-        answer.map_err(|_| NoAnswer)
+        answer.map_err(|(Trouble::Lost(words) | Trouble::Refused(words))| NoAnswer(words))
     }
 
     async fn try_ask(&self, question: &Question) -> Result<Found, Trouble> {

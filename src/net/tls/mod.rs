@@ -21,11 +21,13 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
+pub use names::names as certificate_names;
 pub use secure::{Heard, Secure};
 
 use crate::auth::Certificate;
 use crate::clock::Clock;
 use crate::config::{self, ClientCertificate, TlsVersion};
+use crate::log::Seldom;
 use crate::metrics::Metrics;
 use crate::model::Stamp;
 use files::Ready;
@@ -52,6 +54,7 @@ pub struct Tls {
     now: ArcSwap<Loaded>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    pub(super) failures: Seldom,
 }
 
 impl Tls {
@@ -82,7 +85,8 @@ impl Tls {
 
     pub fn new(loaded: Loaded, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Tls {
         metrics.set_certificates(loaded.expiries());
-        Tls { now: ArcSwap::from_pointee(loaded), metrics, clock }
+        let failures = Seldom::new(clock.clone());
+        Tls { now: ArcSwap::from_pointee(loaded), metrics, clock, failures }
     }
 
     /// New handshakes take this; who is connected stays so.

@@ -192,6 +192,7 @@ async fn sweep_page<T: Transaction>(
     let (mut records, mut last) = (0, after);
     for item in &page {
         records += work.sweep_log(item, sweep, &mut swept.expired_sessions);
+        swept.census += work.census(&item.recipient);
         last = item.number;
         if records >= SWEEP_RECORDS_COUNT_MAX {
             return Ok(Some(last));

@@ -1,8 +1,8 @@
 //! The sweeper's rules for one recipient.
 
-use super::{PageItem, Readers, Work};
+use super::{PageItem, Readers, Session, Work};
 use crate::model::{ClientId, Recipient, Seq, SessionKey, Stamp};
-use crate::store::{Removal, Sweep};
+use crate::store::{Census, Removal, Sweep};
 
 impl Work {
     /// Removes what may go from one log. Returns how many records that spans, at most.
@@ -27,6 +27,18 @@ impl Work {
         self.delete(recipient, over, Removal::RetentionCount);
         let kept = self.ledgers.get(recipient).and_then(Option::as_ref);
         kept.map_or(0, |ledger| ledger.low.0.saturating_sub(low.0))
+    }
+
+    /// What is left of one recipient.
+    pub(super) fn census(&self, recipient: &Recipient) -> Census {
+        let Some(Some(ledger)) = self.ledgers.get(recipient) else { return Census::default() };
+        let done = ledger.acknowledged().max(ledger.start());
+        let (connected, away) = match ledger.session() {
+            None => (0, 0),
+            Some(Session { ended_at: None, .. }) => (1, 0),
+            Some(_) => (0, 1),
+        };
+        Census { connected, away, waiting: ledger.head.0.saturating_sub(done.0) }
     }
 
     fn forget_old_devices(&mut self, recipient: &Recipient, oldest: Stamp) {

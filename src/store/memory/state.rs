@@ -99,7 +99,7 @@ impl State {
         let answers = batch.iter().map(|write| self.write(write, now)).collect();
         self.trim();
         let removed = std::mem::take(&mut self.removed).into_iter().collect();
-        Commit { answers, removed }
+        Commit { answers, removed, synced: None }
     }
 
     fn write(&mut self, write: &Write, now: Stamp) -> Written {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::state::State;
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{Entry, Recipient, Seq, SessionKey, Stamp};
-use crate::store::{Removal, Sweep, Swept, Written};
+use crate::store::{Census, Removal, Sweep, Swept, Written};
 
 impl State {
     pub(super) fn sweep(&mut self, sweep: &Sweep, now: Stamp) -> Written {
@@ -20,7 +20,20 @@ impl State {
         let oldest = now.before(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));
         self.dedupe.retain(|_, (_, at)| *at > oldest);
         let removed = std::mem::replace(&mut self.removed, before).into_iter().collect();
-        Written::Swept(Box::new(Swept { removed, expired_sessions, next: None }))
+        let census = self.census();
+        Written::Swept(Box::new(Swept { removed, expired_sessions, census, next: None }))
+    }
+
+    fn census(&self) -> Census {
+        let away = self.sessions.values().filter(|session| session.ended_at.is_some()).count();
+        let waiting = self.logs.iter().map(|(recipient, log)| {
+            log.records.range(self.acknowledged(recipient).next()..).count()
+        });
+        Census {
+            connected: (self.sessions.len() - away) as u64,
+            away: away as u64,
+            waiting: waiting.sum::<usize>() as u64,
+        }
     }
 
     fn expire_sessions(&mut self, now: Stamp) -> Vec<SessionKey> {

@@ -4,6 +4,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{Failed, commit_error};
 use super::{connect, flush, load, sweep};
+use crate::clock::Stopwatch;
 use crate::model::Stamp;
 use crate::store::batch::{Changes, Counts, DEDUPE_KEPT, Needs, PageItem, Transaction, Work, run};
 use crate::store::{Commit, StoreError, StoreLimits, Write};
@@ -77,8 +78,9 @@ impl Open {
         let begin = sqlx::query("BEGIN ISOLATION LEVEL READ COMMITTED");
         begin.execute(&mut self.conn).await?;
         let commit = run(self, &mut work, batch).await?;
+        let watch = Stopwatch::start();
         sqlx::query("COMMIT").execute(&mut self.conn).await.map_err(commit_error)?;
-        Ok(commit)
+        Ok(Commit { synced: Some(watch.elapsed()), ..commit })
     }
 }
 

@@ -4,6 +4,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::error::store_error;
 use super::{flush, load, sweep};
+use crate::clock::Stopwatch;
 use crate::model::{Recipient, SessionKey, Stamp};
 use crate::store::batch::{
     Changes, Counts, Ledger, Needs, PageItem, StateSlot, Transaction, Work, run,
@@ -42,7 +43,11 @@ impl Writer {
         self.execute("BEGIN").await?;
         let result = run(self, &mut work, batch).await;
         let result = match result {
-            Ok(commit) => self.execute("COMMIT").await.map(|()| commit),
+            Ok(commit) => {
+                let watch = Stopwatch::start();
+                let done = self.execute("COMMIT").await;
+                done.map(|()| Commit { synced: Some(watch.elapsed()), ..commit })
+            }
             Err(error) => Err(error),
         };
         match result {

@@ -1,9 +1,9 @@
-//! How much of the log one connection may fill with refusals: a client that tries again and again
-//! must not hide what others do.
+//! How much of the log one kind of line may fill: a client that tries again and again, or a flood of
+//! them, must not hide what others do.
 
-use crate::model::Moment;
+use super::Moment;
 
-/// Refusals of one connection that are logged in one second.
+/// Lines of one kind that are written in one second.
 const LINES_PER_SEC_MAX: u32 = 5;
 const SECOND_MILLIS: u64 = 1000;
 

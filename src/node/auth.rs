@@ -115,6 +115,23 @@ fn certificate(config: &Config) -> Result<ByCertificate, String> {
     template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
 }
 
+/// Reads the keys of provider `jwt` once; how many there are.
+///
+/// # Errors
+/// In words: a file or a URL that has none, or does not answer.
+pub async fn jwt_keys(config: &JwtAuth) -> Result<usize, String> {
+    let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
+    jwt::read_once(source(config, &algorithms)).await
+}
+
+/// Asks the server of provider `redis` for nothing but an answer.
+///
+/// # Errors
+/// In words: the settings are wrong, or it does not answer.
+pub async fn redis_answers(config: &Config, clock: Arc<dyn Clock>) -> Result<(), String> {
+    redis(config, clock)?.ping().await
+}
+
 async fn jwt(config: &JwtAuth, clock: Arc<dyn Clock>) -> Result<Jwt, String> {
     let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
     let source = source(config, &algorithms);

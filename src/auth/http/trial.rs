@@ -17,6 +17,8 @@ pub struct Trial {
     pub token_bytes: usize,
     /// Status and body, or why there is none.
     pub answer: Result<(u16, Vec<u8>), String>,
+    /// The header `Date` of the answer.
+    pub date: Option<String>,
     pub judgement: Judgement,
     pub latency: Duration,
 }
@@ -27,6 +29,7 @@ impl Trial {
             request: None,
             token_bytes,
             answer: Err("the API was not asked".into()),
+            date: None,
             judgement: Judgement::Refused(why.into()),
             latency: Duration::ZERO,
         }
@@ -64,6 +67,7 @@ impl MemberApi {
         Trial {
             request: plan.request.shown(&login).ok(),
             token_bytes: token.len(),
+            date: answered.as_ref().ok().and_then(|answered| answered.date.clone()),
             answer: answered.map(|answered| (answered.status, answered.body)),
             judgement,
             latency,

@@ -3,6 +3,7 @@
 
 mod files;
 mod handshake;
+pub mod look;
 mod names;
 mod resolver;
 mod secure;

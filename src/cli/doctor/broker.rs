@@ -65,7 +65,7 @@ pub async fn look(scene: &Scene) -> Probe {
         return Probe::NotAsked("listen.http names no port");
     };
     let url = format!("http://{}/health/ready", reachable(address));
-    let status = ask(&url).await.map_err(|error| error.without_url().to_string());
+    let status = ask(&url).await.map_err(|error| with_cause(&error.without_url()));
     Probe::Answered { url, status }
 }
 
@@ -88,6 +88,12 @@ async fn ask(url: &str) -> Result<u16, reqwest::Error> {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PROBE_WAIT);
     let answer = client.build()?.get(url).send().await?;
     Ok(answer.status().as_u16())
+}
+
+/// The innermost cause: what the client says itself is only that it did not work.
+fn with_cause(error: &dyn std::error::Error) -> String {
+    let cause = std::iter::successors(error.source(), |cause| cause.source()).last();
+    cause.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 pub fn judge_health(probe: Probe) -> Vec<Check> {

@@ -93,7 +93,7 @@ impl Report {
         }
         let [ok, warnings, errors, skipped] =
             [Status::Ok, Status::Warning, Status::Error, Status::Skipped].map(|s| self.count(s));
-        writeln!(out, "{ok} ok, {warnings} warnings, {errors} errors, {skipped} skipped")
+        writeln!(out, "ok {ok}, warnings {warnings}, errors {errors}, skipped {skipped}")
     }
 }
 
@@ -146,7 +146,7 @@ mod tests {
         let wanted = "ok       store: it is there\n\
                       warning  clock: first\n            second\\u{1b}[2J\n         -> set it\n\
                       skipped  health: no broker runs\n\
-                      1 ok, 1 warnings, 0 errors, 1 skipped\n";
+                      ok 1, warnings 1, errors 0, skipped 1\n";
         assert_eq!(String::from_utf8(text).unwrap(), wanted);
     }
 

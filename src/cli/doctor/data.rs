@@ -24,14 +24,10 @@ enum Directory {
         parent: PathBuf,
         writable: bool,
     },
-    NoDirectory,
+    /// Something else has its name.
+    NotOne,
     /// `owner` and `user` are system users.
-    There {
-        mode: u32,
-        owner: u32,
-        user: u32,
-        writable: bool,
-    },
+    There { mode: u32, owner: u32, user: u32, writable: bool },
 }
 
 pub fn look(scene: &Scene) -> Vec<Check> {
@@ -65,7 +61,7 @@ fn told(path: &Path, words: &str) -> String {
 
 fn directory(dir: &Path) -> io::Result<Directory> {
     match std::fs::metadata(dir) {
-        Ok(found) if !found.is_dir() => Ok(Directory::NoDirectory),
+        Ok(found) if !found.is_dir() => Ok(Directory::NotOne),
         Ok(found) => Ok(Directory::There {
             mode: found.permissions().mode(),
             owner: found.uid(),
@@ -98,7 +94,7 @@ fn judge(dir: &Path, directory: &Directory, mode: Result<Option<Mode>, String>) 
     let name = "data directory";
     let other = "give another one with --data";
     match (directory, mode) {
-        (Directory::NoDirectory, _) => Check::error(name, told(dir, "is no directory"), other),
+        (Directory::NotOne, _) => Check::error(name, told(dir, "is no directory"), other),
         (Directory::Missing { parent, writable: false }, _) => Check::error(
             name,
             told(
@@ -215,7 +211,7 @@ mod tests {
         assert_eq!(status(there(0o40700, 8, false), serve()), Status::Error);
         assert_eq!(status(there(0o40700, 7, true), Ok(Some(Mode::Dev))), Status::Error);
         assert_eq!(status(there(0o40700, 7, true), Err("odd".into())), Status::Error);
-        assert_eq!(status(Directory::NoDirectory, Ok(None)), Status::Error);
+        assert_eq!(status(Directory::NotOne, Ok(None)), Status::Error);
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn parse(text: &str) -> Option<FileLimit> {
 fn judge(whose: &str, limit: FileLimit, wanted: usize) -> Check {
     let name = "file limit";
     let shown = |files: Option<u64>| files.map_or("unlimited".into(), |files| files.to_string());
-    let (soft, hard) = (shown(limit.soft), shown(limit.hard));
+    let hard = shown(limit.hard);
     let room = connections_in(limit.hard);
     let check = match room < wanted {
         true => Check::warning(
@@ -47,7 +47,7 @@ fn judge(whose: &str, limit: FileLimit, wanted: usize) -> Check {
             format!("{whose} may open {hard} files, enough for {wanted} connections"),
         ),
     };
-    check.with("soft", soft).with("hard", hard).with("connections", wanted)
+    check.with("soft", limit.soft).with("hard", limit.hard).with("connections", wanted)
 }
 
 #[cfg(test)]
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn the_limits_of_another_process_are_read() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                    Max cpu time              unlimited            unlimited            seconds   \n\
-                    Max open files            1024                 524288               files     \n";
+        let text = "Limit             Soft Limit      Hard Limit      Units\n\
+                    Max cpu time      unlimited       unlimited       seconds\n\
+                    Max open files    1024            524288          files\n";
         let limit = FileLimit { soft: Some(1024), hard: Some(524_288) };
         assert_eq!(parse(text), Some(limit));
         let none = FileLimit { soft: Some(7), hard: None };

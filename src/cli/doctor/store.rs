@@ -66,7 +66,7 @@ fn judge_server(server: &Server, version: &str) -> Check {
             "store",
             words,
             format!(
-                "bring broker and database nearer to each other: {ROUND_TRIP_MAX_MS} ms would be good"
+                "bring broker and database nearer together: {ROUND_TRIP_MAX_MS} ms would be good"
             ),
         ),
         false => Check::ok("store", words),

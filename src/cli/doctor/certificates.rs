@@ -116,7 +116,7 @@ fn judge_certificate(one: &Certificate, now: Stamp) -> Vec<Check> {
 }
 
 fn days(now: Stamp, until: Stamp) -> u64 {
-    now.secs_until(until) / DAY_SECS
+    now.until(until).as_secs() / DAY_SECS
 }
 
 /// `None` if it is good for a while.

@@ -439,6 +439,31 @@ fn too_few_files_are_told_before_the_start_and_beside_the_broker() {
     told.has("file limit", "warning", &["the running broker may open 120 files: 90 connections"]);
 }
 
+#[test]
+fn a_renewed_certificate_that_was_not_loaded_is_told() {
+    let secured = Secured::new();
+    let place = Place::new();
+    let listen = format!("[\"{}\"]", free());
+    let certificates = format!("[{}]", secured.server.setting());
+    let settings = [
+        ("HOMING__LISTEN__MQTTS", listen.as_str()),
+        ("HOMING__TLS__CERTIFICATES", &certificates),
+        ("HOMING__TLS__CLIENT_CA", secured.ca()),
+        ("HOMING__TLS__CLIENT_CERTIFICATE", "required"),
+    ];
+    let broker = settings.iter().fold(place.start(), |start, (key, value)| start.env(key, value));
+    let broker = broker.start();
+    let told = place.doctor(&settings);
+    told.all_is_well();
+    told.has("served listen.mqtts", "ok", &["the certificates of the files"]);
+    secured.authority.server("server", &["localhost", "127.0.0.1"]);
+    let told = place.doctor(&settings);
+    told.ends(0);
+    told.has("served listen.mqtts", "warning", &["asked for localhost", "homing reload"]);
+    broker.command(&["reload"]).ok();
+    place.doctor(&settings).all_is_well();
+}
+
 /// It is one reader more: what is stored meanwhile is stored and delivered.
 #[test]
 fn a_broker_under_load_notices_nothing() {

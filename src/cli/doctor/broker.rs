@@ -74,7 +74,7 @@ fn listener(config: &Config) -> Option<String> {
 }
 
 /// A listener on all addresses is on loopback too.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

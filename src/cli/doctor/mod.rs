@@ -13,6 +13,7 @@ mod owner;
 mod ports;
 mod providers;
 mod scene;
+mod served;
 mod settings;
 mod store;
 
@@ -58,13 +59,14 @@ pub async fn run(args: DoctorArgs) -> Result<(), Failure> {
 
 async fn examine(settings: settings::Settings) -> Report {
     let scene = Scene::look(settings.loaded.config.clone(), settings.data.clone()).await;
-    let (store, providers, disk, ports, certificates, advertised, health) = tokio::join!(
+    let (store, providers, disk, ports, certificates, advertised, served, health) = tokio::join!(
         within(store::look(&scene)),
         within(providers::look(&scene)),
         within(disk::look(&scene)),
         within(ports::look(&scene)),
         within(certificates::look(&scene)),
         within(advertised::look(&scene)),
+        within(served::look(&scene)),
         within(broker::look(&scene)),
     );
     let clock = clock::judge(&clock::Facts {
@@ -84,6 +86,7 @@ async fn examine(settings: settings::Settings) -> Report {
     all.push(files::look(&scene));
     all.push(clock);
     all.extend(told("certificates", certificates, |facts| certificates::judge(&facts)));
+    all.extend(told("served", served, |facts| served::judge(&facts)));
     all.extend(told("advertised address", advertised, |facts| advertised::judge(&facts)));
     all.extend(told("providers", providers, |facts| providers::judge(&facts)));
     all.extend(told("health", health, broker::judge_health));

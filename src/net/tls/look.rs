@@ -43,6 +43,11 @@ pub struct Revocations {
 }
 
 impl Served {
+    /// Whether this is the server's own certificate.
+    pub fn is(&self, der: &CertificateDer<'_>) -> bool {
+        self.own == *der
+    }
+
     /// Whether clients that look for this name or address take it for the right one.
     pub fn is_for(&self, host: &str) -> bool {
         let parsed = ParsedCertificate::try_from(&self.own);

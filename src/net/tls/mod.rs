@@ -7,6 +7,7 @@ pub mod look;
 mod names;
 mod resolver;
 mod secure;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
+use super::aside;
 use super::check::{Check, chmod};
 use super::scene::Scene;
 use crate::config::Size;
@@ -30,8 +31,12 @@ enum Directory {
     There { mode: u32, owner: u32, user: u32, writable: bool },
 }
 
-pub fn look(scene: &Scene) -> Vec<Check> {
-    let dir = &scene.data;
+pub async fn look(scene: &Scene) -> Vec<Check> {
+    let (dir, reserve) = (scene.data.clone(), scene.config.store.reserve);
+    aside(move || checks(&dir, reserve)).await.unwrap_or_default()
+}
+
+fn checks(dir: &Path, reserve: Size) -> Vec<Check> {
     let directory = match directory(dir) {
         Ok(directory) => directory,
         Err(error) => {
@@ -51,7 +56,7 @@ pub fn look(scene: &Scene) -> Vec<Check> {
     });
     let place = nearest(dir);
     let free = fs4::available_space(&place).map_err(|error| told(&place, &error.to_string()));
-    all.push(judge_room(free, scene.config.store.reserve));
+    all.push(judge_room(free, reserve));
     all
 }
 

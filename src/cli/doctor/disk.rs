@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::check::Check;
 use super::scene::Scene;
-use super::{aside, millis};
+use super::{CHECK_WAIT, aside, millis};
 use crate::clock::Stopwatch;
 
 /// How often it is measured.
@@ -21,6 +21,7 @@ const MEASURE_MAX: Duration = Duration::from_secs(2);
 const MEDIAN_MAX: Duration = Duration::from_millis(30);
 /// The same for the longest.
 const LONGEST_MAX: Duration = Duration::from_millis(500);
+const NEXT: &str = "give the data directory a faster disk, or look who else keeps it busy";
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +78,12 @@ fn measure(dir: &Path) -> io::Result<Vec<Duration>> {
     Ok(all)
 }
 
+/// The measuring did not come to its end; publishers wait as long.
+pub fn late() -> Vec<Check> {
+    let words = format!("it did not come to its end within {} s", CHECK_WAIT.as_secs());
+    vec![Check::warning("disk sync", words, NEXT)]
+}
+
 pub fn judge(facts: Facts) -> Vec<Check> {
     let name = "disk sync";
     let all = match facts {
@@ -98,7 +105,7 @@ pub fn judge(facts: Facts) -> Vec<Check> {
                 "{words}: every acknowledgement waits for one, {} ms would be good",
                 MEDIAN_MAX.as_millis()
             ),
-            "give the data directory a faster disk, or look who else keeps it busy",
+            NEXT,
         ),
         false => Check::ok(name, words),
     };

@@ -59,7 +59,8 @@ pub async fn run(args: DoctorArgs) -> Result<(), Failure> {
 
 async fn examine(settings: settings::Settings) -> Report {
     let scene = Scene::look(settings.loaded.config.clone(), settings.data.clone()).await;
-    let (store, providers, disk, ports, certificates, advertised, served, health) = tokio::join!(
+    let (data, store, providers, disk, ports, certificates, advertised, served, health) = tokio::join!(
+        within(data::look(&scene)),
         within(store::look(&scene)),
         within(providers::look(&scene)),
         within(disk::look(&scene)),
@@ -79,8 +80,8 @@ async fn examine(settings: settings::Settings) -> Report {
     let mut all = vec![settings.check];
     all.extend(secrets);
     all.extend(broker::judge(&scene.broker));
-    all.extend(data::look(&scene));
-    all.extend(told("disk", disk, disk::judge));
+    all.extend(told("data directory", data, |checks| checks));
+    all.extend(disk.map_or_else(disk::late, disk::judge));
     all.extend(told("store", store, |store| vec![store::judge(&store)]));
     all.extend(told("listeners", ports, |ports| ports::judge(&ports, &scene.broker)));
     all.push(files::look(&scene));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::aside;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{self, Answer, Request};
@@ -62,10 +63,13 @@ impl Scene {
 }
 
 async fn broker(data: &Path) -> Broker {
-    let pid = match holder(data) {
-        Err(error) => return Broker::Unknown(error.to_string()),
-        Ok(Holder::Nobody) => return Broker::None,
-        Ok(Holder::Process(pid)) => pid,
+    let dir = data.to_owned();
+    let looked = tokio::time::timeout(ANSWER_WAIT, aside(move || holder(&dir))).await;
+    let pid = match looked {
+        Ok(Some(Ok(Holder::Process(pid)))) => pid,
+        Ok(Some(Ok(Holder::Nobody))) => return Broker::None,
+        Ok(Some(Err(error))) => return Broker::Unknown(error.to_string()),
+        Ok(None) | Err(_) => return Broker::Unknown("the data directory does not answer".into()),
     };
     let asked = tokio::time::timeout(ANSWER_WAIT, control::ask(data, &Request::Ping)).await;
     match asked {

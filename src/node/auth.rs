@@ -141,6 +141,23 @@ fn certificate(config: &Config, clock: Arc<dyn Clock>) -> Result<ByCertificate, 
     template.map(by).ok_or_else(|| "tls.identity is no template".into())
 }
 
+/// Reads the keys of provider `jwt` once; how many there are.
+///
+/// # Errors
+/// In words: a file or a URL that has none, or does not answer.
+pub async fn jwt_keys(config: &JwtAuth) -> Result<usize, String> {
+    let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
+    jwt::read_once(source(config, &algorithms)).await
+}
+
+/// Asks the server of provider `redis` for nothing but an answer.
+///
+/// # Errors
+/// In words: the settings are wrong, or it does not answer.
+pub async fn redis_answers(config: &Config, clock: Arc<dyn Clock>) -> Result<(), String> {
+    redis(config, (clock, Arc::default()))?.ping().await
+}
+
 async fn jwt(
     config: &JwtAuth,
     (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),

@@ -149,11 +149,20 @@ fn bind(key: Key, text: &str) -> Result<TcpListener, String> {
 /// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
 /// make clients wait for whole seconds.
 fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = reserve(address)?;
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    Ok(socket.into())
+}
+
+/// A socket that is bound and takes no connections yet.
+///
+/// # Errors
+/// The address is in use, not of this machine, or not allowed.
+pub fn reserve(address: SocketAddr) -> std::io::Result<Socket> {
     let (domain, transport) = (Domain::for_address(address), Transport::TCP);
     let socket = Socket::new(domain, Type::STREAM, Some(transport))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
+    Ok(socket)
 }

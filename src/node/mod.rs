@@ -23,7 +23,9 @@ use crate::control::{Audit, Who};
 use crate::net::Mail;
 use crate::store::lock::Mode;
 
-pub use auth::chain;
+pub use auth::{chain, jwt_keys, redis_answers};
+pub use doors::reserve;
+pub use files::{FileLimit, connections_in, file_limit};
 pub use settings::store_limits;
 
 use build::Node;

@@ -18,6 +18,7 @@ mod checksum;
 pub mod commit;
 pub mod disk;
 pub mod lock;
+pub mod look;
 pub mod memory;
 pub mod open;
 pub mod postgres;

@@ -21,6 +21,7 @@ mod device_kick;
 mod devices;
 mod disconnect_reasons;
 mod disk_full;
+mod doctor;
 mod durable_session;
 mod empty_client_id;
 mod envelope;

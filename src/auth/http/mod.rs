@@ -360,7 +360,7 @@ impl Desk {
 
     fn judge(&self, answered: &Result<Answered, String>, user: &str) -> Judgement {
         match answered {
-            Ok(Answered { status, body }) => {
+            Ok(Answered { status, body, .. }) => {
                 self.plan.answer.judge(*status, body, user, self.clock.stamp())
             }
             Err(words) => Judgement::NoAnswer(words.clone()),

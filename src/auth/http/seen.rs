@@ -31,7 +31,9 @@ impl Seen {
 
     pub fn answer(&self, answered: &Result<Answered, String>) {
         let answer = match answered {
-            Ok(Answered { status, body }) => json!({ "status": status, "body": self.masked(body) }),
+            Ok(Answered { status, body, date }) => {
+                json!({ "status": status, "date": date, "body": self.masked(body) })
+            }
             Err(words) => json!({ "error": words }),
         };
         self.witness.note("answer", answer);
@@ -68,7 +70,7 @@ mod tests {
         witness.begin(Provider::Http);
         let seen = Seen { witness: witness.clone(), token: Zeroizing::new("a\"b".into()) };
         let body = br#"{"plain":a"b,"json":"a\"b"}"#.to_vec();
-        seen.answer(&Ok(Answered { status: 200, body }));
+        seen.answer(&Ok(Answered { status: 200, date: None, body }));
         let asked = witness.take().remove(0);
         assert_eq!(asked.facts[0].1["body"], r#"{"plain":***,"json":"***"}"#);
     }

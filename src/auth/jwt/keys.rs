@@ -88,6 +88,10 @@ impl Keys {
         Ok(Keys(keys))
     }
 
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The keys that may have signed a token which says this of itself.
     pub fn for_token(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Key> {
         let fits = |key: &&Key| match (&key.id, id) {

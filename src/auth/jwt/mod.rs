@@ -24,7 +24,7 @@ use tracing::info;
 pub use claims::{Claim, ClaimRules};
 pub use jsonwebtoken::Algorithm;
 pub use keys::Keys;
-pub use ring::{Format, KeyRing, Source};
+pub use ring::{Format, KeyRing, Source, read_once};
 use token::Token;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Login, counted};

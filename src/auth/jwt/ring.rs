@@ -144,6 +144,15 @@ impl KeyRing {
     }
 }
 
+/// Reads a source once; how many keys it has.
+///
+/// # Errors
+/// In words, if it cannot be read or has no key.
+pub async fn read_once(source: Source) -> Result<usize, String> {
+    let keys = Reader::new(source)?.read().await?;
+    Ok(keys.map_or(0, |keys| keys.count()))
+}
+
 /// Reads again and again until nobody looks at it any more.
 async fn keep_fresh(mut reader: Reader, sender: watch::Sender<State>, wanted: Arc<Notify>) {
     loop {

@@ -112,6 +112,21 @@ impl Link {
         answer.map_err(|(Trouble::Lost(words) | Trouble::Refused(words))| NoAnswer(words))
     }
 
+    /// Connects if need be, and asks for nothing but an answer.
+    ///
+    /// # Errors
+    /// In words of Redis or of the network.
+    pub async fn ping(&self) -> Result<(), String> {
+        let (mut connection, _) = self.connection().await.map_err(Trouble::into_words)?;
+        let ping = redis::cmd("PING");
+        let answer = ping.query_async::<String>(&mut connection);
+        match tokio::time::timeout(self.wait, answer).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {:?}", self.wait)),
+        }
+    }
+
     async fn try_ask(&self, question: &Question) -> Result<Found, Trouble> {
         let (mut connection, number) = self.connection().await?;
         match tokio::time::timeout(self.wait, look_up(&mut connection, question)).await {
@@ -178,6 +193,14 @@ enum Trouble {
     /// The connection broke; another one may serve at once.
     Lost(String),
     Refused(String),
+}
+
+impl Trouble {
+    fn into_words(self) -> String {
+        match self {
+            Trouble::Lost(words) | Trouble::Refused(words) => words,
+        }
+    }
 }
 
 fn connection_info(server: &Server) -> Result<ConnectionInfo, ServerError> {

@@ -79,6 +79,14 @@ impl Redis {
         })
     }
 
+    /// Whether Redis answers, and takes the password that it is shown.
+    ///
+    /// # Errors
+    /// In words of Redis or of the network.
+    pub async fn ping(&self) -> Result<(), String> {
+        self.link.ping().await
+    }
+
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
         let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
         let question = uid.and_then(|uid| Some((uid.clone(), self.question(&uid, credentials)?)));

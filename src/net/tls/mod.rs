@@ -3,9 +3,11 @@
 
 mod files;
 mod handshake;
+pub mod look;
 mod names;
 mod resolver;
 mod secure;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,7 @@ mod connect;
 mod error;
 mod flush;
 mod load;
+mod look;
 mod read;
 mod sweep;
 mod writer;
@@ -18,6 +19,8 @@ use std::time::Duration;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::Mutex;
+
+pub use self::look::look;
 
 use self::error::store_error;
 use self::writer::Writer;

@@ -4,6 +4,7 @@ mod chunk;
 mod error;
 mod flush;
 mod load;
+mod look;
 mod read;
 mod schema;
 mod sweep;
@@ -15,6 +16,8 @@ use std::sync::{PoisonError, RwLock};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
+
+pub use self::look::look;
 
 use self::error::{open_error, store_error};
 use self::writer::Writer;

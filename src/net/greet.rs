@@ -305,11 +305,12 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
     };
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
-    if identity.expires_at.is_some_and(|at| at <= gate.clock.stamp()) {
+    let wall = gate.clock.wall();
+    if identity.expires_at.is_some_and(|at| at <= wall) {
         return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
     }
     let live = gate.live.load();
-    let hello = Hello::new(connect, identity, &live.settings, || gate.assign_client_id())
+    let hello = Hello::new(connect, identity, &live.settings, wall, || gate.assign_client_id())
         .map_err(|(reason, words)| refusal(reason, words))?;
     may_leave_will(&live, &hello)
         .map_err(|(reason, words)| refusal(reason, format!("the will: {words}")))?;

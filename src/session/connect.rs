@@ -30,6 +30,8 @@ pub struct Hello {
     expiry: Duration,
     peer: Peer,
     pub will: Option<Will>,
+    /// How long the login is valid from the CONNECT on; `None` is without end.
+    login_left: Option<Duration>,
 }
 
 /// What the store keeps for a session that connects.
@@ -47,11 +49,13 @@ pub struct OpenedSession {
 }
 
 impl Hello {
-    /// `assign` makes a client id where the client left it to the server.
+    /// `wall` is the time by which the login's expiry is judged; `assign` makes a client id where
+    /// the client left it to the server.
     pub fn new(
         connect: &Connect<'_>,
         mut identity: Identity,
         settings: &Settings,
+        wall: Stamp,
         assign: impl FnOnce() -> String,
     ) -> Result<Hello, (Reason, String)> {
         let assigned = connect.client_id.is_empty() && connect.version == Version::V5;
@@ -66,6 +70,7 @@ impl Hello {
         let key = SessionKey { uid: identity.uid.clone(), client_id };
         identity.client_id = key.client_id.clone();
         Ok(Hello {
+            login_left: identity.expires_at.map(|at| wall.until(at)),
             will: will(connect, &key, &settings.topics)?,
             identity: Arc::new(identity),
             clean_start: connect.clean_start,
@@ -122,8 +127,7 @@ fn peer(connect: &Connect<'_>) -> Peer {
 impl Session {
     /// From here on the login's expiry is a moment: setting the wall clock does not change it
     /// (threat N1).
-    pub fn new(hello: Hello, settings: &Settings, now: Moment, stamp: Stamp) -> Session {
-        let expires_at = hello.identity.expires_at;
+    pub fn new(hello: Hello, settings: &Settings, now: Moment) -> Session {
         let max = settings.keep_alive_max;
         let keep_alive = KeepAlive::new(hello.keep_alive_secs, hello.version, max, now);
         let promised = Promised {
@@ -133,7 +137,7 @@ impl Session {
         };
         Session {
             key: hello.key,
-            login_expires: expires_at.map(|at| now.after(stamp.until(at))),
+            login_expires: hello.login_left.map(|left| now.after(left)),
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,

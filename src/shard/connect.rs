@@ -45,7 +45,7 @@ impl Shard {
         let metrics = &self.shared.metrics;
         metrics.connections.inc();
         self.generation = self.generation.wrapping_add(1);
-        let session = Session::new(hello, &self.live.settings, self.now, self.stamp);
+        let session = Session::new(hello, &self.live.settings, self.now);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {

@@ -249,7 +249,7 @@ impl Plan {
 
 impl Desk {
     fn now(&self) -> Now {
-        Now { moment: self.clock.moment(), stamp: self.clock.stamp() }
+        Now { moment: self.clock.moment(), stamp: self.clock.wall() }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -316,7 +316,7 @@ impl Desk {
         self.metrics.logins.seconds(Backend::Http).observe(watch.nanos() as f64 / 1e9);
         match answered {
             Ok(answered) => {
-                let now = self.clock.stamp();
+                let now = self.clock.wall();
                 self.plan.answer.judge(answered.status, &answered.body, user, now)
             }
             Err(words) => Judgement::NoAnswer(words),

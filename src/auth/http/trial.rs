@@ -56,7 +56,7 @@ impl MemberApi {
         let latency = Duration::from_nanos(watch.nanos());
         let judgement = match &answered {
             Ok(answered) => {
-                let now = self.desk.clock.stamp();
+                let now = self.desk.clock.wall();
                 plan.answer.judge(answered.status, &answered.body, login.uid, now)
             }
             Err(words) => Judgement::NoAnswer(words.clone()),

@@ -101,7 +101,7 @@ impl Jwt {
         }
         let keys = self.keys.for_token(*algorithm, token.key_id.as_deref()).await?;
         let claims = verify(token.text, *algorithm, &keys)?;
-        let identity = self.rules.identity(&claims, self.clock.stamp())?;
+        let identity = self.rules.identity(&claims, self.clock.wall())?;
         match uid {
             None | Some("") => Ok(identity),
             Some(uid) if uid == identity.uid.as_str() => Ok(identity),

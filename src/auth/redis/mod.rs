@@ -85,7 +85,7 @@ impl Redis {
             Found::Nothing => Err(AuthError::NotMine),
             Found::Other => Err(AuthError::BadLogin),
             Found::Same { lives_on } => Ok(Identity {
-                expires_at: lives_on.map(|rest| self.clock.stamp().after(rest)),
+                expires_at: lives_on.map(|rest| self.clock.wall().after(rest)),
                 ..Identity::user(uid)
             }),
         }

@@ -138,7 +138,8 @@ impl World {
     }
 
     pub fn connect_as(&mut self, identity: Identity, connect: Connect<'_>) -> Token {
-        let hello = Hello::new(&connect, identity, &self.settings, || "assigned".into()).unwrap();
+        let assign = || "assigned".into();
+        let hello = Hello::new(&connect, identity, &self.settings, self.stamp(), assign).unwrap();
         let token = self.shard.connect(hello, "127.0.0.1:1".into());
         let end = End { version: connect.version, bytes: Vec::new(), closed: false };
         self.ends.insert(token, end);

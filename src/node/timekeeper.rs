@@ -66,9 +66,7 @@ fn seen(by: i64) -> String {
 
 fn taken(by: i64) -> String {
     let ages = match by > 0 {
-        true => {
-            "; until a restart, what is older does not go for its age before it is as much older"
-        }
+        true => "; until a restart nothing goes for its age before it is older by that, too",
         false => "",
     };
     format!("the clock has stayed {}: it is taken for right{ages}", apart(by))
@@ -79,12 +77,14 @@ fn apart(by: i64) -> String {
     format!("{} {direction}", length(Duration::from_millis(by.unsigned_abs())))
 }
 
-/// `3650d`, or `26h`, or `95s`: in the greatest unit of which there are two.
+/// `3650d`, or `26h`, or `95s`: rounded, in the greatest unit of which there are two.
 fn length(time: Duration) -> String {
+    const HOUR: u64 = 3600;
+    const DAY: u64 = 24 * HOUR;
     let secs = time.as_secs();
     match secs {
-        172_800.. => format!("{}d", secs / 86_400),
-        7200.. => format!("{}h", secs / 3600),
+        172_800.. => format!("{}d", (secs + DAY / 2) / DAY),
+        7200.. => format!("{}h", (secs + HOUR / 2) / HOUR),
         _ => format!("{secs}s"),
     }
 }

@@ -11,6 +11,7 @@ mod bad_input;
 mod bans;
 mod checktoken;
 mod client_certificate;
+mod clock_jump;
 mod command;
 mod confidentiality;
 mod connect_rate;

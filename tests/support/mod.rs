@@ -10,6 +10,7 @@ pub mod check;
 pub mod client;
 pub mod command;
 pub mod connect;
+pub mod faketime;
 pub mod history;
 pub mod https;
 pub mod log;

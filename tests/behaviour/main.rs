@@ -17,6 +17,7 @@ mod confidentiality;
 mod connect_rate;
 mod connection_flood;
 mod connection_limits;
+mod cut_link;
 mod device_kick;
 mod devices;
 mod disconnect_reasons;

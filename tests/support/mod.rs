@@ -16,6 +16,7 @@ pub mod https;
 pub mod log;
 pub mod member_api;
 pub mod metrics;
+pub mod netns;
 pub mod page;
 pub mod postgres;
 pub mod proxy;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::broker::{Broker, Start};
 
-/// A network namespace. It ends with this value, and with this process, and its cables with it.
+/// A network namespace, held open by a process that ends with this one.
 pub struct Network {
     holder: Child,
 }
@@ -97,6 +97,13 @@ fn ip(words: &[&str]) -> bool {
     let mut command = Command::new("ip");
     command.args(words).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+impl Drop for Cable {
+    /// The namespace lives on for as long as the system tries to end connections in it.
+    fn drop(&mut self) {
+        ip(&["link", "delete", &self.here]);
+    }
 }
 
 impl Drop for Network {

@@ -48,6 +48,8 @@ mod receiver_role;
 mod reconnect_storm;
 mod redis_login;
 mod reload;
+mod reload_certificates;
+mod reload_logins;
 mod reload_under_load;
 mod resend;
 mod retention;

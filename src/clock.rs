@@ -14,7 +14,7 @@ pub trait Clock: Send + Sync {
     fn moment(&self) -> Moment;
     /// The time to go by: for messages, their age, and whatever ends with it. Never jumps.
     fn stamp(&self) -> Stamp;
-    /// What the wall clock says, however wrong: for what others have dated, tokens and certificates.
+    /// What the wall clock says, however wrong: for what others dated, tokens and certificates.
     fn wall(&self) -> Stamp;
 }
 

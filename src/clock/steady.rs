@@ -1,4 +1,4 @@
-//! Which time to go by when the wall clock jumps (threat N1). Pure: it is told what both clocks say.
+//! Which time to go by when the wall clock jumps (threat N1). Pure: it is told what the clocks say.
 //!
 //! What is removed because it is old cannot be brought back. So a jump is not believed at once: the
 //! time goes on as the monotonic clock says, and the new one is taken when it has stayed.

@@ -1,5 +1,5 @@
-//! A cable is cut: no FIN, no RST, and all that is sent vanishes. The broker finds out, keeps what was
-//! not acknowledged, and gives it out when the device is back.
+//! A cable is cut: no FIN, no RST, and all that is sent vanishes. The broker finds out, keeps what
+//! was not acknowledged, and gives it out when the device is back.
 
 use std::time::Duration;
 

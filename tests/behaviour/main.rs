@@ -33,6 +33,7 @@ mod member_api;
 mod member_api_outage;
 mod modes;
 mod offline;
+mod offline_flood;
 mod order;
 mod original_scripts;
 mod postgres;

@@ -121,7 +121,7 @@ fn another_file_of_keys_holds_at_once() {
     assert_all_there(&rig, &mut devices);
 }
 
-/// Who knows the users is built into the workers: the chain itself waits for a restart, and says so.
+/// Who knows the users is built into the workers: the chain itself waits for a restart.
 #[test]
 fn another_chain_of_providers_waits_for_the_restart() {
     let mut rig = Rig::start("[auth]\nprovider = \"accounts\"\n");

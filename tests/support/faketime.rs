@@ -1,4 +1,4 @@
-//! A broker whose wall clock a test sets while it runs, by libfaketime. Its monotonic clock is real.
+//! A broker whose wall clock a test sets while it runs, by libfaketime; its monotonic one is real.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! A broker in a network of its own, reached through cables that a test can cut: what is sent into a
-//! cut cable vanishes, without RST and without an error.
+//! A broker in a network of its own, reached through cables that a test can cut: what is sent into
+//! a cut cable vanishes, without RST and without an error.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@ mod reading;
 
 use std::path::{Path, PathBuf};
 
-use reading::{blank, body, find_word, functions, is_word, median, used_modules, without_tests};
+use reading::{blank, find_word, functions, median, used_modules, without_tests};
 
 /// Who may import whom; a module that is not named here may import nothing of ours. `docs/` tells
 /// why. `*` is everything.

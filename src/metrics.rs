@@ -135,6 +135,8 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    pub clock_jumps: Count,
+    pub clock_off_secs: Gauge,
     pub logins: LoginMetrics,
     last_reload_success: Gauge,
     last_reload_secs: Gauge,
@@ -199,6 +201,8 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            clock_jumps: counter(r, "clock_jumps", "Jumps of the system's clock"),
+            clock_off_secs: gauge(r, "clock_off_seconds", CLOCK_OFF),
             logins: LoginMetrics::new(r),
             last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
             last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
@@ -210,6 +214,7 @@ impl Default for Metrics {
     }
 }
 
+const CLOCK_OFF: &str = "How far the system's clock is from the time that homing goes by";
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";

@@ -119,6 +119,10 @@ impl Store for FakeStore {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn devices<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
         Box::pin(async { Ok(Vec::new()) })
     }

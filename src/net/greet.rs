@@ -20,7 +20,7 @@ use crate::metrics::{Counted, Flapper, Metrics, Protocol, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
 use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
-use crate::session::{Hello, refusing_connack};
+use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of};
 
 use super::admission::{Admission, Seat};
@@ -318,11 +318,13 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
     let asked_at = gate.clock.moment();
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
-    if identity.expires_at.is_some_and(|at| at <= gate.clock.stamp()) {
+    let wall = gate.clock.wall();
+    if identity.expires_at.is_some_and(|at| at <= wall) {
         return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
     }
     let live = gate.live.load();
-    let hello = Hello::new(connect, identity, asked_at, &live.settings, || gate.assign_client_id())
+    let asked = LoginTime { asked_at, wall };
+    let hello = Hello::new(connect, identity, asked, &live.settings, || gate.assign_client_id())
         .map_err(|(reason, words)| refusal(reason, words))?;
     may_leave_will(&live, &hello)
         .map_err(|(reason, words)| refusal(reason, format!("the will: {words}")))?;

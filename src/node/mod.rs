@@ -9,6 +9,7 @@ mod pages;
 mod reload;
 mod settings;
 mod sweep;
+mod timekeeper;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::{Mail, Mailbox};
@@ -18,6 +19,7 @@ const RECIPIENTS_PER_STEP: u32 = 500;
 const STEPS_PER_ROUND: u32 = 20;
 
 pub struct Sweeper {
+    pub clock: Arc<SystemClock>,
     pub committer: Committer,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub metrics: Arc<Metrics>,
@@ -65,12 +67,14 @@ impl Sweeper {
 
     fn step(&self, after: i64) -> Sweep {
         let inbox = &self.config.load().inbox;
+        // After a jump of the clock nobody knows how old that is which was there before.
+        let doubt = self.clock.doubt();
         Sweep {
             after,
             recipients_max: RECIPIENTS_PER_STEP,
-            retention: inbox.retention.0,
+            retention: inbox.retention.0.saturating_add(doubt),
             messages_max: inbox.messages_max,
-            device_ttl: inbox.device_ttl.0,
+            device_ttl: inbox.device_ttl.0.saturating_add(doubt),
         }
     }
 

@@ -56,7 +56,7 @@ impl Shard {
 
     fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
         self.generation = self.generation.wrapping_add(1);
-        let session = Session::new(hello, &self.live.settings, self.now, self.stamp);
+        let session = Session::new(hello, &self.live.settings, self.now);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {

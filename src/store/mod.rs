@@ -403,6 +403,10 @@ pub trait Store: Send + Sync {
     /// All bans, also those that are over.
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>>;
 
+    /// When the newest message kept was taken; `None` if none is kept. The clock of a start is
+    /// compared with it.
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>>;
+
     /// Devices of a user, in the order of their client ids.
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>>;
 

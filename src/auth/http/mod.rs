@@ -280,7 +280,7 @@ impl Plan {
 
 impl Desk {
     fn now(&self) -> Now {
-        Now { moment: self.clock.moment(), stamp: self.clock.stamp() }
+        Now { moment: self.clock.moment(), stamp: self.clock.wall() }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -360,8 +360,9 @@ impl Desk {
 
     fn judge(&self, answered: &Result<Answered, String>, user: &str) -> Judgement {
         match answered {
-            Ok(Answered { status, body, .. }) => {
-                self.plan.answer.judge(*status, body, user, self.clock.stamp())
+            Ok(answered) => {
+                let now = self.clock.wall();
+                self.plan.answer.judge(answered.status, &answered.body, user, now)
             }
             Err(words) => Judgement::NoAnswer(words.clone()),
         }

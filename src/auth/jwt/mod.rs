@@ -122,7 +122,7 @@ impl Jwt {
         let (key, claims) = verify(token.text, *algorithm, &keys)?;
         credentials.note("key", || key.name());
         credentials.note("claims", || self.rules.read(&claims));
-        let identity = self.rules.identity(&claims, self.clock.stamp())?;
+        let identity = self.rules.identity(&claims, self.clock.wall())?;
         match credentials.uid {
             None | Some("") => Ok(identity),
             Some(uid) if uid == identity.uid.as_str() => Ok(identity),

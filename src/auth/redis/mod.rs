@@ -115,7 +115,7 @@ impl Redis {
             Found::Other => Err(AuthError::BadLogin),
             Found::Same { lives_on } => {
                 credentials.note("lives_on_ms", || lives_on.map(|rest| rest.as_millis() as u64));
-                let expires_at = lives_on.map(|rest| self.clock.stamp().after(rest));
+                let expires_at = lives_on.map(|rest| self.clock.wall().after(rest));
                 Ok(Identity { expires_at, ..Identity::user(uid) })
             }
         }

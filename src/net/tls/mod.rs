@@ -102,7 +102,7 @@ impl Tls {
     /// # Errors
     /// In words: it has expired since the session began that was resumed with it.
     pub fn names(&self, certificate: &CertificateDer<'_>) -> Result<Certificate, String> {
-        names::names(certificate, self.clock.stamp())
+        names::names(certificate, self.clock.wall())
     }
 }
 

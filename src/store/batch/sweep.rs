@@ -48,15 +48,24 @@ impl Work {
         let old = devices.iter().filter(|(_, device)| device.seen_at < oldest);
         let old: Vec<ClientId> = old.map(|(client_id, _)| client_id.clone()).collect();
         devices.retain(|_, device| device.seen_at >= oldest);
+        // The clock went back: else it would be kept until the clock is there again.
+        let now = self.now;
+        for (client_id, device) in devices.iter_mut().filter(|(_, device)| device.seen_at > now) {
+            device.seen_at = now;
+            self.changes.devices.insert((id, client_id.clone()), Some(*device));
+        }
         self.forget_devices(id, old, Removal::DeviceTtl);
     }
 
     fn expire_session(&mut self, recipient: &Recipient, expired: &mut Vec<SessionKey>) {
         let Recipient::Session(key) = recipient else { return };
         let Some(Some(ledger)) = self.ledgers.get(recipient) else { return };
-        if ledger.session().is_some_and(|session| session.has_expired(self.now)) {
+        let (session, now) = (ledger.session(), self.now);
+        if session.is_some_and(|session| session.has_expired(now)) {
             self.delete_session(key, Removal::SessionEnded);
             expired.push(key.clone());
+        } else if session.is_some_and(|session| session.ended_at > Some(now)) {
+            self.change_session(key, |session| session.ended_at = Some(now));
         }
     }
 }

@@ -237,6 +237,12 @@ impl State {
         self.logs.get(recipient).map_or(Seq(0), |log| log.head)
     }
 
+    /// See [`crate::store::Store::newest`].
+    pub(super) fn newest(&self) -> Option<Stamp> {
+        let all = self.logs.values().filter_map(|log| log.records.values().next_back());
+        all.map(|entry| entry.message.ts).max()
+    }
+
     pub(super) fn read(
         &self,
         recipient: &Recipient,

@@ -1,5 +1,7 @@
 //! The writing connection: a transaction per batch, again when another node was in between.
 
+use std::ops::RangeInclusive;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{Failed, commit_error};
@@ -123,7 +125,11 @@ impl Transaction for Open {
         sweep::remove_states(&mut self.conn, after, oldest, count).await
     }
 
-    async fn remove_dedupe(&mut self, oldest: Stamp, count: u32) -> Result<u64, Failed> {
-        sweep::remove_dedupe(&mut self.conn, oldest, count).await
+    async fn remove_dedupe(
+        &mut self,
+        times: RangeInclusive<Stamp>,
+        count: u32,
+    ) -> Result<u64, Failed> {
+        sweep::remove_dedupe(&mut self.conn, times, count).await
     }
 }

@@ -163,6 +163,11 @@ impl Store for SqliteStore {
         Box::pin(async move { read::bans(&pool).await })
     }
 
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
+        let pool = self.pool();
+        Box::pin(async move { read::newest(&pool).await })
+    }
+
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
         let pool = self.pool();
         Box::pin(async move { read::devices(&pool, uid).await })

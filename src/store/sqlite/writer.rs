@@ -1,5 +1,7 @@
 //! The one writing connection: a transaction per batch, and the cache of what batches need.
 
+use std::ops::RangeInclusive;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::store_error;
@@ -143,8 +145,12 @@ impl Transaction for Writer {
         sweep::remove_states(&mut self.conn, after, oldest, count).await
     }
 
-    async fn remove_dedupe(&mut self, oldest: Stamp, count: u32) -> Result<u64, StoreError> {
-        let gone = sweep::remove_dedupe(&mut self.conn, oldest, count).await?;
+    async fn remove_dedupe(
+        &mut self,
+        times: RangeInclusive<Stamp>,
+        count: u32,
+    ) -> Result<u64, StoreError> {
+        let gone = sweep::remove_dedupe(&mut self.conn, times, count).await?;
         sweep::shrink(&mut self.conn).await?;
         Ok(gone)
     }

@@ -153,3 +153,21 @@ pub async fn what_waits_and_who_is_away_is_counted_on_the_way(mut rig: Rig) {
     rig.write(advance(&key("bob", "a"), Log::Inbox, 9, 9)).await;
     assert_eq!(rig.census().await, [1, 0, 2]);
 }
+
+/// Threat N1. What was stamped by a clock that has gone back since is kept no longer than the rest.
+pub async fn what_is_stamped_in_the_future_counts_from_now_on(mut rig: Rig) {
+    let bob = key("bob", "phone");
+    let right = rig.now;
+    rig.wait(3650 * DAY);
+    rig.commit(&[open(&bob, true, true), know(&bob), end(&bob, HOUR)]).await;
+    rig.write(append_key(inbox("eve"), 1, "key")).await;
+    rig.now = right;
+    let limits = Sweep { device_ttl: 10 * DAY, ..sweep() };
+    assert_eq!(rig.sweep(limits.clone()).await, (counts([]), vec![]));
+    assert_eq!(rig.store.devices(&bob.uid).await.unwrap()[0].seen_at, right);
+    assert_eq!(appended(&rig.write(append_key(inbox("eve"), 2, "key")).await), [2]);
+    rig.wait(HOUR);
+    assert_eq!(rig.sweep(limits.clone()).await.1, [bob]);
+    rig.wait(10 * DAY);
+    assert_eq!(rig.sweep(limits).await.0, counts([(Removal::DeviceTtl, 1)]));
+}

@@ -119,7 +119,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
-    let (mqtt, http) = doors.open(&tls, &base.config);
+    let (mqtt, http) = doors.open(&tls, &base.metrics, &base.config);
     serve_http(http, &state, &stop);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;

@@ -95,7 +95,9 @@ fn client_certificates(config: &Config, wrong: &mut Vec<String>) {
         wrong
             .push("tls.client_crl: there is no tls.client_ca whose certificates it revokes".into());
     }
-    if config.auth.provider.has(Provider::Certificate) && !listen.mqtts.iter().chain(&listen.wss).any(asked) {
+    if config.auth.provider.has(Provider::Certificate)
+        && !listen.mqtts.iter().chain(&listen.wss).any(asked)
+    {
         wrong.push(
             "auth.provider: \"certificate\" needs a listener in listen.mqtts or wss that asks for one: \
              set tls.client_certificate to \"optional\" or \"required\""

@@ -168,7 +168,7 @@ impl Worker {
             Ok(()) if socket.layers.said_all() && !taken.paused => None,
             Ok(()) => Some(taken),
             Err(words) => {
-                tracing::warn!(?token, "a connection is broken: {words}");
+                tracing::warn!(?token, "{words}");
                 None
             }
         }

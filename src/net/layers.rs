@@ -49,14 +49,16 @@ impl Layers {
                 // Answers of TLS itself. What the socket does not take leaves with the next
                 // packet; that it is broken is seen by the next read.
                 _ = tls.send(tcp);
-                broken = opened.map(|_| ()).map_err(|error| format!("TLS: {error}"));
+                broken = opened
+                    .map(|_| ())
+                    .map_err(|error| format!("a TLS connection is broken: {error}"));
                 plain.as_mut_slice()
             }
         };
         let Some(web) = &mut self.web else { return Said { mqtt: bytes, broken } };
         let count = web.open(bytes);
         if let Some(End::Violated(violation)) = web.end() {
-            broken = broken.and(Err(format!("WebSocket: {violation}")));
+            broken = broken.and(Err(format!("a WebSocket connection is broken: {violation}")));
         }
         Said { mqtt: &bytes[..count], broken }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
 use crate::config::{self, Config, Listen, Listener, Proxy};
-use crate::net::tls::{Protocol, Tls};
 use crate::metrics::Metrics;
+use crate::net::tls::{Protocol, Tls};
 use crate::net::websocket::{Rules, Upgrade};
 use crate::net::{Balancer, Door, Lock};
 

@@ -71,9 +71,7 @@ impl Upgrade {
             if stream.read_buf(mqtt).await.map_err(gone)? == 0 {
                 return Err(Failed::Closed);
             }
-            if let Some(accepted) =
-                handshake::answer(mqtt, &self.rules).map_err(Failed::Refused)?
-            {
+            if let Some(accepted) = handshake::answer(mqtt, &self.rules).map_err(Failed::Refused)? {
                 break accepted;
             }
         };

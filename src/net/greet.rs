@@ -1,7 +1,6 @@
 //! From an accepted socket to a known user: one whole CONNECT within the time and size allowed,
 //! the authenticator's answer, then over to the worker that owns the user.
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -282,11 +281,13 @@ async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Optio
         }
         match stream.hear(buffer).await {
             Ok(1..) => {}
-            Err(error) if error.kind() == io::ErrorKind::InvalidData && stream.is_websocket() => {
-                let words = format!("WebSocket: {error}");
-                return Err(Refusal::unknown(None, Reason::ProtocolError, words));
+            Ok(0) | Err(_) => {
+                let refusal = |violation| {
+                    let words = format!("WebSocket: {violation}");
+                    Refusal::unknown(None, Reason::ProtocolError, words)
+                };
+                return stream.violation().map_or(Ok(None), |violation| Err(refusal(violation)));
             }
-            Ok(0) | Err(_) => return Ok(None),
         }
     }
 }

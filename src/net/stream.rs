@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::layers::Layers;
 use super::tls::Secure;
-use super::websocket::{End, WebSocket};
+use super::websocket::{End, Violation, WebSocket};
 
 pub struct Stream {
     tcp: TcpStream,
@@ -37,18 +37,19 @@ impl Stream {
         self.layers.web.is_some()
     }
 
-    /// Waits for MQTT bytes and appends them; 0 at the end.
-    ///
-    /// # Errors
-    /// As the socket's, and in words if the client broke a rule of WebSocket.
+    /// The rule of WebSocket that the client broke.
+    pub fn violation(&self) -> Option<Violation> {
+        match self.layers.web.as_ref()?.end()? {
+            End::Violated(violation) => Some(violation),
+            End::Closed(_) => None,
+        }
+    }
+
+    /// Waits for MQTT bytes and appends them; 0 at the end, also that of WebSocket.
     pub async fn hear(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
         loop {
-            match self.layers.web.as_ref().and_then(|web| web.end()) {
-                None => {}
-                Some(End::Closed(_)) => return Ok(0),
-                Some(End::Violated(violation)) => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, violation));
-                }
+            if self.layers.web.as_ref().is_some_and(|web| web.end().is_some()) {
+                return Ok(0);
             }
             let before = into.len();
             let read = self.read_buf(into).await?;

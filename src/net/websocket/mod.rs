@@ -8,6 +8,7 @@ mod reader;
 mod tests;
 mod upgrade;
 
+pub use frame::Violation;
 pub use handshake::Rules;
 pub use reader::End;
 pub use upgrade::Upgrade;

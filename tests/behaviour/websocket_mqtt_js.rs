@@ -18,21 +18,24 @@ fn modules() -> PathBuf {
     modules
 }
 
-/// Every QoS to the own inbox and a large message; `done` or `failed` with words is called once.
+/// Every QoS to the own inbox and a large message, by another user for each version, so that
+/// nothing is left from the other; `done`, or `failed` with words, is called.
 const EXCHANGE: &str = "
     function exchange(mqtt, url, version, done, failed) {
       const large = 'x'.repeat(200000), sent = ['zero', 'one', 'two', large], got = [];
-      const c = mqtt.connect(url, { clientId: 'web' + version, username: 'alice', password: 'dev',
+      const uid = { 4: 'alice', 5: 'bob' }[version];
+      let open = 2 * sent.length;
+      const c = mqtt.connect(url, { clientId: 'web', username: uid, password: 'dev',
         protocolVersion: version, reconnectPeriod: 0, ...(globalThis.options || {}) });
+      const end = () => c.end(false, {}, () =>
+        got.every((m, i) => m == sent[i]) ? done() : failed('changed: ' + got));
+      // What was just received is acknowledged first.
+      const one = () => { if (--open == 0) setTimeout(end, 0); };
       c.on('error', (e) => failed(String(e.message || e)));
-      c.on('close', () => { if (got.length < sent.length) failed('closed after ' + got.length); });
-      c.on('message', (t, m) => {
-        got.push(m.toString());
-        if (got.length == sent.length)
-          c.end(false, {}, () => got.every((m, i) => m == sent[i]) ? done() : failed('changed'));
-      });
-      c.on('connect', () => sent.forEach((m, i) => c.publish('alice', m, { qos: i % 3 },
-        (e) => { if (e) failed(String(e)); })));
+      c.on('close', () => { if (open > 0) failed('closed, ' + open + ' are open'); });
+      c.on('message', (t, m) => { got.push(m.toString()); one(); });
+      c.on('connect', () => sent.forEach((m, i) => c.publish(uid, m, { qos: i % 3 },
+        (e) => e ? failed(String(e)) : one())));
     }
 ";
 

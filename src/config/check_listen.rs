@@ -99,8 +99,8 @@ fn client_certificates(config: &Config, wrong: &mut Vec<String>) {
         && !listen.mqtts.iter().chain(&listen.wss).any(asked)
     {
         wrong.push(
-            "auth.provider: \"certificate\" needs a listener in listen.mqtts or wss that asks for one: \
-             set tls.client_certificate to \"optional\" or \"required\""
+            "auth.provider: \"certificate\" needs a listener in listen.mqtts or wss that asks for \
+             one: set tls.client_certificate to \"optional\" or \"required\""
                 .into(),
         );
     }

@@ -172,7 +172,8 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
     }
 }
 
-/// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the connection is over.
+/// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the
+/// connection is over.
 async fn hear(
     worker: &Worker,
     door: &Door,

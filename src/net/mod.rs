@@ -2,9 +2,9 @@
 //! current-thread runtime; it owns its connections. Work crosses threads in batches.
 //!
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
-//! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT and asks who it is, `worker`
-//! drives one shard, `conn` moves one connection's bytes, `route` brings commits back to the
-//! workers, `kick` sends sessions away.
+//! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
+//! and asks who it is, `worker` drives one shard, `conn` moves one connection's bytes, `layers` has
+//! what they go through, `route` brings commits back to the workers, `kick` sends sessions away.
 
 mod admission;
 mod conn;

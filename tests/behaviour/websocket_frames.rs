@@ -1,5 +1,5 @@
-//! Frames that no client may send: told in a Close frame and closed, before the login and behind it,
-//! and nobody else notices.
+//! Frames that no client may send: told in a Close frame and closed, before the login and behind
+//! it, and nobody else notices.
 
 use std::io::Write;
 use std::net::TcpStream;

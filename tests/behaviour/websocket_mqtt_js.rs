@@ -121,7 +121,8 @@ fn asked_for(tcp: &TcpStream) -> String {
 
 fn answer(mut tcp: TcpStream, kind: &str, body: &[u8]) {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
         body.len()
     );
     // A browser may open a connection and not use it.

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tungstenite::Message;
 use tungstenite::protocol::{Role, WebSocketContext};
 
-use super::frame::Violation;
-use super::{End, WebSocket};
+use super::super::frame::Violation;
+use super::super::{End, WebSocket};
 
 /// A frame as a client sends it.
 fn frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
@@ -247,4 +247,10 @@ fn behind_a_close_frame_nothing_is_heard() {
     let wire =
         [frame(0x82, [9; 4], b"before"), frame(0x88, [9; 4], &[]), frame(0x82, [9; 4], b"x")];
     assert_eq!(read(&mut web, &wire.concat(), &[1000]), b"before");
+}
+
+/// Nothing is kept beside it: a Ping that is answered and a frame that is whole leave no buffer.
+#[test]
+fn an_idle_connection_keeps_a_few_numbers() {
+    assert!(size_of::<WebSocket>() <= 160, "{} bytes", size_of::<WebSocket>());
 }

@@ -114,7 +114,7 @@ fn large_packets_go_through_whole() {
     }
 }
 
-/// A client that reads nothing for a while gets all of it afterwards, with Pongs where a frame ends.
+/// A client that reads nothing for a while gets all of it afterwards, with Pongs between frames.
 #[test]
 fn a_slow_reader_loses_nothing() {
     let broker = broker();

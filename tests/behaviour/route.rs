@@ -48,7 +48,12 @@ fn a_user_is_told_what_is_advertised_and_nothing_else() {
     ] {
         let answer = route(&broker, query, &[&login]);
         assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
-        let server = |host: &str| json!({ "host": host, "mqtt": 41883, "mqtts": 48883, "ws": 41884, "wss": 48884 });
+        let ports = [("mqtt", 41883), ("mqtts", 48883), ("ws", 41884), ("wss", 48884)];
+        let server = |host: &str| {
+            let mut server = json!({ "host": host });
+            ports.iter().for_each(|(name, port)| server[name] = json!(port));
+            server
+        };
         let servers = [server("chat.example.org"), server("192.0.2.1")];
         assert_eq!(answer.json(), json!({ "uid": "alice", "ttl": 600, "servers": servers }));
     }

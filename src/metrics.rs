@@ -105,6 +105,31 @@ impl Handshake {
     }
 }
 
+/// What became of the opening handshake of a WebSocket. The name is the label `result`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgraded {
+    Accepted,
+    /// It is no WebSocket, or not for this client.
+    Refused,
+    Timeout,
+    /// The client went away.
+    Closed,
+}
+
+impl Upgraded {
+    pub const ALL: [Upgraded; Upgraded::Closed as usize + 1] =
+        [Upgraded::Accepted, Upgraded::Refused, Upgraded::Timeout, Upgraded::Closed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Upgraded::Accepted => "accepted",
+            Upgraded::Refused => "refused",
+            Upgraded::Timeout => "timeout",
+            Upgraded::Closed => "closed",
+        }
+    }
+}
+
 /// One gauge for each server certificate: the settings name them.
 type ByCertificate = Family<[(&'static str, String); 1], Gauge>;
 
@@ -124,6 +149,7 @@ pub struct Metrics {
     connections_refused: Labelled,
     flapping_bans: Labelled,
     tls_handshakes: Labelled,
+    websocket_handshakes: Labelled,
     tls_cert_expiry: ByCertificate,
     pub messages_committed: Count,
     pub connections: Connections,
@@ -189,6 +215,13 @@ impl Default for Metrics {
                 "TLS handshakes",
                 "result",
                 Handshake::ALL.map(Handshake::name),
+            ),
+            websocket_handshakes: labelled(
+                r,
+                "websocket_handshakes",
+                "Opening handshakes of WebSockets",
+                "result",
+                Upgraded::ALL.map(Upgraded::name),
             ),
             tls_cert_expiry: by_certificate(r, "tls_cert_expiry_timestamp_seconds", EXPIRY),
             messages_committed: counter(r, "messages_committed", COMMITTED),
@@ -385,6 +418,10 @@ impl Metrics {
 
     pub fn tls_handshakes(&self, result: Handshake) -> &Count {
         &self.tls_handshakes[result as usize]
+    }
+
+    pub fn websocket_handshakes(&self, result: Upgraded) -> &Count {
+        &self.websocket_handshakes[result as usize]
     }
 
     /// The server certificates in use, each with the second at which it expires. Of several with

@@ -19,8 +19,8 @@ use crate::shard::{Taken, Token};
 
 use super::admission::Seat;
 use super::greet::Arrival;
+use super::layers::{Layers, Said};
 use super::stream::Parts;
-use super::tls::{Heard, Secure};
 use super::worker::Worker;
 
 /// One read takes this much at most.
@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Socket {
     token: Token,
     write: Rc<OwnedWriteHalf>,
-    tls: Option<Box<Secure>>,
+    layers: Layers,
     /// The beginning of a packet that is not whole yet.
     rest: Vec<u8>,
     /// Not read for now; the reading half waits here.
@@ -73,12 +73,9 @@ impl Sockets {
 }
 
 impl Socket {
-    /// True if everything went out; otherwise `out` holds what is left.
+    /// As [`Layers::write_all`].
     fn write_all(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        match &mut self.tls {
-            None => write_all(&self.write, out),
-            Some(tls) => tls.write_all(self.write.as_ref().as_ref(), out),
-        }
+        self.layers.write_all(self.write.as_ref().as_ref(), out)
     }
 }
 
@@ -92,7 +89,7 @@ impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
         let Arrival { stream, hello, peer, rest, seat, counted } = arrival;
-        let Parts { tcp, tls } = stream;
+        let Parts { tcp, layers } = stream;
         let stream = match TcpStream::from_std(tcp) {
             Ok(stream) => stream,
             Err(error) => {
@@ -108,16 +105,13 @@ impl Worker {
         }
         let (write, paused) = (Rc::new(write), None);
         let (counted, blocked) = (Some(counted), false);
-        let socket = Socket { token, write, tls, rest, paused, blocked, counted, _seat: seat };
+        let socket = Socket { token, write, layers, rest, paused, blocked, counted, _seat: seat };
         self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
     }
 
     async fn read_loop(self: Rc<Self>, token: Token, mut read: OwnedReadHalf) {
-        let said_all = |socket: &mut Socket| {
-            socket.tls.as_ref().is_some_and(|tls| tls.heard() == Heard::Closed)
-        };
-        if self.sockets.borrow_mut().get(token).is_some_and(said_all) {
+        if self.sockets.borrow_mut().get(token).is_some_and(|socket| socket.layers.said_all()) {
             self.with_shard(|shard| shard.lost(token));
             return self.end_turn();
         }
@@ -147,7 +141,7 @@ impl Worker {
             Poll::Ready(Err(_)) => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) => {
-                let fed = self.take_in(token, buffer.filled());
+                let fed = self.take_in(token, buffer.filled_mut());
                 self.end_turn();
                 match fed {
                     // The socket is closed; whoever lingers on it reads the rest.
@@ -162,24 +156,23 @@ impl Worker {
         }
     }
 
-    /// Gives bytes of the socket to the session, behind TLS what they say. `None` if no more may
-    /// come.
-    fn take_in(&self, token: Token, data: &[u8]) -> Option<Taken> {
+    /// Gives what bytes of the socket say to the session. `None` if no more may come.
+    fn take_in(&self, token: Token, wire: &mut [u8]) -> Option<Taken> {
         let mut sockets = self.sockets.borrow_mut();
         let socket = sockets.get(token)?;
-        let Some(tls) = &mut socket.tls else { return Some(self.feed(socket, data)) };
         let mut plain = self.plain.borrow_mut();
-        let heard = tls.open(data, &mut plain);
-        // Answers of TLS itself. What the socket does not take leaves with the next packet; that
-        // it is broken is seen by the next read.
-        _ = tls.send(socket.write.as_ref().as_ref());
-        let taken = self.feed(socket, &plain);
+        let tcp = socket.write.as_ref().as_ref();
+        let Said { mqtt, broken } = socket.layers.open(tcp, wire, &mut plain);
+        let taken = self.feed(socket, mqtt);
         plain.clear();
-        match heard {
-            Ok(Heard::Closed) if !taken.paused => None,
-            Ok(_) => Some(taken),
-            Err(error) => {
-                tracing::warn!(?token, "a TLS connection is broken: {error}");
+        if socket.layers.has_answer() {
+            self.shard.borrow_mut().effects().flush.push(token);
+        }
+        match broken {
+            Ok(()) if socket.layers.said_all() && !taken.paused => None,
+            Ok(()) => Some(taken),
+            Err(words) => {
+                tracing::warn!(?token, "{words}");
                 None
             }
         }
@@ -318,11 +311,7 @@ impl Worker {
 
     /// A lingering socket counts as a connection: it holds a file.
     async fn leave(self: Rc<Self>, mut socket: Box<Socket>) {
-        if let Some(tls) = &mut socket.tls {
-            tls.close();
-            // A client that takes nothing any more is not waited for.
-            _ = tls.send(socket.write.as_ref().as_ref());
-        }
+        socket.layers.say_goodbye(socket.write.as_ref().as_ref());
         linger(socket.write.as_ref().as_ref()).await;
         drop(socket);
         self.lingering.update(|count| count - 1);
@@ -351,21 +340,4 @@ async fn read_out(stream: &TcpStream) {
         }
         tokio::task::consume_budget().await;
     }
-}
-
-/// True if everything went out; otherwise `out` holds what is left.
-fn write_all(write: &OwnedWriteHalf, out: &mut Vec<u8>) -> io::Result<bool> {
-    let mut done = 0;
-    while done < out.len() {
-        match write.try_write(&out[done..]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                out.drain(..done);
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }

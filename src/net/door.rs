@@ -1,5 +1,5 @@
 //! What stands between a listener's sockets and what is spoken on them: the PROXY header of a load
-//! balancer, then TLS.
+//! balancer, then TLS, then the handshake of WebSocket.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,16 +13,19 @@ use tokio::net::TcpStream;
 use super::proxy::{self, Caller, Header, ProxyError};
 use super::stream::Stream;
 use super::tls::{Protocol, Secure, Tls};
+use super::websocket::Upgrade;
 use crate::auth::Certificate;
 use crate::config::ClientCertificate;
 use crate::log::Seldom;
 
 /// Shared by all connections of one listener.
 pub struct Door {
-    /// As in the settings: `mqtt`, `mqtts`, `http`, `https`.
+    /// As in the settings: `mqtt`, `mqtts`, `ws`, `wss`, `http`, `https`.
     pub listener: &'static str,
     pub balancer: Option<Balancer>,
     pub lock: Option<Lock>,
+    /// For MQTT over WebSocket.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// A load balancer in front, which says who is calling.
@@ -88,6 +91,21 @@ impl Door {
         let secure = lock.tls.accept(&tcp, asks, peer, left).await?;
         let certificate = lock.names(&secure, peer)?;
         Some(Opened { stream: Stream::new(tcp, Some(secure)), certificate })
+    }
+
+    /// The handshake of WebSocket, where that is spoken; `mqtt` gets what came behind it. `None`
+    /// as in [`Door::caller`].
+    pub async fn upgrade(
+        &self,
+        stream: Stream,
+        mqtt: &mut Vec<u8>,
+        peer: SocketAddr,
+        left: Duration,
+    ) -> Option<Stream> {
+        match &self.upgrade {
+            None => Some(stream),
+            Some(upgrade) => upgrade.accept(stream, mqtt, peer, left).await,
+        }
     }
 }
 

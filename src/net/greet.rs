@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::auth::{
@@ -174,7 +173,8 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
     }
 }
 
-/// Who is calling, then TLS, then the CONNECT, all in one time. `None` if the connection is over.
+/// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the
+/// connection is over.
 async fn hear(
     worker: &Worker,
     door: &Door,
@@ -191,13 +191,19 @@ async fn hear(
     }
     seat.comes_from(peer.ip()).map_err(|why| gate.admission.count_refused(peer, why)).ok()?;
     set_up(gate, &tcp, peer);
-    let Opened { mut stream, certificate } = door.open(tcp, peer, left()).await?;
+    let Opened { stream, certificate } = door.open(tcp, peer, left()).await?;
     let guest = Guest { peer, listener: door.listener, certificate };
     let mut bytes = Vec::new();
+    let mut stream = door.upgrade(stream, &mut bytes, peer, left()).await?;
     let reading = read_connect(&mut stream, &mut bytes);
     let connect = match tokio::time::timeout(left(), reading).await {
         Ok(Ok(Some(length))) => Ok(length),
-        Ok(Ok(None)) => return None,
+        Ok(Ok(None)) => {
+            if stream.is_websocket() {
+                stream.finish().await;
+            }
+            return None;
+        }
         Ok(Err(refusal)) => Err(refusal),
         Err(_) => {
             let reason = Reason::TooSlowToConnect;
@@ -266,10 +272,6 @@ fn protocol(version: Version) -> Protocol {
 /// Reads until the CONNECT is whole; its length. More may have come behind it.
 async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Option<usize>, Refusal> {
     loop {
-        match stream.read_buf(buffer).await {
-            Ok(0) | Err(_) => return Ok(None),
-            Ok(_) => {}
-        }
         match decode_connect(buffer, PACKET_BEFORE_LOGIN_BYTES_MAX) {
             Ok(Some((_, length))) => return Ok(Some(length)),
             Ok(None) => {}
@@ -287,6 +289,16 @@ async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Optio
                     false => error.to_string(),
                 };
                 return Err(Refusal::unknown(version, reason, words));
+            }
+        }
+        match stream.hear(buffer).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => {
+                let refusal = |violation| {
+                    let words = format!("WebSocket: {violation}");
+                    Refusal::unknown(None, Reason::ProtocolError, words)
+                };
+                return stream.violation().map_or(Ok(None), |violation| Err(refusal(violation)));
             }
         }
     }
@@ -363,18 +375,16 @@ async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refu
         tracing::warn!(uid, client, %peer, reason = name, left_out, "connection refused: {words}");
     }
     gate.metrics.connects_refused(reason).inc();
-    if let Some(version) = version {
-        let mut out = Vec::new();
-        refusing_connack(version, reason, &words, &mut out);
-        // The peer may be gone already; then there is nobody to tell.
-        let told = tokio::time::timeout(TELL_WAIT, send(&mut stream, &out)).await;
-        if matches!(told, Ok(Ok(()))) {
-            stream.finish().await;
-        }
+    if version.is_none() && !stream.is_websocket() {
+        return;
     }
-}
-
-async fn send(stream: &mut Stream, bytes: &[u8]) -> std::io::Result<()> {
-    stream.write_all(bytes).await?;
-    stream.flush().await
+    let mut out = Vec::new();
+    if let Some(version) = version {
+        refusing_connack(version, reason, &words, &mut out);
+    }
+    // The peer may be gone already; then there is nobody to tell.
+    let told = tokio::time::timeout(TELL_WAIT, stream.say(out)).await;
+    if matches!(told, Ok(Ok(()))) {
+        stream.finish().await;
+    }
 }

@@ -123,7 +123,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
-    let (mqtt, http) = doors.open(&tls, &base.config, &base.clock);
+    let (mqtt, http) = doors.open(&tls, &base.metrics, (&base.config, &base.clock));
     mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     serve_http(http, &state, &stop);
     restore_subscriptions(&base).await?;

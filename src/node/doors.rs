@@ -8,7 +8,9 @@ use socket2::{Domain, Protocol as Transport, Socket, Type};
 use crate::clock::Clock;
 use crate::config::{self, Config, Listen, Listener, Proxy};
 use crate::log::Seldom;
+use crate::metrics::Metrics;
 use crate::net::tls::{Protocol, Tls};
+use crate::net::websocket::{Rules, Upgrade};
 use crate::net::{Balancer, Door, Lock};
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
@@ -24,6 +26,8 @@ struct Bound {
 enum Key {
     Mqtt,
     Mqtts,
+    Ws,
+    Wss,
     Http,
     Https,
 }
@@ -36,6 +40,8 @@ impl Key {
         match self {
             Key::Mqtt => "mqtt",
             Key::Mqtts => "mqtts",
+            Key::Ws => "ws",
+            Key::Wss => "wss",
             Key::Http => "http",
             Key::Https => "https",
         }
@@ -44,17 +50,22 @@ impl Key {
     /// What is spoken behind TLS; `None` without TLS.
     fn inside(self) -> Option<Protocol> {
         match self {
-            Key::Mqtt | Key::Http => None,
+            Key::Mqtt | Key::Ws | Key::Http => None,
             Key::Mqtts => Some(Protocol::Mqtt),
-            Key::Https => Some(Protocol::Http),
+            // WebSocket begins as HTTP (RFC 6455, section 1.3), and is offered as that by browsers.
+            Key::Wss | Key::Https => Some(Protocol::Http),
         }
+    }
+
+    fn is_websocket(self) -> bool {
+        matches!(self, Key::Ws | Key::Wss)
     }
 
     fn hint(self) -> &'static str {
         match self {
             Key::Mqtt => " or give --mqtt ADDR:PORT",
             Key::Http => " or give --http ADDR:PORT",
-            Key::Mqtts | Key::Https => "",
+            Key::Mqtts | Key::Ws | Key::Wss | Key::Https => "",
         }
     }
 }
@@ -68,6 +79,8 @@ impl Doors {
         let lists = [
             (Key::Mqtt, &listen.mqtt),
             (Key::Mqtts, &listen.mqtts),
+            (Key::Ws, &listen.ws),
+            (Key::Wss, &listen.wss),
             (Key::Http, &listen.http),
             (Key::Https, &listen.https),
         ];
@@ -89,6 +102,8 @@ impl Doors {
         Ok(super::Serving {
             mqtt: self.addresses(Key::Mqtt)?,
             mqtts: self.addresses(Key::Mqtts)?,
+            ws: self.addresses(Key::Ws)?,
+            wss: self.addresses(Key::Wss)?,
             http: self.addresses(Key::Http)?,
             https: self.addresses(Key::Https)?,
             data,
@@ -99,17 +114,19 @@ impl Doors {
     pub fn open(
         self,
         tls: &Arc<Tls>,
-        config: &Config,
-        clock: &Arc<dyn Clock>,
+        metrics: &Arc<Metrics>,
+        (config, clock): (&Config, &Arc<dyn Clock>),
     ) -> (Vec<Entrance>, Vec<Entrance>) {
         let (mut mqtt, mut http) = (Vec::new(), Vec::new());
         for Bound { key, listeners } in self.0 {
             let list = match key {
-                Key::Mqtt | Key::Mqtts => &mut mqtt,
+                Key::Mqtt | Key::Mqtts | Key::Ws | Key::Wss => &mut mqtt,
                 Key::Http | Key::Https => &mut http,
             };
             for (socket, settings) in listeners {
-                list.push((socket, Arc::new(door(key, &settings, tls, (&config.proxy, clock)))));
+                let upgrade = key.is_websocket().then(|| upgrade(&config.websocket, metrics));
+                let door = Door { upgrade, ..door(key, &settings, tls, (&config.proxy, clock)) };
+                list.push((socket, Arc::new(door)));
             }
         }
         (mqtt, http)
@@ -134,7 +151,12 @@ fn door(
         protocol,
         client_certificate: settings.client_certificate,
     });
-    Door { listener: key.name(), balancer, lock }
+    Door { listener: key.name(), balancer, lock, upgrade: None }
+}
+
+fn upgrade(settings: &config::WebSocket, metrics: &Arc<Metrics>) -> Upgrade {
+    let config::WebSocket { path, origins } = settings.clone();
+    Upgrade { rules: Rules { path, origins }, metrics: metrics.clone() }
 }
 
 fn bind(key: Key, text: &str) -> Result<TcpListener, String> {

@@ -53,6 +53,8 @@ pub struct Start {
 pub struct Serving {
     pub mqtt: Vec<std::net::SocketAddr>,
     pub mqtts: Vec<std::net::SocketAddr>,
+    pub ws: Vec<std::net::SocketAddr>,
+    pub wss: Vec<std::net::SocketAddr>,
     pub http: Vec<std::net::SocketAddr>,
     pub https: Vec<std::net::SocketAddr>,
     pub data: std::path::PathBuf,
@@ -89,9 +91,11 @@ async fn serve(start: Start) -> Result<(), String> {
 
 /// The line that scripts wait for, then what people read.
 fn announce(serving: &Serving, banner: fn(&Serving) -> String) {
-    let Serving { mqtt, mqtts, http, https, data } = serving;
+    let Serving { mqtt, mqtts, ws, wss, http, https, data } = serving;
+    let web = [("ws", ws), ("wss", wss)];
     let mut line = String::from("ready");
-    for (name, all) in [("mqtt", mqtt), ("mqtts", mqtts), ("http", http), ("https", https)] {
+    let http = [("http", http), ("https", https)];
+    for (name, all) in [("mqtt", mqtt), ("mqtts", mqtts)].into_iter().chain(web).chain(http) {
         let all: Vec<_> = all.iter().map(ToString::to_string).collect();
         if !all.is_empty() {
             line.push_str(&format!(" {name}={}", all.join(",")));

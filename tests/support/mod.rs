@@ -26,6 +26,7 @@ pub mod redis;
 pub mod strace;
 pub mod tls;
 pub mod tokens;
+pub mod websocket;
 pub mod wire;
 pub mod words;
 

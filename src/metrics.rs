@@ -6,6 +6,7 @@
 //! `docs/metrics.md` lists them; a test compares.
 
 mod connections;
+mod doors;
 mod login;
 mod process;
 mod store;
@@ -21,6 +22,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 pub use connections::{Counted, Protocol};
+pub use doors::{DoorMetrics, Flapper, Handshake, Refused, Upgraded};
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
@@ -53,86 +55,6 @@ pub enum Dropped {
     Expired,
 }
 
-/// Why a connection was closed before it was heard. The name is the label `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// `limits.connections` are here.
-    Full,
-    /// `limits.connections_per_ip` are here from its address.
-    Address,
-    /// Others needed the place before it had said its CONNECT.
-    Unauthenticated,
-}
-
-/// Whom flapping got banned. The name is the label `target`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flapper {
-    Client,
-    User,
-    Address,
-}
-
-/// What became of a TLS handshake. The name is the label `result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
-    Full,
-    /// With the ticket of an earlier session.
-    Resumed,
-    /// By either side: no TLS, no common version, a certificate that is not accepted.
-    Refused,
-    Timeout,
-    /// The client went away.
-    Closed,
-}
-
-impl Handshake {
-    pub const ALL: [Handshake; Handshake::Closed as usize + 1] = [
-        Handshake::Full,
-        Handshake::Resumed,
-        Handshake::Refused,
-        Handshake::Timeout,
-        Handshake::Closed,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Handshake::Full => "full",
-            Handshake::Resumed => "resumed",
-            Handshake::Refused => "refused",
-            Handshake::Timeout => "timeout",
-            Handshake::Closed => "closed",
-        }
-    }
-}
-
-/// What became of the opening handshake of a WebSocket. The name is the label `result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upgraded {
-    Accepted,
-    /// It is no WebSocket, or not for this client.
-    Refused,
-    Timeout,
-    /// The client went away.
-    Closed,
-}
-
-impl Upgraded {
-    pub const ALL: [Upgraded; Upgraded::Closed as usize + 1] =
-        [Upgraded::Accepted, Upgraded::Refused, Upgraded::Timeout, Upgraded::Closed];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Upgraded::Accepted => "accepted",
-            Upgraded::Refused => "refused",
-            Upgraded::Timeout => "timeout",
-            Upgraded::Closed => "closed",
-        }
-    }
-}
-
-/// One gauge for each server certificate: the settings name them.
-type ByCertificate = Family<[(&'static str, String); 1], Gauge>;
-
 /// Counters of one family, one for each value of its label, found by index.
 type Labelled = Box<[Count]>;
 
@@ -146,11 +68,7 @@ pub struct Metrics {
     messages_removed: Labelled,
     disconnects: Labelled,
     connects: Labelled,
-    connections_refused: Labelled,
-    flapping_bans: Labelled,
-    tls_handshakes: Labelled,
-    websocket_handshakes: Labelled,
-    tls_cert_expiry: ByCertificate,
+    pub doors: DoorMetrics,
     pub messages_committed: Count,
     pub connections: Connections,
     pub connections_opened: Count,
@@ -195,35 +113,7 @@ impl Default for Metrics {
             messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
             disconnects: by_reason(r, "disconnects", CLOSED, &["client", "network"]),
             connects: connects(r),
-            connections_refused: labelled(
-                r,
-                "connections_refused",
-                "Connections closed unheard",
-                "reason",
-                Refused::ALL.map(Refused::name),
-            ),
-            flapping_bans: labelled(
-                r,
-                "flapping_bans",
-                "Bans of those who connect too often",
-                "target",
-                Flapper::ALL.map(Flapper::name),
-            ),
-            tls_handshakes: labelled(
-                r,
-                "tls_handshakes",
-                "TLS handshakes",
-                "result",
-                Handshake::ALL.map(Handshake::name),
-            ),
-            websocket_handshakes: labelled(
-                r,
-                "websocket_handshakes",
-                "Opening handshakes of WebSockets",
-                "result",
-                Upgraded::ALL.map(Upgraded::name),
-            ),
-            tls_cert_expiry: by_certificate(r, "tls_cert_expiry_timestamp_seconds", EXPIRY),
+            doors: DoorMetrics::new(r),
             messages_committed: counter(r, "messages_committed", COMMITTED),
             connections: Connections::new(r),
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
@@ -254,7 +144,6 @@ const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost wi
 const RELOADED: &str = "1 if the settings were taken at the last reload or the start, else 0";
 const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
 const THROTTLED: &str = "Connections that are read no further now for their publish rate";
-const EXPIRY: &str = "Unix time at which a server certificate expires";
 const LATENCY: &str = "From taking a message in to its commit, after which it is acknowledged and \
                        goes to its readers; of each transaction the longest";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
@@ -302,12 +191,6 @@ fn labelled(
     values.into_iter().map(|value| family.get_or_create_owned(&[(label, value)])).collect()
 }
 
-fn by_certificate(registry: &mut Registry, name: &str, help: &str) -> ByCertificate {
-    let family = ByCertificate::default();
-    registry.register(name, help, family.clone());
-    family
-}
-
 fn counter(registry: &mut Registry, name: &str, help: &str) -> Count {
     let count = Count::default();
     registry.register(name, help, count.clone());
@@ -320,39 +203,7 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     gauge
 }
 
-impl Refused {
-    pub const ALL: [Refused; 3] = [Refused::Full, Refused::Address, Refused::Unauthenticated];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Refused::Full => "full",
-            Refused::Address => "address",
-            Refused::Unauthenticated => "unauthenticated",
-        }
-    }
-}
-
-impl Flapper {
-    pub const ALL: [Flapper; 3] = [Flapper::Client, Flapper::User, Flapper::Address];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Flapper::Client => "client",
-            Flapper::User => "user",
-            Flapper::Address => "address",
-        }
-    }
-}
-
 impl Metrics {
-    pub fn connections_refused(&self, why: Refused) -> &Count {
-        &self.connections_refused[why as usize]
-    }
-
-    pub fn flapping_bans(&self, who: Flapper) -> &Count {
-        &self.flapping_bans[who as usize]
-    }
-
     pub fn messages_received(&self, qos: QoS) -> &Count {
         &self.messages_received[qos as usize]
     }
@@ -416,26 +267,6 @@ impl Metrics {
         }
     }
 
-    pub fn tls_handshakes(&self, result: Handshake) -> &Count {
-        &self.tls_handshakes[result as usize]
-    }
-
-    pub fn websocket_handshakes(&self, result: Upgraded) -> &Count {
-        &self.websocket_handshakes[result as usize]
-    }
-
-    /// The server certificates in use, each with the second at which it expires. Of several with
-    /// one name the first that does.
-    pub fn set_certificates<'a>(&self, all: impl Iterator<Item = (&'a str, i64)>) {
-        self.tls_cert_expiry.clear();
-        for (certificate, until) in all {
-            let label = [("certificate", certificate.to_owned())];
-            let gauge = self.tls_cert_expiry.get_or_create_owned(&label);
-            let earliest = if gauge.get() == 0 { until } else { until.min(gauge.get()) };
-            gauge.set(earliest);
-        }
-    }
-
     /// The OpenMetrics text of `/metrics`.
     ///
     /// # Errors
@@ -485,7 +316,7 @@ mod tests {
     /// Name, type and meaning of every family, as rows of the table in the documentation.
     fn rows() -> Vec<String> {
         let metrics = Metrics::default();
-        metrics.set_certificates([("chat.pem", 1)].into_iter());
+        metrics.doors.set_certificates([("chat.pem", 1)].into_iter());
         metrics.connections.listens("mqtt");
         let text = metrics.text().unwrap();
         let of = |name: &str| {

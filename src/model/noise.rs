@@ -1,5 +1,5 @@
-//! How much of the log one kind of line may fill: a client that tries again and again, or a flood of
-//! them, must not hide what others do.
+//! How much of the log one kind of line may fill: a client that tries again and again, or a flood
+//! of them, must not hide what others do.
 
 use super::Moment;
 

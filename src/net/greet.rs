@@ -79,7 +79,7 @@ impl Gate {
             BanTarget::Net(_) => Flapper::Address,
             BanTarget::Client(_) | BanTarget::Device(..) => Flapper::Client,
         };
-        self.metrics.flapping_bans(who).inc();
+        self.metrics.doors.flapping_bans(who).inc();
         let bans = self.bans.clone();
         tokio::task::spawn_local(async move {
             let reason = BanReason::parse("connects too often (limits.flapping)");

@@ -92,7 +92,7 @@ impl Admission {
 
     /// Counts a connection that is closed without a word, and tells the log.
     pub fn count_refused(&self, peer: SocketAddr, why: Refused) {
-        self.metrics.connections_refused(why).inc();
+        self.metrics.doors.connections_refused(why).inc();
         if let Some(left_out) = self.unheard.say() {
             let reason = why.name();
             tracing::warn!(%peer, reason, left_out, "connection refused: {}", seat::words(why));

@@ -45,7 +45,7 @@ impl Tls {
             Ok(()) => (Handshake::Full, None),
             Err(failed) => told(failed),
         };
-        self.metrics.tls_handshakes(result).inc();
+        self.metrics.doors.tls_handshakes(result).inc();
         if let Some(words) = words
             && let Some(left_out) = self.failures.say()
         {

@@ -86,14 +86,14 @@ impl Tls {
     }
 
     pub fn new(loaded: Loaded, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Tls {
-        metrics.set_certificates(loaded.expiries());
+        metrics.doors.set_certificates(loaded.expiries());
         let failures = Seldom::new(clock.clone());
         Tls { now: ArcSwap::from_pointee(loaded), metrics, clock, failures }
     }
 
     /// New handshakes take this; who is connected stays so.
     pub fn swap(&self, loaded: Loaded) {
-        self.metrics.set_certificates(loaded.expiries());
+        self.metrics.doors.set_certificates(loaded.expiries());
         self.now.store(Arc::new(loaded));
     }
 

@@ -45,13 +45,13 @@ impl Upgrade {
         let shaking = tokio::time::timeout(left, self.shake(&mut stream, mqtt));
         match shaking.await.unwrap_or_else(late) {
             Ok(web) => {
-                self.metrics.websocket_handshakes(Upgraded::Accepted).inc();
+                self.metrics.doors.websocket_handshakes(Upgraded::Accepted).inc();
                 stream.speak_websocket(web);
                 Some(stream)
             }
             // Somebody who only looks whether the port is open is not worth a line.
             Err(Failed::Closed) => {
-                self.metrics.websocket_handshakes(Upgraded::Closed).inc();
+                self.metrics.doors.websocket_handshakes(Upgraded::Closed).inc();
                 None
             }
             Err(Failed::Refused(refused)) => {
@@ -89,7 +89,7 @@ impl Upgrade {
             Refusal::Late => Upgraded::Timeout,
             _ => Upgraded::Refused,
         };
-        self.metrics.websocket_handshakes(result).inc();
+        self.metrics.doors.websocket_handshakes(result).inc();
         let result = result.name();
         tracing::warn!(%peer, result, "no WebSocket: {}", refused.words);
         let answer = refused.answer();

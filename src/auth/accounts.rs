@@ -76,10 +76,11 @@ impl Accounts {
     }
 
     async fn stored(&self, uid: &Uid) -> Result<Option<Account>, AuthError> {
-        self.store.account(uid).await.map_err(|error| {
+        let account = self.store.account(uid).await.map_err(|error| {
             error!(%uid, %error, "a login cannot be checked: the account cannot be read");
             AuthError::UNAVAILABLE
-        })
+        })?;
+        Ok(account.filter(|account| !account.is_locked()))
     }
 }
 

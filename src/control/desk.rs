@@ -192,7 +192,9 @@ fn done(result: Result<(), AccountError>) -> Result<Answer, Answer> {
 
 fn refusal(error: AccountError) -> Answer {
     let code = match error {
-        AccountError::Exists(_) | AccountError::SameJid { .. } => Refusal::Exists,
+        AccountError::Exists(_) | AccountError::HalfRemoved(_) | AccountError::SameJid { .. } => {
+            Refusal::Exists
+        }
         AccountError::Unknown(_) => Refusal::Unknown,
         AccountError::Hash(_) | AccountError::Store(_) => Refusal::Failed,
     };

@@ -29,6 +29,8 @@ use super::worker::{Mail, Worker};
 
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
+/// What the system takes of a connection beyond what it could send already.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// A refusal that the client does not take in this time is not heard.
 const TELL_WAIT: Duration = Duration::from_secs(5);
 
@@ -217,6 +219,11 @@ fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
     // One small packet should leave at once; the workers batch by themselves.
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%peer, "no TCP_NODELAY: {error}");
+    }
+    // What the peer does not take stays here, where it is bounded and seen, and not in megabytes of
+    // the system's memory.
+    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
+        tracing::debug!(%peer, "no TCP_NOTSENT_LOWAT: {error}");
     }
     // A peer that is gone without a word would else hold its place for as long as the system sends
     // again, which is a quarter of an hour and more. Twice the time, since a peer that is there and

@@ -101,8 +101,7 @@ struct Conn {
     armed: Moment,
     /// The store keeps this session beyond the connection.
     kept: bool,
-    /// The store has answered what it keeps.
-    opened: bool,
+    asked: Asked,
     /// A publish to a user of whom the directory is asked; the connection is read no further.
     asking: Option<Box<Asking>>,
     closing: Option<Closing>,
@@ -113,6 +112,16 @@ struct Conn {
     meter: Option<Box<Meter>>,
     /// It published too fast and is read no further until then.
     throttled_until: Option<Moment>,
+}
+
+/// Whether the store was asked what it keeps for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// It was not let in.
+    Not,
+    Waiting,
+    /// Or there was nothing to ask, for one without a name.
+    Answered,
 }
 
 /// See the module's documentation.

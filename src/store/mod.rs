@@ -158,6 +158,17 @@ pub struct Account {
     pub roles: Roles,
 }
 
+impl Account {
+    /// Of a user whose removal has begun: no password is right.
+    pub fn locked() -> Account {
+        Account::default()
+    }
+
+    pub fn is_locked(&self) -> bool {
+        self.password_hash.is_empty()
+    }
+}
+
 /// One message for all of its durable addressees.
 #[derive(Clone, Debug)]
 pub struct Append {

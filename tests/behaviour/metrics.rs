@@ -1,4 +1,5 @@
-//! `/metrics`: every figure that the documentation lists and no other, each moved by what it counts.
+//! `/metrics`: every figure that the documentation lists and no other, each moved by what it
+//! counts.
 
 use std::collections::BTreeSet;
 

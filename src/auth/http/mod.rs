@@ -200,7 +200,9 @@ impl MemberApi {
                 }
                 Err(error) => {
                     debug!(uid = login.uid, "refused without asking the member API: {error}");
-                    witness.map(|witness| witness.why(&error));
+                    if let Some(witness) = witness {
+                        witness.why(&error);
+                    }
                     let verdict = Verdict::Decided(Err(AuthError::BadLogin));
                     lead.land(verdict.clone());
                     return verdict;

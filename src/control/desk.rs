@@ -105,7 +105,7 @@ impl Desk {
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
             Request::AuthState { uid } => self.auth_state(&uid),
-            Request::AuthTry { uid, password } => Ok(self.auth_try(uid, &password).await),
+            Request::AuthTry { uid, password } => Ok(self.auth_try(uid, &password.0).await),
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),

@@ -16,6 +16,7 @@ pub mod desk;
 pub mod device;
 pub mod server;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,7 @@ pub enum Request {
     /// Answered by [`Answer::AuthTried`]: whether the accounts let this login in.
     AuthTry {
         uid: Option<String>,
-        password: Zeroizing<String>,
+        password: Token,
     },
     /// Answered by [`Answer::Bans`] with the ban as it holds now.
     BanAdd {
@@ -101,6 +102,17 @@ pub enum Request {
     UserKick {
         uid: String,
     },
+}
+
+/// A password as it was typed, whatever it is. Erased from memory when it goes, never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub Zeroizing<String>);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 /// What the broker answers.
@@ -212,5 +224,14 @@ mod tests {
         assert_eq!(serde_json::from_str::<Line<Request>>(text).unwrap().body, request.body);
         let answer = serde_json::to_string(&Line::of(Answer::Done)).unwrap();
         assert_eq!(answer, r#"{"version":1,"answer":"done"}"#);
+    }
+
+    #[test]
+    fn a_login_that_is_tried_never_shows_its_password() {
+        let password = Token(String::from("s3cret").into());
+        let request = Request::AuthTry { uid: None, password };
+        assert!(!format!("{request:?}").contains("s3cret"));
+        let text = serde_json::to_string(&Line::of(request)).unwrap();
+        assert_eq!(text, r#"{"version":1,"do":"auth_try","uid":null,"password":"s3cret"}"#);
     }
 }

@@ -1,4 +1,4 @@
-//! Log lines of which a flood would write thousands: a few a second, then only the number of those
+//! Log lines of which a flood would write thousands: some in a while, then only the number of those
 //! that were left out.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,8 +38,8 @@ mod tests {
         let clock = Arc::new(ManualClock::default());
         let seldom = Seldom::new(clock.clone());
         let said = (0..1000).filter(|_| seldom.say() == Some(None)).count();
-        assert!((1..10).contains(&said), "{said}");
-        clock.advance(Duration::from_secs(1));
+        assert!((1..100).contains(&said), "{said}");
+        clock.advance(Duration::from_secs(5));
         assert_eq!(seldom.say(), Some(Some(1000 - said as u32)));
         assert_eq!(seldom.say(), Some(None));
     }

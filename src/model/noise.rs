@@ -3,14 +3,14 @@
 
 use super::Moment;
 
-/// Lines of one kind that are written in one second.
-const LINES_PER_SEC_MAX: u32 = 5;
-const SECOND_MILLIS: u64 = 1000;
+/// Lines of one kind that are written in one window: enough to see what a person tries by hand.
+const LINES_PER_WINDOW_MAX: u32 = 20;
+const WINDOW_MILLIS: u64 = 5000;
 
-/// The lines of the running second.
+/// The lines of the running window.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noise {
-    second: u64,
+    window: u64,
     lines: u32,
     left_out: u32,
 }
@@ -18,11 +18,11 @@ pub struct Noise {
 impl Noise {
     /// Whether one more line is written, and how many were left out before it.
     pub fn line(&mut self, now: Moment) -> Option<u32> {
-        let second = now.0 / SECOND_MILLIS;
-        if second != self.second {
-            (self.second, self.lines) = (second, 0);
+        let window = now.0 / WINDOW_MILLIS;
+        if window != self.window {
+            (self.window, self.lines) = (window, 0);
         }
-        if self.lines >= LINES_PER_SEC_MAX {
+        if self.lines >= LINES_PER_WINDOW_MAX {
             self.left_out = self.left_out.saturating_add(1);
             return None;
         }
@@ -36,12 +36,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beyond_a_few_lines_per_second_they_are_only_counted() {
+    fn beyond_a_few_lines_in_a_while_they_are_only_counted() {
         let mut noise = Noise::default();
         let mut written = |at: u64| noise.line(Moment(at));
-        assert!((0..5).all(|at| written(at) == Some(0)));
-        assert!((5..12).all(|at| written(at).is_none()));
-        assert_eq!(written(1000), Some(7));
-        assert_eq!(written(1001), Some(0));
+        assert!((0..20).all(|at| written(at) == Some(0)));
+        assert!((20..27).all(|at| written(at).is_none()));
+        assert_eq!(written(5000), Some(7));
+        assert_eq!(written(5001), Some(0));
     }
 }

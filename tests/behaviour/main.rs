@@ -30,6 +30,7 @@ mod envelope;
 mod flapping;
 mod jwt_login;
 mod keepalive;
+mod log_flood;
 mod log_format;
 mod member_api;
 mod member_api_outage;

@@ -5,14 +5,12 @@ use std::path::PathBuf;
 
 use super::super::admin::desk;
 use super::super::exit::{Failure, UNREACHABLE};
-use super::super::place::open;
+use super::super::place::{Opened, open};
 use crate::auth::witness::{Asked, Outcome, try_accounts};
 use crate::auth::{AuthError, AuthFuture, Authenticator, Credentials, Login};
 use crate::config::Config;
-use crate::control::{self, Answer, AskError, Desk, Request};
+use crate::control::{self, Answer, AskError, Desk, Request, Token};
 use crate::model::{Identity, Role, Roles, Uid};
-
-use super::super::place::Opened;
 
 pub enum Accounts {
     /// The settings do not name them.
@@ -59,7 +57,7 @@ impl Accounts {
             Accounts::NotAsked => Err("they are not among the providers".into()),
             Accounts::Store(own) => Ok(try_accounts(&own.1.accounts, uid, password).await),
             Accounts::Broker(data) => {
-                let (uid, password) = (uid.map(str::to_owned), password.to_owned().into());
+                let (uid, password) = (uid.map(str::to_owned), Token(password.to_owned().into()));
                 match control::ask(data, &Request::AuthTry { uid, password }).await {
                     Ok(Answer::AuthTried { asked }) => Ok(asked),
                     Ok(Answer::Refused { words, .. }) => Err(words),

@@ -59,7 +59,7 @@ pub async fn run(args: DoctorArgs) -> Result<(), Failure> {
 
 async fn examine(settings: settings::Settings) -> Report {
     let scene = Scene::look(settings.loaded.config.clone(), settings.data.clone()).await;
-    let (data, store, providers, disk, ports, certificates, advertised, served, health) = tokio::join!(
+    let (data, store, providers, disk, ports, tls, advertised, served, health) = tokio::join!(
         within(data::look(&scene)),
         within(store::look(&scene)),
         within(providers::look(&scene)),
@@ -86,7 +86,7 @@ async fn examine(settings: settings::Settings) -> Report {
     all.extend(told("listeners", ports, |ports| ports::judge(&ports, &scene.broker)));
     all.push(files::look(&scene));
     all.push(clock);
-    all.extend(told("certificates", certificates, |facts| certificates::judge(&facts)));
+    all.extend(told("certificates", tls, |facts| certificates::judge(&facts)));
     all.extend(told("served", served, |facts| served::judge(&facts)));
     all.extend(told("advertised address", advertised, |facts| advertised::judge(&facts)));
     all.extend(told("providers", providers, |facts| providers::judge(&facts)));

@@ -389,7 +389,7 @@ fn keys_of_tokens_have_to_be_there() {
         ("HOMING__AUTH__JWT__SECRET", secret),
     ]);
     told.all_is_well();
-    told.has("provider jwt", "ok", &["1 keys"]);
+    told.has("provider jwt", "ok", &["keys: 1"]);
     assert!(!told.done.stdout.contains(secret));
 }
 

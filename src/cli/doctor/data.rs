@@ -111,6 +111,9 @@ fn judge(dir: &Path, directory: &Directory, mode: Result<Option<Mode>, String>) 
         (Directory::Missing { .. }, _) => {
             Check::ok(name, told(dir, "is not there yet, and is made at the first start"))
         }
+        (Directory::There { mode, owner, user, writable: false }, _) => {
+            judge_rights(dir, (*mode, *owner, *user), false)
+        }
         (_, Err(words)) => Check::error(name, words, other),
         (_, Ok(Some(Mode::Dev))) => {
             Check::error(name, told(dir, "belongs to `homing dev`, not to `homing serve`"), other)

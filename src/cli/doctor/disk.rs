@@ -87,7 +87,12 @@ pub fn late() -> Vec<Check> {
 pub fn judge(facts: Facts) -> Vec<Check> {
     let name = "disk sync";
     let all = match facts {
-        Facts::NoDirectory => return vec![Check::skipped(name, "there is no data directory yet")],
+        Facts::NoDirectory => {
+            return vec![Check::skipped(
+                name,
+                "there is no data directory yet that could be tried",
+            )];
+        }
         Facts::Measured(Ok(all)) => all,
         Facts::Measured(Err(error)) => {
             let words = format!("a file in the data directory cannot be written: {error}");

@@ -59,17 +59,17 @@ pub async fn run(args: DoctorArgs) -> Result<(), Failure> {
 
 async fn examine(settings: settings::Settings) -> Report {
     let scene = Scene::look(settings.loaded.config.clone(), settings.data.clone()).await;
-    let (data, store, disk) =
-        (within(data::look(&scene)), within(store::look(&scene)), within(disk::look(&scene)));
-    let providers = within(providers::look(&scene));
-    let (certificates, advertised) =
-        (within(certificates::look(&scene)), within(advertised::look(&scene)));
-    let (ports, served, health) =
-        (within(ports::look(&scene)), within(served::look(&scene)), within(broker::look(&scene)));
-    let stands_on = async { tokio::join!(data, store, disk, providers) };
-    let shows = async { tokio::join!(certificates, advertised, ports, served, health) };
-    let ((data, store, disk, providers), (certificates, advertised, ports, served, health)) =
-        tokio::join!(stands_on, shows);
+    let (data, store, providers, disk, ports, tls, advertised, served, health) = tokio::join!(
+        within(data::look(&scene)),
+        within(store::look(&scene)),
+        within(providers::look(&scene)),
+        within(disk::look(&scene)),
+        within(ports::look(&scene)),
+        within(certificates::look(&scene)),
+        within(advertised::look(&scene)),
+        within(served::look(&scene)),
+        within(broker::look(&scene)),
+    );
     let clock = clock::judge(&clock::Facts {
         now: scene.now(),
         newest_message: store.as_ref().and_then(|store| store.newest_message()),
@@ -86,7 +86,7 @@ async fn examine(settings: settings::Settings) -> Report {
     all.extend(told("listeners", ports, |ports| ports::judge(&ports, &scene.broker)));
     all.push(files::look(&scene));
     all.push(clock);
-    all.extend(told("certificates", certificates, |facts| certificates::judge(&facts)));
+    all.extend(told("certificates", tls, |facts| certificates::judge(&facts)));
     all.extend(told("served", served, |facts| served::judge(&facts)));
     all.extend(told("advertised address", advertised, |facts| advertised::judge(&facts)));
     all.extend(told("providers", providers, |facts| providers::judge(&facts)));

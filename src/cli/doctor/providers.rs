@@ -153,7 +153,7 @@ fn judge_one(answer: &Answer) -> Check {
         Answer::Http(Err(words)) => Check::error("provider http", words, "mend auth.http"),
         Answer::Http(Ok(tried)) => judge_tried(tried),
         Answer::Jwt { keys: Ok(count), latency } => {
-            timed(Check::ok("provider jwt", format!("{count} keys")), *latency)
+            timed(Check::ok("provider jwt", format!("keys: {count}")), *latency)
         }
         Answer::Jwt { keys: Err(words), .. } => Check::error(
             "provider jwt",

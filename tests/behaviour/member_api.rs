@@ -233,23 +233,25 @@ fn calls_beyond_the_bound_wait_and_logins_beyond_the_queue_are_refused_as_busy()
 
 #[test]
 fn what_is_no_answer_is_not_the_users_fault() {
-    let redirect = Mood::Says(302, r#"{"allow":true}"#.into());
-    for mood in [
-        Mood::Says(500, r#"{"allow":true}"#.into()),
-        Mood::Says(429, "".into()),
-        Mood::Says(200, "<html>login</html>".into()),
-        Mood::Says(200, r#"{"allow":true,"roles":[{}]}"#.into()),
-        redirect,
-        Mood::Garbage,
-        Mood::Endless,
-        Mood::Reset,
+    let (silence, of_no_use) = ("does not answer", "is of no use");
+    let says = |status, body: &str| Mood::Says(status, body.into());
+    for (mood, words) in [
+        (says(500, r#"{"allow":true}"#), silence),
+        (says(429, ""), silence),
+        (says(302, r#"{"allow":true}"#), of_no_use),
+        (says(413, ""), of_no_use),
+        (says(200, "<html>login</html>"), of_no_use),
+        (says(200, r#"{"allow":true,"roles":[{}]}"#), of_no_use),
+        (Mood::Endless, of_no_use),
+        (Mood::Garbage, silence),
+        (Mood::Reset, silence),
     ] {
         let api = MemberApi::start();
         api.mood(mood.clone());
         let broker = broker(&api, &[]);
         assert_eq!(code(&broker, "ut001", "T1"), UNAVAILABLE, "{mood:?}");
         assert_eq!(Connect::v311("ut002", "phone").refused(broker.mqtt), 3, "{mood:?}");
-        broker.log.wait_for(&["the member API does not answer"]);
+        broker.log.wait_for(&["the member API", words]);
         assert!(api.calls().iter().all(|call| call.line.contains("/login")), "{mood:?}");
     }
 }

@@ -1,9 +1,10 @@
-//! What an answer of the member API means: accepted, refused, or no answer at all.
+//! What an answer of the member API means: accepted, refused, of no use, or no answer at all.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::call::{ANSWER_BYTES_MAX, Answered};
 use super::template::scalar;
 use crate::config::{HttpAuth, TimeFormat};
 use crate::model::{Attrs, Identity, Role, Roles, Stamp, Uid};
@@ -36,8 +37,12 @@ pub enum Judgement {
     Refused(String),
     /// It was accepted, but only until a time that has passed.
     Expired,
-    /// The API cannot answer now, or nobody can read what it said.
+    /// The API cannot answer anybody now.
     NoAnswer(String),
+    /// It failed, of this login or altogether.
+    Error(String),
+    /// It answered, but nothing that decides: a matter of this login alone, as far as one can see.
+    Unusable(String),
 }
 
 impl Pointer {
@@ -95,24 +100,27 @@ impl AnswerPlan {
     }
 
     /// `user` is the user name that was asked about.
-    pub fn judge(&self, status: u16, body: &[u8], user: &str, now: Stamp) -> Judgement {
-        if self.refuse_status.contains(&status) {
+    pub fn judge(&self, answered: &Answered, user: &str, now: Stamp) -> Judgement {
+        let Answered { status, body, .. } = answered;
+        if self.refuse_status.contains(status) {
             return Judgement::Refused(format!("status {status} is in auth.http.refuse_status"));
         }
-        if self.accept_status.contains(&status) {
-            return self.read(body, user, now).unwrap_or_else(|other| other);
+        if !self.accept_status.contains(status) {
+            return undecided(*status);
         }
-        Judgement::NoAnswer(match status {
-            300..400 => format!("status {status}: put the address it leads to into auth.http.url"),
-            _ => format!("status {status} is not in auth.http.accept_status or refuse_status"),
-        })
+        match body {
+            Some(body) => self.read(body, user, now).unwrap_or_else(|other| other),
+            None => {
+                Judgement::Unusable(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"))
+            }
+        }
     }
 
     fn read(&self, body: &[u8], user: &str, now: Stamp) -> Result<Judgement, Judgement> {
         let answer = match self.status_decides() {
             true => Value::Null,
             false => serde_json::from_slice(body)
-                .map_err(|error| Judgement::NoAnswer(format!("the answer is no JSON: {error}")))?,
+                .map_err(|error| Judgement::Unusable(format!("the answer is no JSON: {error}")))?,
         };
         if let Some((pointer, wanted)) = &self.accept
             && pointer.find(&answer) != Some(wanted)
@@ -198,7 +206,21 @@ fn accept(settings: &HttpAuth) -> Result<Option<(Pointer, Value)>, String> {
 }
 
 fn unreadable(what: &str, why: impl std::fmt::Display) -> Judgement {
-    Judgement::NoAnswer(format!("the answer cannot be read: {what} {why}"))
+    Judgement::Unusable(format!("the answer cannot be read: {what} {why}"))
+}
+
+/// A status that is neither accepted nor refused. 408, 425 and 429 ask to come again (RFC 9110,
+/// RFC 8470, RFC 6585), whatever was asked.
+fn undecided(status: u16) -> Judgement {
+    let unnamed = || format!("status {status} is not in auth.http.accept_status or refuse_status");
+    match status {
+        408 | 425 | 429 => Judgement::NoAnswer(unnamed()),
+        500..600 => Judgement::Error(unnamed()),
+        300..400 => Judgement::Unusable(format!(
+            "status {status}: put the address it leads to into auth.http.url"
+        )),
+        _ => Judgement::Unusable(unnamed()),
+    }
 }
 
 /// Numbers may be texts: many an API quotes them.
@@ -226,15 +248,16 @@ mod tests {
     }
 
     fn judge(text: &str, status: u16, body: &str) -> Judgement {
-        plan(text).judge(status, body.as_bytes(), "ut001", NOW)
+        let answered = Answered { status, body: Some(body.into()), date: None };
+        plan(text).judge(&answered, "ut001", NOW)
     }
 
     fn refused(judgement: Judgement) -> bool {
         matches!(judgement, Judgement::Refused(_))
     }
 
-    fn no_answer(judgement: Judgement) -> bool {
-        matches!(judgement, Judgement::NoAnswer(_))
+    fn unusable(judgement: Judgement) -> bool {
+        matches!(judgement, Judgement::Unusable(_))
     }
 
     #[test]
@@ -254,18 +277,28 @@ mod tests {
     }
 
     #[test]
-    fn refused_against_cannot_answer() {
+    fn refused_against_of_no_use_against_cannot_answer() {
         for status in [400, 401, 403, 404, 422] {
             assert!(refused(judge("", status, "anything")), "{status}");
         }
         for body in [r#"{"allow":false}"#, r#"{"allow":"true"}"#, "{}", "[]", r#"{"allow":null}"#] {
             assert!(refused(judge("", 200, body)), "{body}");
         }
-        for status in [100, 201, 204, 302, 405, 429, 500, 502, 503, 504] {
-            assert!(no_answer(judge("", status, r#"{"allow":true}"#)), "{status}");
+        for status in [100, 201, 204, 302, 402, 405, 413, 414, 431] {
+            assert!(unusable(judge("", status, r#"{"allow":true}"#)), "{status}");
         }
+        for status in [408, 425, 429] {
+            let said = judge("", status, r#"{"allow":true}"#);
+            assert!(matches!(said, Judgement::NoAnswer(_)), "{status}");
+        }
+        for status in [500, 502, 503, 504] {
+            let said = judge("", status, r#"{"allow":true}"#);
+            assert!(matches!(said, Judgement::Error(_)), "{status}");
+        }
+        let long = Answered { status: 200, body: None, date: None };
+        assert!(unusable(plan("").judge(&long, "ut001", NOW)));
         for body in ["", "<html>", r#"{"allow":true"#, "\u{0}"] {
-            assert!(no_answer(judge("", 200, body)), "{body}");
+            assert!(unusable(judge("", 200, body)), "{body}");
         }
     }
 
@@ -279,7 +312,7 @@ mod tests {
             r#""attributes":{"a":[]}"#,
             r#""uid":[]"#,
         ] {
-            assert!(no_answer(judge("", 200, &format!(r#"{{"allow":true,{rest}}}"#))), "{rest}");
+            assert!(unusable(judge("", 200, &format!(r#"{{"allow":true,{rest}}}"#))), "{rest}");
         }
     }
 
@@ -290,8 +323,8 @@ mod tests {
         let may = "uid_may_differ = true";
         let Judgement::Accepted(identity) = judge(may, 200, other) else { panic!("refused") };
         assert_eq!(identity.uid.as_str(), "ut002");
-        assert!(no_answer(judge(may, 200, r#"{"allow":true}"#)));
-        assert!(no_answer(judge(may, 200, r#"{"allow":true,"uid":"a/b"}"#)));
+        assert!(unusable(judge(may, 200, r#"{"allow":true}"#)));
+        assert!(unusable(judge(may, 200, r#"{"allow":true,"uid":"a/b"}"#)));
     }
 
     #[test]

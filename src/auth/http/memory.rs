@@ -126,7 +126,7 @@ impl Memory {
             }
             Judgement::Refused(_) => refuse(AuthError::BadLogin),
             Judgement::Expired => refuse(AuthError::Expired),
-            Judgement::NoAnswer(_) => {}
+            Judgement::NoAnswer(_) | Judgement::Error(_) | Judgement::Unusable(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ mod seen;
 pub mod template;
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,11 +31,12 @@ use zeroize::Zeroizing;
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Witness};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::HttpAuth;
+use crate::log::Seldom;
 use crate::metrics::{Asked, Backend, Metrics, Remembered as Hit};
 use crate::model::limit::UID_BYTES_MAX;
 use crate::model::{Identity, Uid};
 use answer::{AnswerPlan, Judgement, Pointer};
-use breaker::{Breaker, Permit};
+use breaker::{Asker, Breaker, Failure, Permit};
 use call::Answered;
 use flight::{Boarding, Flights, Lead};
 use memory::{Known, Memory, Now, Tag, Times};
@@ -88,13 +90,19 @@ struct Desk {
     breaker: Mutex<Breaker>,
     flights: Arc<Flights<Verdict>>,
     slots: Semaphore,
+    /// Stands for user names in the breaker.
+    names: RandomState,
+    troubles: Seldom,
 }
 
 /// What came of a question.
 #[derive(Clone, Debug)]
 enum Verdict {
     Decided(Result<Identity, AuthError>),
+    /// The API cannot answer: what it said before may count.
     NoAnswer,
+    /// It answered, but nothing that decides: what it said before counts no more.
+    Unusable,
     Busy,
 }
 
@@ -139,6 +147,8 @@ impl MemberApi {
         let try_wait = settings.timeout.0.min(TRY_WAIT_MAX);
         let desk = Desk {
             client: call::client(settings)?,
+            names: RandomState::new(),
+            troubles: Seldom::new(clock.clone()),
             clock,
             metrics,
             memory: Memory::new(rand::random(), times, settings.remembered_max),
@@ -172,19 +182,26 @@ impl MemberApi {
             Some(known) => return desk.hit(known),
             None => None,
         };
-        let (verdict, stale) =
-            (self.ask(&login, &tag, credentials.witness).await, stale.map(Known::Stale));
-        match (verdict, stale) {
+        let asker = Asker { name: desk.names.hash_one(login.uid), proven: stale.is_some() };
+        let verdict = self.ask(&login, (&tag, asker), credentials.witness).await;
+        match (verdict, stale.map(Known::Stale)) {
             (Verdict::Decided(decision), _) => decision,
-            (_, Some(stale)) => desk.hit(stale),
-            (Verdict::NoAnswer, None) => Err(AuthError::Unavailable { retry_after: retry_after() }),
+            (Verdict::NoAnswer | Verdict::Busy, Some(stale)) => desk.hit(stale),
+            (Verdict::NoAnswer, None) | (Verdict::Unusable, _) => {
+                Err(AuthError::Unavailable { retry_after: retry_after() })
+            }
             (Verdict::Busy, None) => Err(AuthError::Busy { retry_after: retry_after() }),
         }
     }
 
-    async fn ask(&self, login: &Login<'_>, tag: &Tag, witness: Option<&Arc<Witness>>) -> Verdict {
+    async fn ask(
+        &self,
+        login: &Login<'_>,
+        (tag, asker): (&Tag, Asker),
+        witness: Option<&Arc<Witness>>,
+    ) -> Verdict {
         let desk = &self.desk;
-        if desk.breaker().blocked(desk.clock.moment()).is_some() {
+        if desk.breaker().blocked(asker, desk.clock.moment()).is_some() {
             return Verdict::NoAnswer;
         }
         let waiting = match desk.flights.board(tag) {
@@ -193,7 +210,7 @@ impl MemberApi {
             Boarding::Lead(lead, waiting) => match desk.request(login) {
                 Ok(request) => {
                     let seen = witness.map(|witness| desk.seen(witness, login));
-                    let call = Call { request, user: login.uid.into(), tag: *tag, seen };
+                    let call = Call { request, user: login.uid.into(), asker, tag: *tag, seen };
                     // As many at a time as flights have room; each ends within two deadlines.
                     self.runtime.spawn(fly(desk.clone(), lead, call));
                     waiting
@@ -217,6 +234,7 @@ impl MemberApi {
 struct Call {
     request: Request,
     user: String,
+    asker: Asker,
     tag: Tag,
     seen: Option<Seen>,
 }
@@ -319,7 +337,7 @@ impl Desk {
     }
 
     async fn ask_in_turn(&self, call: Call) -> Verdict {
-        let Call { request, user, tag, seen } = call;
+        let Call { request, user, asker, tag, seen } = call;
         let limit = self.plan.settings.timeout.0;
         let Ok(Ok(_slot)) = tokio::time::timeout(limit, self.slots.acquire()).await else {
             return self.busy();
@@ -329,7 +347,7 @@ impl Desk {
             None | Some(Known::Stale(_)) => {}
             Some(known) => return Verdict::Decided(self.hit(known)),
         }
-        let Ok(permit) = self.breaker().permit(self.clock.moment()) else {
+        let Ok(permit) = self.breaker().permit(asker, self.clock.moment()) else {
             return Verdict::NoAnswer;
         };
         let as_of = self.memory.as_of();
@@ -339,13 +357,15 @@ impl Desk {
             seen.answer(&answered);
             seen.judgement(&judgement);
         }
-        self.note(&judgement, &user, permit);
+        self.note(&judgement, &user);
+        self.tell_breaker(&judgement, permit, asker);
         self.memory.remember(&tag, &judgement, as_of, self.now());
         match judgement {
             Judgement::Accepted(identity) => Verdict::Decided(Ok(identity)),
             Judgement::Refused(_) => Verdict::Decided(Err(AuthError::BadLogin)),
             Judgement::Expired => Verdict::Decided(Err(AuthError::Expired)),
-            Judgement::NoAnswer(_) => Verdict::NoAnswer,
+            Judgement::NoAnswer(_) | Judgement::Error(_) => Verdict::NoAnswer,
+            Judgement::Unusable(_) => Verdict::Unusable,
         }
     }
 
@@ -362,16 +382,13 @@ impl Desk {
 
     fn judge(&self, answered: &Result<Answered, String>, user: &str) -> Judgement {
         match answered {
-            Ok(answered) => {
-                let now = self.clock.wall();
-                self.plan.answer.judge(answered.status, &answered.body, user, now)
-            }
+            Ok(answered) => self.plan.answer.judge(answered, user, self.clock.wall()),
             Err(words) => Judgement::NoAnswer(words.clone()),
         }
     }
 
-    /// Counts and logs what a call brought, and tells the breaker.
-    fn note(&self, judgement: &Judgement, user: &str, permit: Permit) {
+    /// Counts and logs what a call brought.
+    fn note(&self, judgement: &Judgement, user: &str) {
         let asked = match judgement {
             Judgement::Accepted(_) => Asked::Accepted,
             Judgement::Refused(why) => {
@@ -379,21 +396,37 @@ impl Desk {
                 Asked::Refused
             }
             Judgement::Expired => Asked::Refused,
-            Judgement::NoAnswer(why) => {
-                warn!("the member API does not answer: {why}");
-                Asked::Unavailable
+            Judgement::NoAnswer(why) | Judgement::Error(why) => {
+                self.warn("the member API does not answer", user, why)
+            }
+            Judgement::Unusable(why) => {
+                self.warn("the member API's answer about this user is of no use", user, why)
             }
         };
         self.metrics.logins.requests(Backend::Http, asked).inc();
-        match asked {
-            Asked::Unavailable => self.failed(permit),
-            _ => self.answered(),
+    }
+
+    fn warn(&self, what: &str, user: &str, why: &str) -> Asked {
+        if let Some(left_out) = self.troubles.say() {
+            warn!(uid = user, left_out, "{what}: {why}");
+        }
+        Asked::Unavailable
+    }
+
+    fn tell_breaker(&self, judgement: &Judgement, permit: Permit, asker: Asker) {
+        match judgement {
+            Judgement::Accepted(_) | Judgement::Refused(_) | Judgement::Expired => self.answered(),
+            Judgement::Unusable(_) => {
+                self.breaker().unclear(permit, asker, self.clock.moment(), rand::random());
+            }
+            Judgement::NoAnswer(_) => self.failed(permit, (Failure::Away, asker)),
+            Judgement::Error(_) => self.failed(permit, (Failure::Error, asker)),
         }
     }
 
-    fn failed(&self, permit: Permit) {
+    fn failed(&self, permit: Permit, failure: (Failure, Asker)) {
         let mut breaker = self.breaker();
-        if breaker.failed(permit, self.clock.moment(), rand::random()) {
+        if breaker.failed(permit, failure, self.clock.moment(), rand::random()) {
             self.metrics.logins.breaker_open.set(1);
             warn!(
                 failures = breaker.failures(),

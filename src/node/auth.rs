@@ -251,5 +251,16 @@ fn layout(config: &Config) -> Result<Layout, String> {
     if (layout.key.has_host() || layout.value.has_host()) && layout.host.is_empty() {
         return Err("auth.redis: its {host} is startalk.domain, which is not set".into());
     }
+    proves(&layout)?;
     Ok(layout)
+}
+
+/// What lies in Redis has to join a user to a token, or one's token would let in as another.
+fn proves(Layout { key, value, .. }: &Layout) -> Result<(), String> {
+    let missing = match (key.has_uid() || value.has_uid(), key.has_token() || value.has_token()) {
+        (true, true) => return Ok(()),
+        (false, _) => "{uid}, so that a right token would be right for every user",
+        (_, false) => "{token}, so that any token would be right",
+    };
+    Err(format!("auth.redis: neither key nor value has {missing}: put it into one of them"))
 }

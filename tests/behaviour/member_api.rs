@@ -310,11 +310,29 @@ fn a_template_that_cannot_work_stops_the_start_and_names_key_and_placeholder() {
         ("URL", "", ["auth.http.url", "give the address"]),
         ("PRESET", "startalk", ["auth.http.host", "{host}"]),
         ("ACCEPT_VALUE", "ok", ["auth.http.accept_value", "no JSON"]),
+        ("PRESET", "none", ["auth.http", "no template has {token}"]),
     ] {
         let refused = start(&api, &[(key, value)]).refused();
         assert_eq!(refused.status.code(), Some(2), "{}", refused.said);
         assert!(words.iter().all(|word| refused.said.contains(word)), "{key}: {}", refused.said);
     }
+}
+
+#[test]
+fn settings_by_which_one_token_would_be_right_for_every_user_stop_the_start() {
+    let api = MemberApi::start();
+    let settings = [("PRESET", "none"), ("URL", "http://127.0.0.1/?t={token}")];
+    let refused = start(&api, &settings).refused();
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.said);
+    assert!(refused.said.contains("no template has {uid}"), "{}", refused.said);
+    // Or the API says whose it is, in every answer.
+    let api = MemberApi::says(200, r#"{"who":"ut001"}"#);
+    let url = format!("{}?t={{token}}", api.url());
+    let settings = [("PRESET", "none"), ("URL", &url), ("UID_POINTER", "/who")];
+    let broker = broker(&api, &settings);
+    assert_eq!((code(&broker, "ut001", "T1"), code(&broker, "ut002", "T1")), (0, BAD_LOGIN));
+    api.mood(Mood::Says(200, "{}".into()));
+    assert_eq!(code(&broker, "ut003", "T1"), UNAVAILABLE);
 }
 
 /// Neither token nor key of the API is ever in the log.

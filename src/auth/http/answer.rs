@@ -20,6 +20,8 @@ pub struct AnswerPlan {
     accept: Option<(Pointer, Value)>,
     uid: Option<Pointer>,
     uid_may_differ: bool,
+    /// An answer without one says of nobody that the token is theirs.
+    uid_required: bool,
     roles: Option<Pointer>,
     expires: Option<(Pointer, TimeFormat)>,
     attributes: Option<Pointer>,
@@ -67,11 +69,11 @@ impl Pointer {
 }
 
 impl AnswerPlan {
-    /// Of settings whose preset is resolved.
+    /// Of settings whose preset is resolved. `names_uid`: the API is told the user name.
     ///
     /// # Errors
     /// In words that name the key.
-    pub fn new(settings: &HttpAuth) -> Result<AnswerPlan, String> {
+    pub fn new(settings: &HttpAuth, names_uid: bool) -> Result<AnswerPlan, String> {
         let expires = Pointer::read("expires_pointer", &settings.expires_pointer)?;
         let plan = AnswerPlan {
             accept_status: settings.accept_status.iter().copied().collect(),
@@ -79,6 +81,7 @@ impl AnswerPlan {
             accept: accept(settings)?,
             uid: Pointer::read("uid_pointer", &settings.uid_pointer)?,
             uid_may_differ: settings.uid_may_differ,
+            uid_required: settings.uid_may_differ || !names_uid,
             roles: Pointer::read("roles_pointer", &settings.roles_pointer)?,
             expires: expires.map(|pointer| (pointer, settings.expires_format)),
             attributes: Pointer::read("attributes_pointer", &settings.attributes_pointer)?,
@@ -90,6 +93,12 @@ impl AnswerPlan {
         }
         if plan.uid_may_differ && plan.uid.is_none() {
             return Err("auth.http.uid_may_differ needs auth.http.uid_pointer".into());
+        }
+        if plan.uid_required && plan.uid.is_none() {
+            return Err("auth.http: no template has {uid}, so that a right token would be right \
+                        for every user: put it into the body, a header or the URL, or set \
+                        auth.http.uid_pointer"
+                .into());
         }
         Ok(plan)
     }
@@ -147,7 +156,7 @@ impl AnswerPlan {
         let found = self.uid.as_ref().and_then(|pointer| pointer.find(answer));
         let text = match found {
             Some(value) => scalar(value).ok_or_else(|| unreadable("uid", "is no text"))?,
-            None if self.uid_may_differ => return Err(unreadable("uid", "is missing")),
+            None if self.uid_required => return Err(unreadable("uid", "is missing")),
             None => user.into(),
         };
         if text != user && !self.uid_may_differ {
@@ -244,7 +253,7 @@ mod tests {
     const NOW: Stamp = Stamp(1_700_000_000_000);
 
     fn plan(text: &str) -> AnswerPlan {
-        AnswerPlan::new(&resolve(&toml::from_str(text).unwrap())).unwrap()
+        AnswerPlan::new(&resolve(&toml::from_str(text).unwrap()), true).unwrap()
     }
 
     fn judge(text: &str, status: u16, body: &str) -> Judgement {
@@ -328,6 +337,21 @@ mod tests {
     }
 
     #[test]
+    fn where_the_api_is_not_told_the_user_name_it_has_to_say_it() {
+        let plan = |text| AnswerPlan::new(&resolve(&toml::from_str(text).unwrap()), false);
+        assert!(plan("preset = \"none\"").unwrap_err().contains("no template has {uid}"));
+        let said = |body: &str| {
+            let answered = Answered { status: 200, body: Some(body.into()), date: None };
+            plan("").unwrap().judge(&answered, "ut001", NOW)
+        };
+        assert!(matches!(said(r#"{"allow":true,"uid":"ut001"}"#), Judgement::Accepted(_)));
+        assert!(refused(said(r#"{"allow":true,"uid":"ut002"}"#)));
+        for body in [r#"{"allow":true}"#, r#"{"allow":true,"uid":null}"#] {
+            assert!(unusable(said(body)), "{body}");
+        }
+    }
+
+    #[test]
     fn times_in_three_forms_and_a_time_that_has_passed() {
         for (format, value) in [
             ("seconds", "1700000060"),
@@ -361,7 +385,8 @@ mod tests {
             ("accept_status = [200, 403]", "refuse_status"),
             ("preset = \"none\"\nuid_may_differ = true", "uid_pointer"),
         ] {
-            let error = AnswerPlan::new(&resolve(&toml::from_str(text).unwrap())).unwrap_err();
+            let settings = resolve(&toml::from_str(text).unwrap());
+            let error = AnswerPlan::new(&settings, true).unwrap_err();
             assert!(error.contains(key), "{text}: {error}");
         }
     }

@@ -64,9 +64,10 @@ impl Plan {
     /// In words that name the key.
     pub fn new(settings: &HttpAuth) -> Result<Plan, String> {
         let settings = preset::resolve(settings);
+        let request = RequestPlan::new(&settings)?;
         Ok(Plan {
-            request: RequestPlan::new(&settings)?,
-            answer: AnswerPlan::new(&settings)?,
+            answer: AnswerPlan::new(&settings, request.names_uid())?,
+            request,
             token_pointer: Pointer::read("token_pointer", &settings.token_pointer)?,
             settings,
         })

@@ -69,14 +69,31 @@ impl RequestPlan {
             }
         }
         plan.try_out()?;
+        let of_token = |field: &Field| matches!(field, Field::Token | Field::TokenField(_));
+        if !plan.fields().any(of_token) {
+            return Err(
+                "auth.http: no template has {token}, so that any token would be right: put \
+                        it into the body, a header or the URL"
+                    .into(),
+            );
+        }
         Ok(plan)
     }
 
+    /// Whether the API is told the user name.
+    pub fn names_uid(&self) -> bool {
+        self.uses(&Field::Uid)
+    }
+
     fn uses(&self, field: &Field) -> bool {
+        self.fields().any(|used| used == field)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &Field> {
         let headers = self.headers.iter().map(|(_, template)| template);
         let body = self.body.iter().map(|(template, _)| template);
-        let mut templates = std::iter::once(&self.url).chain(headers).chain(body);
-        templates.any(|template| template.fields().any(|used| used == field))
+        let templates = std::iter::once(&self.url).chain(headers).chain(body);
+        templates.flat_map(Template::fields)
     }
 
     /// Fills everything in once, so that what can never work is told at the start.
@@ -309,6 +326,8 @@ mod tests {
             (HttpAuth { body: r#"{"u":"{who}"}"#.into(), ..base() }, "auth.http.body: there is no"),
             (HttpAuth { preset: Preset::Startalk, ..base() }, "auth.http.host"),
             (HttpAuth { headers: vec!["a: {api_key}".into()], ..base() }, "auth.http.api_key"),
+            (HttpAuth { preset: Preset::None, ..base() }, "no template has {token}"),
+            (HttpAuth { method: "GET".into(), ..base() }, "no template has {token}"),
         ] {
             assert!(wrong(settings).contains(words), "{words}");
         }

@@ -69,6 +69,8 @@ pub struct Providers {
     member_api: Arc<ArcSwapOption<MemberApi>>,
     /// The settings that it was made from.
     http: ArcSwap<HttpAuth>,
+    /// With the settings that it was made from.
+    jwt: ArcSwapOption<(JwtAuth, Arc<Jwt>)>,
 }
 
 /// Providers that do not answer yet.
@@ -76,6 +78,7 @@ pub struct Built {
     chain: Chain,
     member_api: Option<Arc<MemberApi>>,
     http: HttpAuth,
+    jwt: Option<Arc<(JwtAuth, Arc<Jwt>)>>,
 }
 
 impl Providers {
@@ -87,7 +90,7 @@ impl Providers {
     ) -> Providers {
         let swap = Arc::new(Swap::new(accounts.clone()));
         let http = ArcSwap::from_pointee(config.auth.http.clone());
-        Providers { accounts, swap, clock, metrics, member_api, http }
+        Providers { accounts, swap, clock, metrics, member_api, http, jwt: Default::default() }
     }
 
     /// New ones for these settings; [`Providers::change`] lets them answer.
@@ -96,7 +99,7 @@ impl Providers {
     /// As [`authentication`].
     pub async fn build(&self, config: &Config) -> Result<Built, String> {
         let mut chain: Vec<(Provider, Arc<dyn Authenticator>)> = Vec::new();
-        let mut member_api = None;
+        let (mut member_api, mut jwt) = (None, None);
         let standing = || (self.clock.clone(), self.metrics.clone());
         for provider in &config.auth.provider.0 {
             let authenticator: Arc<dyn Authenticator> = match provider {
@@ -107,18 +110,39 @@ impl Providers {
                 }
                 Provider::Accounts => self.accounts.clone(),
                 Provider::Open => Arc::new(Open),
-                Provider::Jwt => Arc::new(jwt(&config.auth.jwt, standing()).await?),
+                Provider::Jwt => {
+                    let kept = self.jwt(&config.auth.jwt).await?;
+                    jwt = Some(kept.clone());
+                    kept.1.clone()
+                }
                 Provider::Certificate => Arc::new(certificate(config, self.clock.clone())?),
                 Provider::Redis => Arc::new(redis(config, standing())?),
             };
             chain.push((*provider, authenticator));
         }
-        Ok(Built { chain: Chain(chain), member_api, http: config.auth.http.clone() })
+        Ok(Built { chain: Chain(chain), member_api, http: config.auth.http.clone(), jwt })
+    }
+
+    /// As [`Providers::build`], for a broker whose providers have all they need: new ones have to
+    /// have it too.
+    ///
+    /// # Errors
+    /// Also if new keys cannot be read now.
+    pub async fn rebuild(&self, config: &Config) -> Result<Built, String> {
+        let built = self.build(config).await?;
+        let kept = self.jwt.load();
+        let is_kept = |new: &Arc<_>| kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, new));
+        let new = built.jwt.as_ref().filter(|new| !is_kept(new));
+        match new.and_then(|new| new.1.keys.failed()) {
+            Some(words) => Err(no_keys(&words)),
+            None => Ok(built),
+        }
     }
 
     pub fn change(&self, next: Built) {
-        let Built { chain, member_api, http } = next;
+        let Built { chain, member_api, http, jwt } = next;
         self.swap.change(Arc::new(chain));
+        self.jwt.store(jwt);
         self.member_api.store(member_api);
         self.http.store(Arc::new(http));
     }
@@ -132,6 +156,19 @@ impl Providers {
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
         MemberApi::new(http, clock, metrics, Handle::current()).map(Arc::new)
     }
+
+    /// Its keys are kept while its settings are the same: their URL may not answer just now.
+    async fn jwt(&self, settings: &JwtAuth) -> Result<Arc<(JwtAuth, Arc<Jwt>)>, String> {
+        if let Some(kept) = self.jwt.load_full().filter(|kept| kept.0 == *settings) {
+            return Ok(kept);
+        }
+        let new = jwt(settings, (self.clock.clone(), self.metrics.clone())).await?;
+        Ok(Arc::new((settings.clone(), Arc::new(new))))
+    }
+}
+
+fn no_keys(words: &str) -> String {
+    format!("the keys of auth.jwt cannot be used: {words}")
 }
 
 fn certificate(config: &Config, clock: Arc<dyn Clock>) -> Result<ByCertificate, String> {
@@ -165,7 +202,7 @@ async fn jwt(
     let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
     let source = source(config, &algorithms);
     let keys = KeyRing::open(source, clock.clone()).await;
-    let keys = keys.map_err(|error| format!("the keys of auth.jwt cannot be used: {error}"))?;
+    let keys = keys.map_err(|words| no_keys(&words))?;
     Ok(Jwt {
         keys,
         algorithms,

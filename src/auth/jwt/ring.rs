@@ -94,6 +94,11 @@ impl KeyRing {
         Ok(KeyRing { state, wanted, asked: Mutex::new(None), clock })
     }
 
+    /// Why the last reading brought no keys.
+    pub fn failed(&self) -> Option<String> {
+        self.state.borrow().failed.clone()
+    }
+
     /// The keys for such a token; at least one.
     ///
     /// # Errors
@@ -110,7 +115,7 @@ impl KeyRing {
         }
         match keys.is_empty() {
             false => Ok(keys),
-            true => match self.state.borrow().failed.clone() {
+            true => match self.failed() {
                 Some(words) => Err(Wrong::NoKeys(words)),
                 None => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
             },

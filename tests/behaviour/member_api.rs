@@ -370,6 +370,25 @@ fn a_connection_that_is_gone_before_its_login_is_decided_takes_nothing_over() {
     assert_eq!(broker.metrics("homing_takeovers_total", &[]), 0.0);
 }
 
+/// What the API was asked before the kick says nothing after it.
+#[test]
+fn a_login_that_begins_after_a_kick_does_not_wait_for_an_older_question() {
+    let api = MemberApi::start();
+    ["alice", "bob"].iter().for_each(|uid| api.allow(uid, "T1"));
+    let broker = broker(&api, &[("TIMEOUT", "20s")]);
+    let mut bob = Connect::v5("bob", "phone").password("T1").device(broker.mqtt);
+    api.mood(Mood::Hang);
+    let first = knock(&broker, "alice", "phone");
+    api.wait_for_calls(2);
+    first.cut();
+    broker.command(&["user", "kick", "bob"]).ok();
+    assert!(bob.expect_disconnect() >= 0x80);
+    let second = knock(&broker, "alice", "phone");
+    api.wait_for_calls(3);
+    api.mood(Mood::Table);
+    welcome(second);
+}
+
 #[test]
 fn a_login_that_is_kicked_is_asked_about_again() {
     let api = MemberApi::start();

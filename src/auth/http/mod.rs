@@ -39,7 +39,7 @@ use answer::{AnswerPlan, Judgement, Pointer};
 use breaker::{Asker, Breaker, Failure, Permit};
 use call::Answered;
 use flight::{Boarding, Flights, Lead};
-use memory::{Known, Memory, Now, Tag, Times};
+use memory::{AsOf, Known, Memory, Now, Tag, Times};
 use request::{Login, RequestPlan};
 use seen::Seen;
 
@@ -205,13 +205,15 @@ impl MemberApi {
         if desk.breaker().blocked(asker, desk.clock.moment()).is_some() {
             return Verdict::NoAnswer;
         }
-        let waiting = match desk.flights.board(tag) {
+        let as_of = desk.memory.as_of();
+        let waiting = match desk.flights.board(tag, as_of) {
             Boarding::Follow(waiting) => waiting,
             Boarding::Full => return desk.busy(),
             Boarding::Lead(lead, waiting) => match desk.request(login) {
                 Ok(request) => {
                     let seen = witness.map(|witness| desk.seen(witness, login));
-                    let call = Call { request, user: login.uid.into(), asker, tag: *tag, seen };
+                    let call =
+                        Call { request, user: login.uid.into(), asker, tag: *tag, as_of, seen };
                     // As many at a time as flights have room; each ends within two deadlines.
                     self.runtime.spawn(fly(desk.clone(), lead, call));
                     waiting
@@ -237,6 +239,8 @@ struct Call {
     user: String,
     asker: Asker,
     tag: Tag,
+    /// From before the question.
+    as_of: AsOf,
     seen: Option<Seen>,
 }
 
@@ -338,7 +342,7 @@ impl Desk {
     }
 
     async fn ask_in_turn(&self, call: Call) -> Verdict {
-        let Call { request, user, asker, tag, seen } = call;
+        let Call { request, user, asker, tag, as_of, seen } = call;
         let limit = self.plan.settings.timeout.0;
         let Ok(Ok(_slot)) = tokio::time::timeout(limit, self.slots.acquire()).await else {
             return self.busy();
@@ -351,7 +355,6 @@ impl Desk {
         let Ok(permit) = self.breaker().permit(asker, self.clock.moment()) else {
             return Verdict::NoAnswer;
         };
-        let as_of = self.memory.as_of();
         let answered = self.call(request, permit).await;
         let judgement = self.judge(&answered, &user);
         if let Some(seen) = seen {

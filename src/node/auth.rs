@@ -264,8 +264,9 @@ fn redis(config: &Config, standing: (Arc<dyn Clock>, Arc<Metrics>)) -> Result<Re
         password: own.password.expose().into(),
         database: startalk.then_some(STARTALK_DATABASE),
         wait: own.wait.0,
+        at_once: own.at_once,
     };
-    let redis = Redis::new(&server, layout(config)?, own.at_once, Handle::current(), standing);
+    let redis = Redis::new(&server, layout(config)?, Handle::current(), standing);
     redis.map_err(|error| format!("auth.redis.url: {error}"))
 }
 

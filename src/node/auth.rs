@@ -130,9 +130,8 @@ impl Providers {
     /// Also if new keys cannot be read now.
     pub async fn rebuild(&self, config: &Config) -> Result<Built, String> {
         let built = self.build(config).await?;
-        let kept = self.jwt.load();
-        let is_kept = |new: &Arc<_>| kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, new));
-        let new = built.jwt.as_ref().filter(|new| !is_kept(new));
+        let kept = self.jwt.load_full();
+        let new = built.jwt.as_ref().filter(|new| !is_same(new, &kept));
         match new.and_then(|new| new.1.keys.failed()) {
             Some(words) => Err(no_keys(&words)),
             None => Ok(built),
@@ -141,6 +140,10 @@ impl Providers {
 
     pub fn change(&self, next: Built) {
         let Built { chain, member_api, http, jwt } = next;
+        let before = self.member_api.load_full();
+        if let Some(before) = before.filter(|before| !is_same(before, &member_api)) {
+            before.retire();
+        }
         self.swap.change(Arc::new(chain));
         self.jwt.store(jwt);
         self.member_api.store(member_api);
@@ -165,6 +168,10 @@ impl Providers {
         let new = jwt(settings, (self.clock.clone(), self.metrics.clone())).await?;
         Ok(Arc::new((settings.clone(), Arc::new(new))))
     }
+}
+
+fn is_same<T>(one: &Arc<T>, other: &Option<Arc<T>>) -> bool {
+    other.as_ref().is_some_and(|other| Arc::ptr_eq(one, other))
 }
 
 fn no_keys(words: &str) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::support::broker::Start;
 use super::support::member_api::{MemberApi, Mood};
 use super::support::tokens::{Issuer, jwks};
-use super::support::{Broker, Client, Connect};
+use super::support::{Broker, Client, Connect, Packet, V5};
 
 /// A broker whose settings are in a file that the test changes.
 struct Rig {
@@ -73,6 +73,32 @@ fn new_logins_follow_the_new_member_api() {
     assert_eq!((rig.code("alice", "old"), rig.code("alice", "new")), (0x86, 0));
     assert_eq!((old.count(), new.count()), (asked, 2));
     assert_all_there(&rig, &mut devices);
+}
+
+/// A call to the old one that ends later says nothing of the new one either.
+#[test]
+fn the_breaker_of_a_member_api_that_was_replaced_is_shown_no_more() {
+    let (old, new) = (MemberApi::start(), MemberApi::start());
+    new.allow("alice", "new");
+    let settings = |api| format!("{}failures = 1\ntimeout = \"20s\"\n", asks(api));
+    let rig = Rig::start(&settings(&old));
+    let is_open = || rig.broker.metrics("homing_auth_breaker_open", &[]);
+    old.mood(Mood::Hang);
+    let mut waiting = Client::silent(rig.broker.mqtt, V5);
+    waiting.send_raw(&Connect::v5("bob", "phone").encode());
+    old.wait_for_calls(1);
+    rig.write(&settings(&new));
+    rig.reload();
+    old.mood(Mood::Reset);
+    assert!(matches!(waiting.recv(), Packet::ConnAck { code: 0x88, .. }));
+    assert_eq!(is_open(), 0.0);
+    rig.write(&settings(&old));
+    rig.reload();
+    assert_eq!((rig.code("alice", "new"), is_open()), (0x88, 1.0));
+    rig.write(&settings(&new));
+    rig.reload();
+    assert_eq!(is_open(), 0.0);
+    assert_eq!(rig.code("alice", "new"), 0);
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub mod template;
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -91,6 +92,9 @@ struct Desk {
     breaker: Mutex<Breaker>,
     flights: Arc<Flights<Verdict>>,
     slots: Semaphore,
+    /// Another one answers now, and the gauge of the breaker is its own. Changes while the breaker
+    /// is locked.
+    retired: AtomicBool,
     /// Stands for user names in the breaker.
     names: RandomState,
     troubles: Seldom,
@@ -148,6 +152,7 @@ impl MemberApi {
         let try_wait = settings.timeout.0.min(TRY_WAIT_MAX);
         let desk = Desk {
             client: call::client(settings)?,
+            retired: AtomicBool::new(false),
             names: RandomState::new(),
             troubles: Seldom::new(clock.clone()),
             clock,
@@ -170,6 +175,14 @@ impl MemberApi {
             fresh: remembered.fresh,
             stale: remembered.stale,
         }
+    }
+
+    /// Another one, or none, answers from now on; calls under way end here.
+    pub fn retire(&self) {
+        let desk = &self.desk;
+        let breaker = desk.breaker();
+        desk.show(&breaker, false);
+        desk.retired.store(true, Ordering::SeqCst);
     }
 
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
@@ -431,7 +444,7 @@ impl Desk {
     fn failed(&self, permit: Permit, failure: (Failure, Asker)) {
         let mut breaker = self.breaker();
         if breaker.failed(permit, failure, self.clock.moment(), rand::random()) {
-            self.metrics.logins.breaker_open.set(1);
+            self.show(&breaker, true);
             warn!(
                 failures = breaker.failures(),
                 "the member API is left alone but for one call at a time, until it answers again"
@@ -439,10 +452,17 @@ impl Desk {
         }
     }
 
+    /// In the gauge; while it is locked.
+    fn show(&self, _: &MutexGuard<'_, Breaker>, open: bool) {
+        if !self.retired.load(Ordering::SeqCst) {
+            self.metrics.logins.breaker_open.set(i64::from(open));
+        }
+    }
+
     fn answered(&self) {
         let mut breaker = self.breaker();
         if breaker.is_open() {
-            self.metrics.logins.breaker_open.set(0);
+            self.show(&breaker, false);
             info!("the member API answers again");
         }
         breaker.answered();

@@ -157,7 +157,7 @@ impl Providers {
             return Ok(api);
         }
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
-        MemberApi::new(http, clock, metrics, Handle::current()).map(Arc::new)
+        MemberApi::new(config, clock, metrics, Handle::current()).map(Arc::new)
     }
 
     /// Its keys are kept while its settings are the same: their URL may not answer just now.

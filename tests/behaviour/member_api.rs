@@ -11,12 +11,15 @@ const UNAVAILABLE: u8 = 0x88;
 /// The reason string of a CONNACK (MQTT 5, section 3.2.2.3.9).
 const REASON_STRING: u8 = 0x1F;
 
+/// `DOMAIN` is startalk.domain, all other keys are of auth.http.
 fn start(api: &MemberApi, settings: &[(&str, &str)]) -> Start {
     let start = Start::dev().env("HOMING__AUTH__PROVIDER", "http");
     let start = start.env("HOMING__AUTH__HTTP__URL", &api.url());
-    settings
-        .iter()
-        .fold(start, |start, (key, value)| start.env(&format!("HOMING__AUTH__HTTP__{key}"), value))
+    let set = |start: Start, (key, value): &(&str, &str)| match *key {
+        "DOMAIN" => start.env("HOMING__STARTALK__DOMAIN", value),
+        key => start.env(&format!("HOMING__AUTH__HTTP__{key}"), value),
+    };
+    settings.iter().fold(start, set)
 }
 
 fn broker(api: &MemberApi, settings: &[(&str, &str)]) -> Broker {
@@ -47,8 +50,10 @@ fn the_json_preset_asks_byte_for_byte_as_documented() {
 #[test]
 fn the_startalk_preset_takes_the_bare_token_and_the_wrapped_one() {
     let api = MemberApi::says(200, r#"{"ret":true,"errcode":0,"errmsg":"","data":{}}"#);
-    let broker =
-        broker(&api, &[("PRESET", "startalk"), ("HOST", "qtalk.example"), ("ACCEPTED_FOR", "0s")]);
+    let broker = broker(
+        &api,
+        &[("PRESET", "startalk"), ("DOMAIN", "qtalk.example"), ("ACCEPTED_FOR", "0s")],
+    );
     let token = r#"{"token":"T","mk":"K"}"#;
     let wrapped = r#"{"nauth":{"p":"{\"token\":\"T\",\"mk\":\"K\"}","mk":"K","u":"ut001"}}"#;
     let asked = r#"{"u":"ut001","h":"qtalk.example","t":"{\"token\":\"T\",\"mk\":\"K\"}"}"#;
@@ -69,7 +74,7 @@ fn any_other_api_fits_by_templates() {
         &[
             ("PRESET", "none"),
             ("URL", &url),
-            ("HOST", "127.0.0.1"),
+            ("DOMAIN", "127.0.0.1"),
             ("API_KEY", "k3y"),
             ("HEADERS", r#"["Authorization: Bearer {api_key}", "X-Token: {token}"]"#),
             ("ACCEPT_STATUS", "[201]"),
@@ -184,7 +189,7 @@ fn welcome(mut client: Client) {
 #[test]
 fn a_hundred_connections_with_one_token_are_one_call() {
     let api = MemberApi::says(200, r#"{"ret":true}"#);
-    let broker = broker(&api, &[("PRESET", "startalk"), ("HOST", "h")]);
+    let broker = broker(&api, &[("PRESET", "startalk"), ("DOMAIN", "h")]);
     api.mood(Mood::Hang);
     let clients: Vec<Client> =
         (0..100).map(|n| knock(&broker, "ut001", &format!("device-{n}"))).collect();
@@ -199,7 +204,7 @@ fn a_hundred_connections_with_one_token_are_one_call() {
 fn the_client_that_asked_first_may_leave() {
     let api = MemberApi::start();
     api.mood(Mood::Hang);
-    let broker = broker(&api, &[("PRESET", "startalk"), ("HOST", "h")]);
+    let broker = broker(&api, &[("PRESET", "startalk"), ("DOMAIN", "h")]);
     let first = knock(&broker, "ut001", "phone");
     api.wait_for_calls(1);
     first.cut();
@@ -308,7 +313,7 @@ fn a_template_that_cannot_work_stops_the_start_and_names_key_and_placeholder() {
         ("URL", "http://127.0.0.1/{uid", ["auth.http.url", "{uid has no end"]),
         ("HEADERS", r#"["X-T: {tokn}"]"#, ["auth.http.headers", "{tokn}"]),
         ("URL", "", ["auth.http.url", "give the address"]),
-        ("PRESET", "startalk", ["auth.http.host", "{host}"]),
+        ("PRESET", "startalk", ["startalk.domain", "{host}"]),
         ("ACCEPT_VALUE", "ok", ["auth.http.accept_value", "no JSON"]),
         ("PRESET", "none", ["auth.http", "no template has {token}"]),
     ] {

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Witness};
 use crate::clock::{Clock, Stopwatch};
-use crate::config::HttpAuth;
+use crate::config::{Config, HttpAuth};
 use crate::log::Seldom;
 use crate::metrics::{Asked, Backend, Metrics, Remembered as Hit};
 use crate::model::limit::UID_BYTES_MAX;
@@ -63,9 +63,9 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// In words that name the key.
-    pub fn new(settings: &HttpAuth) -> Result<Plan, String> {
-        let settings = preset::resolve(settings);
-        let request = RequestPlan::new(&settings)?;
+    pub fn new(config: &Config) -> Result<Plan, String> {
+        let settings = preset::resolve(&config.auth.http);
+        let request = RequestPlan::new(&settings, &config.startalk.domain)?;
         Ok(Plan {
             answer: AnswerPlan::new(&settings, request.names_uid())?,
             request,
@@ -137,12 +137,12 @@ impl MemberApi {
     /// # Errors
     /// In words: the settings are wrong, or there can be no HTTP client.
     pub fn new(
-        settings: &HttpAuth,
+        config: &Config,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> Result<MemberApi, String> {
-        let plan = Plan::new(settings)?;
+        let plan = Plan::new(config)?;
         let settings = &plan.settings;
         let times = Times {
             accepted_for: settings.accepted_for.0,

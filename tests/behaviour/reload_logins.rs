@@ -150,7 +150,8 @@ fn another_file_of_keys_holds_at_once() {
 /// Of [`MemberApi`] as a page with keys, over http, since it is on this machine.
 fn keys_of(page: &MemberApi, more: &str) -> String {
     format!(
-        "[auth]\nprovider = [\"jwt\", \"http\"]\n[auth.http]\nurl = \"http://127.0.0.1:1/\"\n{more}\n\
+        "[auth]\nprovider = [\"jwt\", \"http\"]\n[auth.http]\n\
+         url = \"http://127.0.0.1:1/\"\n{more}\n\
          [auth.jwt]\nalgorithms = [\"ES256\"]\njwks = {:?}\n",
         page.url()
     )

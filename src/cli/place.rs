@@ -61,9 +61,8 @@ impl Place {
         let flags = Flags { mqtt: self.mqtt, http: self.http, data: self.data.data };
         let loaded = load(base, self.data.config.as_deref(), flags).map_err(Failure::usage)?;
         crate::log::filter(&loaded.config.log.level).map_err(Failure::usage)?;
-        let auth = &loaded.config.auth;
-        if auth.provider.has(Provider::Http) {
-            MemberPlan::new(&auth.http).map_err(Failure::usage)?;
+        if loaded.config.auth.provider.has(Provider::Http) {
+            MemberPlan::new(&loaded.config).map_err(Failure::usage)?;
         }
         Ok(loaded)
     }

@@ -48,8 +48,6 @@ pub enum TimeFormat {
 pub struct HttpAuth {
     pub preset: Preset,
     pub url: String,
-    /// `{host}` in templates: the installation's domain.
-    pub host: String,
     /// `{api_key}` in templates.
     pub api_key: Secret,
     /// GET, POST or PUT.
@@ -96,7 +94,6 @@ impl Default for HttpAuth {
         HttpAuth {
             preset: Preset::Json,
             url: String::new(),
-            host: String::new(),
             api_key: Secret::default(),
             method: String::new(),
             headers: Vec::new(),

@@ -100,7 +100,7 @@ impl Reloader {
         let change = change(holding, (self.load)()?)?;
         let config = &change.loaded.config;
         let providers = match change.live.iter().any(|key| of_providers(key)) {
-            true => Some(self.parts.providers.build(config).await?),
+            true => Some(self.parts.providers.rebuild(config).await?),
             false => None,
         };
         Ok(Prepared {

@@ -1,5 +1,5 @@
-//! Secrets among the settings: which keys they are, how one is read from a file of its own
-//! (`url_file` in place of `url`), and how a line is shown that may have one.
+//! Secrets among the settings: which keys they are, and how one is read from a file of its own
+//! (`url_file` in place of `url`).
 
 use std::fs::File;
 use std::io::Read;
@@ -87,24 +87,6 @@ fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A line of a configuration file as it may be shown: nothing behind the name of a secret's key.
-pub fn line(line: &str) -> String {
-    let name = |key: &String| key.rsplit('.').next().unwrap_or(key).to_owned();
-    let ends = KEYS.iter().map(name).chain(["store".into()]);
-    let hidden = ends.filter_map(|name| value_of(line, &name)).min();
-    hidden.map_or_else(|| line.to_owned(), |at| format!("{} {SHOWN}", &line[..at]))
-}
-
-/// Where the value of `name` begins, if the line sets it.
-fn value_of(line: &str, name: &str) -> Option<usize> {
-    line.match_indices(name).find_map(|(at, _)| {
-        let rest = &line[at + name.len()..];
-        let sign = rest.find('=')?;
-        let alone = rest[..sign].chars().all(|c| c.is_whitespace() || "\"'".contains(c));
-        alone.then_some(at + name.len() + sign + 1)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,14 +129,5 @@ mod tests {
             std::fs::write(path, bytes).unwrap();
             wrong(path, words);
         }
-    }
-
-    #[test]
-    fn nothing_of_a_secret_is_left_in_a_line() {
-        assert_eq!(line("url = hunter2"), "url = ***");
-        assert_eq!(line("  \"url\"= 5 # x"), "  \"url\"= ***");
-        assert_eq!(line("store = { reserve = 5, url = \"x\" }"), "store = ***");
-        assert_eq!(line("settle = \"1s\""), "settle = \"1s\"");
-        assert_eq!(line("# the url of it"), "# the url of it");
     }
 }

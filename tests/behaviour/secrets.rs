@@ -64,7 +64,12 @@ fn no_secret_is_shown_or_logged() {
 fn a_mistake_beside_a_secret_does_not_tell_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("homing.toml");
-    for text in [format!("[store]\nurl = {SECRET}\n"), format!("store = \"{SECRET}\n")] {
+    for text in [
+        format!("[store]\nurl = {SECRET}\n"),
+        format!("store = \"{SECRET}\n"),
+        format!("[auth.redis]\npasword = \"{SECRET}\"\n"),
+        format!("[auth.redis]\npassword = \"\"\"\n{SECRET}\n{SECRET}=\\q\"\"\"\n"),
+    ] {
         std::fs::write(&file, text).unwrap();
         let words = homing(&["config", "check", "--config"]).arg(&file).fails();
         assert!(words.contains("line") && !words.contains(SECRET), "{words}");

@@ -49,9 +49,11 @@ fn read(name: &str, text: &str) -> Result<Setting, String> {
     if let Some(secret) = secret::of_file_key(&dotted) {
         return Ok(Setting::SecretFile { secret, path: text.into() });
     }
-    // Taken as it is: no mistake in it could be told without telling it.
     if secret::is_secret(&dotted) {
-        return Ok(Setting::Value { dotted, value: Value::String(text.into()) });
+        let value = secret_value(&dotted, text).ok_or_else(|| {
+            format!("{name}: {}", super::wrong_value(&dotted, secret::kind(&dotted)))
+        })?;
+        return Ok(Setting::Value { dotted, value });
     }
     let found = keys::at(&keys::known(), &dotted).filter(|value| !value.is_table());
     let Some(example) = found else { return Err(unknown(name, &dotted)) };
@@ -61,6 +63,17 @@ fn read(name: &str, text: &str) -> Result<Setting, String> {
     file::fits(&table)
         .map_err(|words| format!("{name}={text}: {}", super::wrong_value(&dotted, &words)))?;
     Ok(Setting::Value { dotted, value })
+}
+
+/// A text is taken as it is: no mistake in it could be told without telling it.
+fn secret_value(dotted: &str, text: &str) -> Option<Value> {
+    if secret::is_text(dotted) {
+        return Some(Value::String(text.into()));
+    }
+    let mut table = Table::new();
+    keys::put(&mut table, dotted, value(text, &Value::Array(Vec::new())).ok()?);
+    file::fits(&table).ok()?;
+    keys::at(&table, dotted)
 }
 
 fn unknown(name: &str, dotted: &str) -> String {
@@ -120,6 +133,10 @@ mod tests {
         assert!(wrong("HOMING__X", "1").contains("HOMING__SECTION__KEY"));
         let words = wrong("HOMING__LISTEN__MQTT", "0.0.0.0:1883");
         assert!(words.contains("for instance [\"0.0.0.0:1883\"]"), "{words}");
+        for text in ["authorization: 4711", "[4711]", "[\"4711\""] {
+            let words = wrong("HOMING__AUTH__HTTP__HEADERS", text);
+            assert!(words.contains("list of strings") && !words.contains("4711"), "{words}");
+        }
         let words = wrong("HOMING__INBOX__SETTLE", "soon");
         assert!(words.contains("\"soon\" is no duration"), "{words}");
     }

@@ -135,7 +135,7 @@ impl Mistake {
     fn of(error: &toml::de::Error, key: Option<String>) -> Mistake {
         let words = match key {
             // The cause may quote the value.
-            Some(key) if secret::is_secret(&key) => super::wrong_value(&key, "it is a string"),
+            Some(key) if secret::is_secret(&key) => super::wrong_value(&key, secret::kind(&key)),
             Some(key) => super::wrong_value(&key, error.message()),
             None => error.message().to_owned(),
         };
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn store_may_be_given_as_its_url() {
         let content = read("f", "store = \"postgres://db/homing\"").unwrap();
-        assert_eq!(fits(&content.values).unwrap().store.url, "postgres://db/homing");
+        assert_eq!(fits(&content.values).unwrap().store.url.as_str(), "postgres://db/homing");
     }
 
     #[test]
@@ -251,6 +251,8 @@ mod tests {
             "auth.redis = { password = \"4711\", passwort = \"x\" }",
             "[auth.redis]\npassword = { is = \"4711\" }",
             "auth.redis = [\"4711\"]",
+            "auth.http.headers = \"authorization: 4711\"",
+            "auth.http.headers = [{ authorization = \"4711\" }]",
         ] {
             assert!(!mistake(text).contains("4711"), "{}", mistake(text));
         }

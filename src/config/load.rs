@@ -207,7 +207,7 @@ mod tests {
         std::fs::write(&path, "postgres://u:hunter2@h/d\n").unwrap();
         let path = path.to_str().unwrap();
         let loaded = merge(sources("", &[("HOMING__STORE__URL_FILE", path)])).unwrap();
-        assert_eq!(loaded.config.store.url, "postgres://u:hunter2@h/d");
+        assert_eq!(loaded.config.store.url.as_str(), "postgres://u:hunter2@h/d");
         let origin = loaded.origins.get("store.url").unwrap();
         assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
         assert_eq!(loaded.secret_files["store.url"], PathBuf::from(path));

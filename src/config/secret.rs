@@ -16,8 +16,8 @@ use super::{Config, keys};
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Behind the name of a key: the file that has its value.
 const SUFFIX: &str = "_file";
-/// No [`super::Secret`], since all of it but the password may be shown.
-const HAS_PASSWORD: &str = "store.url";
+/// A text that every type that hides something shows otherwise.
+const PROBE: &str = "scheme://user:password@host";
 /// What stands for a secret wherever settings are shown.
 pub const SHOWN: &str = "***";
 
@@ -35,27 +35,38 @@ pub fn is_secret(dotted: &str) -> bool {
 
 /// Whether there is a secret in a value: an empty key and a URL without a password have none.
 pub fn has_one(dotted: &str, value: &Value) -> bool {
-    match value.as_str() {
-        Some(text) if dotted == HAS_PASSWORD => super::show::without_password(text) != text,
-        Some(text) => is_secret(dotted) && !text.is_empty(),
-        None => false,
-    }
+    is_secret(dotted) && shown(dotted, value).is_some_and(|shown| shown != *value)
 }
 
-/// The secret that `section.key_file` stands for.
+/// The secret that `section.key_file` stands for; a list has none.
 pub fn of_file_key(dotted: &str) -> Option<&'static str> {
     let secret = dotted.strip_suffix(SUFFIX)?;
-    KEYS.iter().find(|key| *key == secret).map(String::as_str)
+    KEYS.iter().find(|key| *key == secret && is_text(key)).map(String::as_str)
 }
 
-/// A key whose text is not shown is one of type [`super::Secret`].
+/// Else it is a list of texts.
+pub fn is_text(dotted: &str) -> bool {
+    keys::at(&keys::known(), dotted).is_some_and(|value| value.is_str())
+}
+
+/// What a secret has to be, for a mistake that must not tell what it is.
+pub fn kind(dotted: &str) -> &'static str {
+    if is_text(dotted) { "it is a string" } else { "it is a list of strings" }
+}
+
+/// A key of type [`super::Secret`] or [`super::Url`], or a list of them.
 fn hides(dotted: &str) -> bool {
+    let probe = Value::String(PROBE.into());
+    let probe = if is_text(dotted) { probe } else { Value::Array(vec![probe]) };
+    shown(dotted, &probe).is_some_and(|shown| shown != probe)
+}
+
+/// A value as its type shows it; `None` if the key cannot have it.
+fn shown(dotted: &str, value: &Value) -> Option<Value> {
     let mut table = Table::new();
-    keys::put(&mut table, dotted, Value::String("probe".into()));
-    let config = Config::deserialize(table.into_deserializer());
-    let shown = config.ok().and_then(|config| Table::try_from(config).ok());
-    let shown = shown.and_then(|table| keys::at(&table, dotted));
-    dotted == HAS_PASSWORD || shown == Some(Value::String(SHOWN.into()))
+    keys::put(&mut table, dotted, value.clone());
+    let config = Config::deserialize(table.into_deserializer()).ok()?;
+    keys::at(&Table::try_from(config).ok()?, dotted)
 }
 
 /// The text of a secret's file, without one line end behind it.
@@ -93,8 +104,12 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_type() {
-        assert!(is_secret("store.url"));
-        assert!(!is_secret("topics.inbox") && !is_secret("log.level"));
+        assert_eq!(
+            keys().join(" "),
+            "auth.http.api_key auth.http.headers auth.http.url auth.jwt.jwks auth.jwt.secret \
+             auth.redis.password auth.redis.url store.url"
+        );
+        assert_eq!(of_file_key("auth.http.headers_file"), None);
         assert_eq!(of_file_key("store.url_file"), Some("store.url"));
         assert_eq!(of_file_key("log.level_file"), None);
     }

@@ -6,6 +6,7 @@ mod build;
 mod doors;
 mod files;
 mod pages;
+mod panics;
 mod reload;
 mod settings;
 mod sweep;
@@ -132,7 +133,14 @@ impl Signals {
             tokio::select! {
                 _ = self.term.recv() => return None,
                 _ = self.int.recv() => return None,
-                failure = &mut node.store_failed => return Some(failure.unwrap_or_default()),
+                failure = &mut node.store_failed => return Some(failure.unwrap_or_else(|_| {
+                    "the store's writer ended though nobody asked it to, which is a bug".into()
+                })),
+                Some(Err(error)) = node.services.join_next() => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        return Some(panics::panicked("a part of the broker", &*panic));
+                    }
+                }
                 _ = self.hup.recv() => match self.on_terminal {
                     true => return None,
                     false => reload_by_signal(node).await,

@@ -94,7 +94,9 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/net/watched.rs",     2, "what others begin, each in its own line here"),
     ("src/net/worker.rs",      7, "one for each listener and part of a worker; for a session one read \
                                    of each log, one question and one count at a time"),
+    ("src/node/aside.rs",      1, "one at a time, of a reload"),
     ("src/node/build.rs",      8, "parts of the process"),
+    ("src/node/mod.rs",        1, "the one that SIGHUP wakes"),
     ("src/store/commit/mod.rs", 1, "the writer's thread"),
 ];
 

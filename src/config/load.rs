@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use super::check_listen::not_loopback;
-use super::{Config, check, env, file, keys, secret};
+use super::{Config, check, env, file, keys, regular, secret};
+
+/// With every key and a thousand rules, settings have a tenth of this.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +56,7 @@ impl std::fmt::Debug for Given {
 pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, String> {
     let name = path.map(|path| path.display().to_string()).unwrap_or_default();
     let unreadable = |error| format!("the configuration file {name} cannot be read: {error}");
-    let text = path.map(std::fs::read_to_string).transpose().map_err(unreadable)?;
+    let text = path.map(text).transpose().map_err(unreadable)?;
     if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
         // An editor that has not finished, or a full disk: nobody means the defaults by it.
         return Err(format!(
@@ -63,6 +66,10 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
     }
     let file = text.as_deref().map(|text| (name.as_str(), text));
     merge(Sources { base, file, variables: env::variables(), flags })
+}
+
+fn text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(regular::read(path, FILE_BYTES_MAX)?).map_err(std::io::Error::other)
 }
 
 /// Merges the sources and looks for contradictions.

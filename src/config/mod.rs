@@ -14,6 +14,7 @@ mod listen;
 pub mod load;
 mod policy;
 mod rate;
+pub mod regular;
 pub mod reload;
 pub mod secret;
 pub mod show;

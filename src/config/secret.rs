@@ -1,8 +1,6 @@
 //! Secrets among the settings: which keys they are, and how one is read from a file of its own
 //! (`url_file` in place of `url`).
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -10,7 +8,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use toml::{Table, Value};
 
-use super::{Config, keys};
+use super::{Config, keys, regular};
 
 /// A secret's file; a key or a token is far shorter.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -75,27 +73,14 @@ fn shown(dotted: &str, value: &Value) -> Option<Value> {
 /// In words that name the key and the path: not there, not readable, too long, empty, no UTF-8.
 pub fn read(dotted: &str, path: &str) -> Result<String, String> {
     let problem = |words: String| format!("`{dotted}{SUFFIX}`: {path} {words}");
-    let bytes =
-        bytes(Path::new(path)).map_err(|error| problem(format!("is unreadable: {error}")))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(problem(format!("has more than {FILE_BYTES_MAX} bytes: it is no secret")));
-    }
+    let bytes = regular::read(Path::new(path), FILE_BYTES_MAX)
+        .map_err(|error| problem(format!("is unreadable: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| problem("is no UTF-8 text".into()))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     match text.strip_suffix('\r').unwrap_or(text) {
         "" => Err(problem("is empty: write the secret into it".into())),
         text => Ok(text.to_owned()),
     }
-}
-
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    // Opening a pipe would wait for somebody to write.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Life and death of a broker process: builds all parts from the configuration, starts them in
 //! order, waits for the signal, drains, stops them in order.
 
+mod aside;
 mod auth;
 mod build;
 mod doors;
@@ -14,10 +15,12 @@ mod timekeeper;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::config::load::Loaded;
 use crate::control::audit::Action;
@@ -31,6 +34,7 @@ pub use files::{FileLimit, connections_in, file_limit};
 pub use settings::store_limits;
 
 use build::Node;
+use reload::Reloader;
 
 /// Everything that was acknowledged is on disk at any time; this is for goodbyes only.
 const DRAIN_WAIT: Duration = Duration::from_secs(8);
@@ -68,8 +72,13 @@ pub fn run(start: Start) -> ExitCode {
         .thread_name("homing-services")
         .enable_all()
         .build();
-    let served = runtime.map_err(|error| format!("no runtime: {error}"));
-    match served.and_then(|runtime| runtime.block_on(serve(start))) {
+    let served = runtime.map_err(|error| format!("no runtime: {error}")).and_then(|runtime| {
+        let served = runtime.block_on(serve(start));
+        // What still reads from a disk that hangs is not waited for.
+        runtime.shutdown_timeout(FINISH_WAIT);
+        served
+    });
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             // Not through the log: its level may be off, and this is the last word.
@@ -84,6 +93,11 @@ async fn serve(start: Start) -> Result<(), String> {
     // Before the ready line: whoever reads it may send a signal at once.
     let mut signals = Signals::watch()?;
     let mut node = build::build(start).await?;
+    node.services.spawn(reload_by_signal(
+        node.reloader.clone(),
+        node.audit.clone(),
+        signals.reload.clone(),
+    ));
     announce(&node.serving, banner);
     let failure = signals.wait_for_end(&mut node).await;
     drain(node).await?;
@@ -113,6 +127,7 @@ struct Signals {
     hup: Signal,
     /// Then SIGHUP says that it is gone.
     on_terminal: bool,
+    reload: Arc<Notify>,
 }
 
 impl Signals {
@@ -123,6 +138,7 @@ impl Signals {
             int: watch(SignalKind::interrupt())?,
             hup: watch(SignalKind::hangup())?,
             on_terminal: std::io::stdin().is_terminal(),
+            reload: Arc::default(),
         })
     }
 
@@ -143,20 +159,24 @@ impl Signals {
                 }
                 _ = self.hup.recv() => match self.on_terminal {
                     true => return None,
-                    false => reload_by_signal(node).await,
+                    false => self.reload.notify_one(),
                 },
             }
         }
     }
 }
 
-/// The log says how it ended, and the audit log too, which says in the log if it cannot.
-async fn reload_by_signal(node: &Node) {
-    let result = node.reloader.reload().await;
+/// Beside the signals, so that one that ends the broker is heard meanwhile; those that come during
+/// a reload cause one more. The log says how it ended, and the audit log too, which says in the log
+/// if it cannot.
+async fn reload_by_signal(reloader: Arc<Reloader>, audit: Arc<Audit>, asked: Arc<Notify>) {
     let action = Action { name: "reload", target: String::new() };
-    let audit: &Audit = &node.audit;
     let by = Who::Signal { signal: "SIGHUP" };
-    _ = audit.record(&action, by, result.as_ref().map(|_| ()).map_err(String::as_str));
+    loop {
+        asked.notified().await;
+        let result = reloader.reload().await;
+        _ = audit.record(&action, by, result.as_ref().map(|_| ()).map_err(String::as_str));
+    }
 }
 
 /// Nobody new comes in, everyone is told, what is under way is committed, the store is closed.

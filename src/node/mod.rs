@@ -4,6 +4,7 @@
 mod aside;
 mod auth;
 mod build;
+mod check;
 mod doors;
 mod files;
 mod pages;
@@ -29,6 +30,7 @@ use crate::net::Mail;
 use crate::store::lock::Mode;
 
 pub use auth::{chain, jwt_keys, redis_answers};
+pub use check::{NOT_LOOKED_AT, check};
 pub use doors::reserve;
 pub use files::{FileLimit, connections_in, file_limit};
 pub use settings::store_limits;

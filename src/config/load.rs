@@ -65,7 +65,7 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
         ));
     }
     let file = text.as_deref().map(|text| (name.as_str(), text));
-    merge(Sources { base, file, variables: env::variables(), flags })
+    merge(Sources { base, file, variables: env::variables()?, flags })
 }
 
 fn text(path: &Path) -> std::io::Result<String> {
@@ -91,7 +91,7 @@ pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
             env::Setting::SecretFile { secret, path } => state.put_secret(secret, &path, name)?,
         }
     }
-    state.put_flags(sources.flags);
+    state.put_flags(sources.flags)?;
     let config = file::fits(&state.table)?;
     match check::contradictions(&config).as_slice() {
         [] => {
@@ -136,7 +136,7 @@ impl State {
         Ok(())
     }
 
-    fn put_flags(&mut self, flags: Flags) {
+    fn put_flags(&mut self, flags: Flags) -> Result<(), String> {
         let list = |all: Vec<String>| Value::Array(all.into_iter().map(Value::String).collect());
         if !flags.mqtt.is_empty() {
             self.put("listen.mqtt", list(flags.mqtt), "--mqtt");
@@ -145,9 +145,11 @@ impl State {
             self.put("listen.http", list(flags.http), "--http");
         }
         if let Some(data) = flags.data {
-            let path = Value::String(data.to_string_lossy().into_owned());
-            self.put("store.data", path, "--data");
+            let text =
+                data.to_str().ok_or("--data is no UTF-8 text: give the directory another name")?;
+            self.put("store.data", Value::String(text.into()), "--data");
         }
+        Ok(())
     }
 }
 

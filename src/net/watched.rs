@@ -77,8 +77,10 @@ async fn caught(task: impl Future<Output = ()>) -> Result<(), Panic> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::time::Duration;
 
     use tokio::task::{LocalSet, yield_now};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -95,8 +97,8 @@ mod tests {
             .run_until(async {
                 watch.spawn(yield_now());
                 watch.spawn(panic_later());
-                let panic = watch.panicked().await;
-                assert_eq!(panic.downcast_ref(), Some(&"injected"));
+                let panic = timeout(Duration::from_secs(30), watch.panicked()).await;
+                assert_eq!(panic.unwrap().downcast_ref(), Some(&"injected"));
             })
             .await;
     }

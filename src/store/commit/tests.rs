@@ -140,7 +140,8 @@ async fn a_panic_of_the_writer_is_its_end_and_nobody_waits_on() {
     let first = tokio::spawn(async move { first.write(put("a")).await });
     let second = tokio::spawn(async move { second.write(put("b")).await });
     store.release();
-    committer.ended().await;
+    let ended = tokio::time::timeout(Duration::from_secs(30), committer.ended()).await;
+    ended.expect("the writer's end is told");
     assert!(thread.join().is_err());
     for answer in [first, second] {
         assert!(matches!(answer.await.unwrap(), Err(StoreError::Unavailable(_))));

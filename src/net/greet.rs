@@ -25,6 +25,7 @@ use crate::shard::{Live, worker_of};
 use super::admission::{Admission, Seat};
 use super::door::{Door, Opened};
 use super::stream::{Parts, Stream};
+use super::watched::spawn_apart;
 use super::worker::{Mail, Worker};
 
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
@@ -83,13 +84,15 @@ impl Gate {
         };
         self.metrics.doors.flapping_bans(who).inc();
         let bans = self.bans.clone();
-        tokio::task::spawn_local(async move {
+        let metrics = self.metrics.clone();
+        let banning = async move {
             let reason = BanReason::parse("connects too often (limits.flapping)");
             let banned = bans.add(target.clone(), length, reason.unwrap_or_default()).await;
             if let Err(error) = banned {
                 tracing::error!("{target} connects too often, but could not be banned: {error}");
             }
-        });
+        };
+        spawn_apart(banning, move || _ = metrics.panics.inc());
     }
 
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {

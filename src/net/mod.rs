@@ -4,7 +4,8 @@
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
 //! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
 //! and asks who it is, `worker` drives one shard, `conn` moves one connection's bytes, `layers` has
-//! what they go through, `route` brings commits back to the workers, `kick` sends sessions away.
+//! what they go through, `route` brings commits back to the workers, `kick` sends sessions away,
+//! `watched` sees panics.
 
 mod admission;
 mod conn;
@@ -18,6 +19,7 @@ mod proxy;
 mod route;
 mod stream;
 pub mod tls;
+mod watched;
 pub mod websocket;
 mod worker;
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::LocalSet;
 
 use crate::auth::Bans;
 use crate::clock::Clock;
@@ -23,6 +24,7 @@ use super::conn::Sockets;
 use super::door::Door;
 use super::greet::{Arrival, Gate};
 use super::kick::Kicking;
+use super::watched::Watch;
 use super::{Mailbox, listen};
 
 /// How long a moved cursor may wait for its commit.
@@ -102,12 +104,16 @@ pub struct Worker {
     turn: Notify,
     gone: Notify,
     timer: Notify,
+    pub(super) tasks: Watch,
 }
 
 /// Runs one worker until it is drained.
 ///
 /// # Errors
 /// If the runtime or a listener can't be set up.
+///
+/// # Panics
+/// With the panic of any of its tasks that works on what they share.
 pub fn run(start: Start) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, work(start))
@@ -131,21 +137,39 @@ async fn work(start: Start) -> std::io::Result<()> {
         turn: Notify::new(),
         gone: Notify::new(),
         timer: Notify::new(),
+        tasks: Watch::default(),
     });
-    let mut accepting = Vec::new();
-    for (listener, door) in start.listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(spawn_local(listen::accept(worker.clone(), listener, door)));
+    let listeners = start.listeners.into_iter().map(|(listener, door)| {
+        tokio::net::TcpListener::from_std(listener).map(|listener| (listener, door))
+    });
+    let listeners: Vec<_> = listeners.collect::<std::io::Result<_>>()?;
+    tokio::select! {
+        () = worker.serve(listeners) => Ok(()),
+        panic = worker.tasks.panicked() => std::panic::resume_unwind(panic),
     }
-    spawn_local(worker.clone().turns());
-    spawn_local(worker.clone().timers());
-    worker.read_mail().await;
-    accepting.iter().for_each(|task| task.abort());
-    worker.wait_until_gone().await;
-    Ok(())
 }
 
 impl Worker {
+    async fn serve(self: &Rc<Self>, listeners: Vec<(TcpListener, Arc<Door>)>) {
+        let (drained, draining) = watch::channel(());
+        for (listener, door) in listeners {
+            let (accept, mut draining) =
+                (listen::accept(self.clone(), listener, door), draining.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    biased;
+                    _ = draining.changed() => {}
+                    () = accept => {}
+                }
+            });
+        }
+        self.tasks.spawn(self.clone().turns());
+        self.tasks.spawn(self.clone().timers());
+        self.read_mail().await;
+        drop(drained);
+        self.wait_until_gone().await;
+    }
+
     /// Takes letters until [`Mail::Drain`] comes; then goes on beside what follows.
     async fn read_mail(self: &Rc<Self>) {
         let mut letters = Vec::new();
@@ -156,7 +180,7 @@ impl Worker {
             self.take_letters(&mut letters);
         }
         let worker = self.clone();
-        spawn_local(async move {
+        self.tasks.spawn(async move {
             let mut letters = Vec::new();
             loop {
                 worker.mailboxes[usize::from(worker.index)].take(&mut letters).await;

@@ -235,9 +235,9 @@ fn source(config: &JwtAuth, algorithms: &[Algorithm]) -> Source {
     let is_url = jwks.starts_with("https://") || jwks.starts_with("http://");
     let algorithms = algorithms.to_vec();
     match algorithms.as_slice() {
-        _ if is_url => Source::Url { url: jwks.clone(), interval: jwks_refresh.0, algorithms },
+        _ if is_url => Source::Url { url: jwks.to_string(), interval: jwks_refresh.0, algorithms },
         _ if !jwks.is_empty() => {
-            Source::File { path: jwks.into(), format: jwt::Format::Jwks(algorithms) }
+            Source::File { path: jwks.as_str().into(), format: jwt::Format::Jwks(algorithms) }
         }
         [one] if !key.is_empty() => {
             Source::File { path: key.into(), format: jwt::Format::Pem(*one) }
@@ -266,7 +266,7 @@ fn redis(config: &Config, standing: (Arc<dyn Clock>, Arc<Metrics>)) -> Result<Re
     let own = &config.auth.redis;
     let startalk = own.layout == RedisLayout::Startalk;
     let server = Server {
-        url: own.url.clone(),
+        url: own.url.to_string(),
         user: own.user.clone(),
         password: own.password.expose().into(),
         database: startalk.then_some(STARTALK_DATABASE),

@@ -15,6 +15,7 @@ mod client_certificate;
 mod clock_jump;
 mod command;
 mod confidentiality;
+mod config_check;
 mod connect_rate;
 mod connection_flood;
 mod connection_limits;

@@ -51,7 +51,11 @@ impl RequestPlan {
         let mut plan = RequestPlan {
             method: method(&settings.method)?,
             url: url(&settings.url)?,
-            headers: settings.headers.iter().map(|line| header(line)).collect::<Result<_, _>>()?,
+            headers: settings
+                .headers
+                .iter()
+                .map(|line| header(line.expose()))
+                .collect::<Result<_, _>>()?,
             body: body(settings)?,
             host: host.into(),
             api_key: settings.api_key.clone(),
@@ -204,17 +208,14 @@ fn url(text: &str) -> Result<Template, String> {
 }
 
 fn header(line: &str) -> Result<(HeaderName, Template), String> {
-    let wrong = |words: String| {
-        let name = line.split(':').next().unwrap_or_default();
-        format!("auth.http.headers: {name:?}: {words}")
-    };
     let Some((name, value)) = line.split_once(':') else {
-        return Err(wrong("write it as \"Name: value\"".into()));
+        return Err("auth.http.headers: write each as \"Name: value\"".into());
     };
-    let name = HeaderName::from_bytes(name.trim().as_bytes());
-    let name = name.map_err(|_| wrong("this is no name of a header".into()))?;
+    let wrong = |words: String| format!("auth.http.headers: {name:?}: {words}");
+    let known = HeaderName::from_bytes(name.trim().as_bytes());
+    let known = known.map_err(|_| wrong("this is no name of a header".into()))?;
     let value = Template::parse(Place::Header, value.trim());
-    Ok((name, value.map_err(|error| wrong(error.to_string()))?))
+    Ok((known, value.map_err(|error| wrong(error.to_string()))?))
 }
 
 const JSON_TYPE: &str = "application/json";

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
 
 use crate::auth::{
-    AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, source_of,
+    AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, Guard, source_of,
 };
 use crate::broker::Action;
 use crate::broker::policy::Denial;
@@ -37,7 +38,7 @@ const LEAVE_WAIT: Duration = Duration::from_millis(1);
 
 /// What stands before the workers, shared by all of them.
 pub struct Gate {
-    pub authenticator: Arc<dyn Authenticator>,
+    pub guard: Arc<Guard>,
     pub directory: Arc<Directory>,
     /// The same that the shards have; a change reaches both.
     pub live: ArcSwap<Live>,
@@ -132,6 +133,19 @@ struct Refusal {
     client_id: String,
 }
 
+/// Why a login leads nowhere.
+enum NotIn {
+    Refused(Refusal),
+    /// Nobody is there any more, and all that was said is the CONNECT.
+    Gone,
+}
+
+impl From<Refusal> for NotIn {
+    fn from(refusal: Refusal) -> NotIn {
+        NotIn::Refused(refusal)
+    }
+}
+
 /// Somebody who came through a door.
 struct Guest {
     peer: SocketAddr,
@@ -160,16 +174,18 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
     let Some(Heard { stream, guest, bytes, connect }) = heard else { return };
     seat.introduced();
     let hello = match connect {
-        Ok(length) => introduce(gate, &guest, &bytes, length).await,
-        Err(refusal) => Err(refusal),
+        Ok(length) => {
+            let hello = introduce(gate, &guest, &stream, &bytes, length).await;
+            hello.map(|hello| (hello, bytes[length..].to_vec()))
+        }
+        Err(refusal) => Err(NotIn::Refused(refusal)),
     };
     match hello {
-        // Its login took longer than it waited: it must not take over from who came after it.
-        Ok((_, rest)) if rest.is_empty() && stream.is_over() => {
+        Ok((hello, rest)) => hand_over(worker, (stream, guest, seat), hello, rest),
+        Err(NotIn::Refused(refusal)) => refuse(gate, stream, guest.peer, refusal).await,
+        Err(NotIn::Gone) => {
             tracing::debug!(peer = %guest.peer, "gone before its login was decided");
         }
-        Ok((hello, rest)) => hand_over(worker, (stream, guest, seat), hello, rest),
-        Err(refusal) => refuse(gate, stream, guest.peer, refusal).await,
     }
 }
 
@@ -227,17 +243,21 @@ fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
     }
 }
 
-/// Logs the guest in; what came behind its CONNECT of `length` bytes is not lost.
+/// Logs the guest in, by the first `length` bytes of what it said.
 async fn introduce(
     gate: &Gate,
     guest: &Guest,
+    stream: &Stream,
     bytes: &[u8],
     length: usize,
-) -> Result<(Hello, Vec<u8>), Refusal> {
+) -> Result<Hello, NotIn> {
     let malformed = || Refusal::unknown(None, Reason::Malformed, "no CONNECT".into());
     let decoded = decode_connect(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX).ok().flatten();
     let (connect, _) = decoded.ok_or_else(malformed)?;
-    Ok((login(gate, &connect, guest).await?, bytes[length..].to_vec()))
+    let is_gone = || bytes.len() == length && stream.is_over();
+    let hello = login(gate, &connect, guest, is_gone).await?;
+    // Its login may have taken longer than it waited.
+    if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }
 
 fn hand_over(
@@ -304,7 +324,12 @@ async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Optio
     }
 }
 
-async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hello, Refusal> {
+async fn login(
+    gate: &Gate,
+    connect: &Connect<'_>,
+    guest: &Guest,
+    is_gone: impl Fn() -> bool,
+) -> Result<Hello, NotIn> {
     let refusal = |reason: Reason, words: String| Refusal {
         version: Some(connect.version),
         reason,
@@ -316,7 +341,7 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         .map_err(|error| refusal(Reason::ClientIdInvalid, error.to_string()))?;
     if connect.properties.authentication_method().is_some() {
         let words = "no extended authentication is served".to_string();
-        return Err(refusal(Reason::BadAuthenticationMethod, words));
+        return Err(refusal(Reason::BadAuthenticationMethod, words).into());
     }
     let credentials = Credentials {
         uid: connect.username,
@@ -328,11 +353,17 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         witness: None,
     };
     let asked_at = gate.clock.moment();
-    let identity = check(gate, credentials).await;
-    let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
+    let turn = turn(gate, &credentials).await;
+    let turn = turn.map_err(|(reason, words)| refusal(reason, words))?;
+    if is_gone() {
+        return Err(NotIn::Gone);
+    }
+    let identity = gate.guard.authenticate(credentials).await;
+    let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
+    drop(turn);
     let wall = gate.clock.wall();
     if identity.expires_at.is_some_and(|at| at <= wall) {
-        return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
+        return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()).into());
     }
     let live = gate.live.load();
     let asked = LoginTime { asked_at, wall };
@@ -350,14 +381,16 @@ fn may_leave_will(live: &Live, hello: &Hello) -> Result<(), Denial> {
     action.map_or(Ok(()), |action| live.policy.may(&hello.identity, action))
 }
 
-/// Asks the authenticator when it is this login's turn.
-async fn check(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, (Reason, String)> {
+/// Waits until this login may be checked. Those who would be refused anyhow take nobody's turn.
+async fn turn<'a>(
+    gate: &'a Gate,
+    credentials: &Credentials<'_>,
+) -> Result<SemaphorePermit<'a>, (Reason, String)> {
     let source = source_of(credentials.peer.ip());
     gate.ban_flapper(gate.admission.address_connects(source));
-    let turn = gate.admission.turn(source).await;
-    let _turn = turn.map_err(|busy| (Reason::Busy, busy.words()))?;
-    let answer = gate.authenticator.authenticate(credentials).await;
-    answer.map_err(|error| (error.reason(), error.to_string()))
+    let may_ask = gate.guard.may_ask(credentials);
+    may_ask.map_err(|error| (error.reason(), error.to_string()))?;
+    gate.admission.turn(source).await.map_err(|busy| (Reason::Busy, busy.words()))
 }
 
 impl Refusal {

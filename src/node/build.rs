@@ -292,7 +292,7 @@ fn gate(
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guards.clients.clone(),
+        guard: guards.clients.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),

@@ -17,7 +17,7 @@ pub fn state(base: &Base, gate: &Gate, router: Arc<Guard>) -> HttpState {
     HttpState {
         metrics: base.metrics.clone(),
         health: base.health.clone(),
-        logins: logins(gate.authenticator.clone()),
+        logins: logins(gate.guard.clone()),
         router_logins: logins(router),
         advertised: Arc::new(advertised(&base.config.advertise)),
         startalk: Arc::new(startalk(&base.config.startalk)),

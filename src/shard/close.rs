@@ -43,6 +43,10 @@ impl Shard {
 
     /// What the session leaves behind: a durable one its filters, any other one nothing.
     fn leave_session(&mut self, token: Token, key: &SessionKey) {
+        if self.connected(key).is_some_and(|present| present != token) {
+            // It never had the session.
+            return;
+        }
         let Some(conn) = self.conn(token) else { return };
         // Without the store's answer there may be an older session, which this one took up.
         let kept = conn.kept || (!conn.opened && !key.client_id.is_empty());

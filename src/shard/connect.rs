@@ -43,25 +43,34 @@ impl Shard {
         token
     }
 
-    /// While it was greeted, the others were sent away, or its user was kicked.
+    /// While it was greeted, the others were sent away, its user was kicked, or its device came
+    /// again: the one that asked last is the one that is there (threat I7).
     fn is_late(&self, hello: &Hello) -> Option<Reason> {
         match self.draining {
             true => Some(Reason::ShuttingDown),
             false if self.kicked.since(&hello.key.uid, hello.asked_at) => {
                 Some(Reason::RightsChanged)
             }
+            false if self.came_again(hello) => Some(Reason::TakenOver),
             false => None,
         }
     }
 
+    fn came_again(&self, hello: &Hello) -> bool {
+        let present = self.connected(&hello.key).and_then(|token| self.conns.get(token.index()));
+        present.is_some_and(|present| present.asked_at > hello.asked_at)
+    }
+
     fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
         self.generation = self.generation.wrapping_add(1);
+        let asked_at = hello.asked_at;
         let session = Session::new(hello, &self.live.settings, self.now);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {
             session,
             token,
+            asked_at,
             peer,
             out: Vec::new(),
             filters: Vec::new(),

@@ -90,6 +90,8 @@ pub struct Shared {
 struct Conn {
     session: Session,
     token: Token,
+    /// When its login began to be checked.
+    asked_at: Moment,
     /// The peer's address, for the log.
     peer: Box<str>,
     /// Bytes that have not left yet.

@@ -82,7 +82,9 @@ pub async fn checktoken(
     let checked =
         state.router_logins.check(Some(&u), &ClientId::default(), t.as_bytes(), peer).await;
     match checked {
-        Ok(_) => answer(true, 0, ""),
+        Ok(identity) if identity.uid.as_str() == u => answer(true, 0, ""),
+        // Somebody's token, not this user's.
+        Ok(_) => refusal(1, WRONG),
         Err(refused) => match refused.retry_after() {
             None => refusal(1, WRONG),
             Some(wait) => later(refused, wait),

@@ -18,7 +18,7 @@ use crate::broker::policy::Denial;
 use crate::clock::Clock;
 use crate::metrics::{Counted, Flapper, Metrics, Protocol, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
+use crate::model::{BanReason, BanTarget, ClientId, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of};

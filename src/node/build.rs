@@ -259,7 +259,8 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
 pub(super) struct Guards {
     clients: Arc<Guard>,
-    /// For the legacy router: all its users come from one address, which must not pause for one.
+    /// For the legacy router: all its users come from one address, so a pause would be for a user
+    /// wherever it is, and whoever knows its name could lock it out.
     router: Arc<Guard>,
 }
 
@@ -280,7 +281,7 @@ impl Guards {
 }
 
 fn of_router(limits: GuardLimits) -> GuardLimits {
-    GuardLimits { per_address: 0, ..limits }
+    GuardLimits { per_login: 0, per_address: 0, ..limits }
 }
 
 fn gate(

@@ -66,6 +66,7 @@ mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
 mod takeover;
+mod takeover_late;
 mod tls;
 mod tls_handshake;
 mod token_expiry;

@@ -13,7 +13,8 @@ use super::asks::Asks;
 use super::problem::Problem;
 use crate::auth::{AuthError, Authenticator, Credentials};
 use crate::clock::Clock;
-use crate::log::Seldom;
+use crate::log::{self, Seldom};
+use crate::model::limit::UID_BYTES_MAX;
 use crate::model::{ClientId, Identity, Rate};
 
 /// Checks under way at the same time: fewer than connections, so that health is always answered.
@@ -79,6 +80,7 @@ impl Logins {
         checked.unwrap_or(Err(AuthError::UNAVAILABLE)).map_err(|error| {
             if let Some(left_out) = self.refusals.say() {
                 let reason = error.reason().name();
+                let uid = uid.map(|uid| log::cut(uid, UID_BYTES_MAX));
                 info!(uid, %peer, reason, left_out, "login over HTTP refused: {error}");
             }
             Refused::Login(error)

@@ -16,15 +16,17 @@ use crate::auth::{
 use crate::broker::Action;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
-use crate::metrics::{Counted, Flapper, Metrics, Protocol, Refused};
-use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{BanReason, BanTarget, ClientId, Reason, SessionKey};
+use crate::log;
+use crate::metrics::{Counted, Metrics, Protocol, Refused};
+use crate::model::limit::{CLIENT_ID_BYTES_MAX, PACKET_BEFORE_LOGIN_BYTES_MAX, UID_BYTES_MAX};
+use crate::model::{ClientId, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of};
 
 use super::admission::{Admission, Seat};
 use super::door::{Door, Opened};
+use super::flapper::Banning;
 use super::stream::{Parts, Stream};
 use super::worker::{Mail, Worker};
 
@@ -43,6 +45,7 @@ pub struct Gate {
     /// The same that the shards have; a change reaches both.
     pub live: ArcSwap<Live>,
     pub bans: Arc<BanBook>,
+    pub banning: Banning,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub admission: Arc<Admission>,
@@ -70,25 +73,6 @@ impl Gate {
             }
         }
         None
-    }
-
-    /// Keeps out who connects too often; its connections end when the ban is stored.
-    fn ban_flapper(&self, flapping: Option<(BanTarget, Duration)>) {
-        let Some((target, length)) = flapping else { return };
-        let who = match &target {
-            BanTarget::User(_) => Flapper::User,
-            BanTarget::Net(_) => Flapper::Address,
-            BanTarget::Client(_) | BanTarget::Device(..) => Flapper::Client,
-        };
-        self.metrics.doors.flapping_bans(who).inc();
-        let bans = self.bans.clone();
-        tokio::task::spawn_local(async move {
-            let reason = BanReason::parse("connects too often (limits.flapping)");
-            let banned = bans.add(target.clone(), length, reason.unwrap_or_default()).await;
-            if let Err(error) = banned {
-                tracing::error!("{target} connects too often, but could not be banned: {error}");
-            }
-        });
     }
 
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
@@ -404,7 +388,8 @@ async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refu
     let Refusal { version, reason, words, uid, client_id } = refusal;
     let name = reason.name();
     if let Some(left_out) = gate.admission.tells(reason) {
-        let client = client_id;
+        let uid = log::cut(&uid, UID_BYTES_MAX);
+        let client = log::cut(&client_id, CLIENT_ID_BYTES_MAX);
         tracing::warn!(uid, client, %peer, reason = name, left_out, "connection refused: {words}");
     }
     gate.metrics.connects_refused(reason).inc();

@@ -211,15 +211,15 @@ fn writer(base: &Base) -> AccountWriter {
     })
 }
 
-/// Who is banned; every worker hears of a change.
+/// Who is banned; every worker hears of a new one.
 async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     let mailboxes = base.mailboxes.clone();
     let parts = BanParts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
-        changed: Arc::new(move |bans| {
-            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Bans(bans.clone())]));
+        banned: Arc::new(move |ban| {
+            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Banned(ban.clone())]));
         }),
     };
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
@@ -297,6 +297,7 @@ fn gate(
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
+        banning: net::Banning::default(),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),
@@ -382,6 +383,7 @@ fn start_worker(start: net::Start) -> Result<(), String> {
 
 fn fatal(words: &str) {
     tracing::error!("{words}");
+    crate::log::finish();
     std::process::exit(1);
 }
 

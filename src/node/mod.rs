@@ -68,7 +68,9 @@ pub fn run(start: Start) -> ExitCode {
         .enable_all()
         .build();
     let served = runtime.map_err(|error| format!("no runtime: {error}"));
-    match served.and_then(|runtime| runtime.block_on(serve(start))) {
+    let served = served.and_then(|runtime| runtime.block_on(serve(start)));
+    crate::log::finish();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             // Not through the log: its level may be off, and this is the last word.

@@ -40,5 +40,6 @@ fn advertised(config: &Advertise) -> Advertised {
 
 fn startalk(config: &Startalk) -> http::Startalk {
     let Startalk { domain, checktoken_from, nav } = config.clone();
+    let checktoken_from = checktoken_from.into_iter().map(|network| network.0).collect();
     http::Startalk { domain, checktoken_from, nav }
 }

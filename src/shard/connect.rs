@@ -1,6 +1,8 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
+use ipnet::IpNet;
+
 use crate::auth::Known;
 use crate::model::{Moment, Reason, SessionKey, Uid};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
@@ -11,14 +13,14 @@ use super::{Conn, Shard, Token};
 
 impl Shard {
     /// Takes in a connection whose CONNECT was accepted.
-    pub fn connect(&mut self, hello: Hello, peer: Box<str>) -> Token {
+    pub fn connect(&mut self, hello: Hello, peer: Box<str>, address: IpNet) -> Token {
         let late = self.is_late(&hello);
         if late.is_none() {
             self.take_over(&hello.key, &peer);
             self.make_room(&hello.key.uid);
         }
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
-        let token = self.insert(hello, peer);
+        let token = self.insert(hello, peer, address);
         self.add_user(&key.uid, token);
         self.arm(token);
         if let Some(reason) = late {
@@ -61,7 +63,7 @@ impl Shard {
         present.is_some_and(|present| present.asked_at > hello.asked_at)
     }
 
-    fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
+    fn insert(&mut self, hello: Hello, peer: Box<str>, address: IpNet) -> Token {
         self.generation = self.generation.wrapping_add(1);
         let asked_at = hello.asked_at;
         let session = Session::new(hello, &self.live.settings, self.now);
@@ -72,6 +74,7 @@ impl Shard {
             token,
             asked_at,
             peer,
+            address,
             out: Vec::new(),
             filters: Vec::new(),
             flush_asked: false,

@@ -31,6 +31,7 @@ mod flapping;
 mod jwt_login;
 mod keepalive;
 mod log_format;
+mod log_stalled;
 mod member_api;
 mod member_api_outage;
 mod metrics;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpStream;
-use tokio::sync::SemaphorePermit;
 
 use crate::auth::{
     AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, Guard, source_of,
@@ -24,7 +23,7 @@ use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of};
 
-use super::admission::{Admission, Seat};
+use super::admission::{Admission, Seat, Turn};
 use super::door::{Door, Opened};
 use super::flapper::Banning;
 use super::stream::{Parts, Stream};
@@ -145,18 +144,40 @@ struct Heard {
     connect: Result<usize, Refusal>,
 }
 
+/// A guest whose login was accepted, with what came behind its CONNECT.
+struct Known {
+    stream: Stream,
+    guest: Guest,
+    hello: Hello,
+    rest: Vec<u8>,
+}
+
 /// To the worker of its user, or to its end.
 pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAddr, mut seat: Seat) {
-    let gate = &worker.gate;
     let told_to_go = seat.told_to_go();
-    let heard = tokio::select! {
-        heard = hear(worker, door, tcp, from, &mut seat) => heard,
+    let known = tokio::select! {
+        known = meet(worker, door, tcp, from, &mut seat) => known,
         () = told_to_go => {
-            return gate.admission.count_refused(from, Refused::Unauthenticated);
+            return worker.gate.admission.count_refused(from, Refused::Unauthenticated);
         }
     };
-    let Some(Heard { stream, guest, bytes, connect }) = heard else { return };
-    seat.introduced();
+    if let Some(known) = known {
+        seat.logged_in();
+        hand_over(worker, known, seat);
+    }
+}
+
+/// `None` if the connection is over.
+async fn meet(
+    worker: &Worker,
+    door: &Door,
+    tcp: TcpStream,
+    from: SocketAddr,
+    seat: &mut Seat,
+) -> Option<Known> {
+    let gate = &worker.gate;
+    let Heard { stream, guest, bytes, connect } = hear(worker, door, tcp, from, seat).await?;
+    seat.asks();
     let hello = match connect {
         Ok(length) => {
             let hello = introduce(gate, &guest, &stream, &bytes, length).await;
@@ -165,12 +186,13 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
         Err(refusal) => Err(NotIn::Refused(refusal)),
     };
     match hello {
-        Ok((hello, rest)) => hand_over(worker, (stream, guest, seat), hello, rest),
+        Ok((hello, rest)) => return Some(Known { stream, guest, hello, rest }),
         Err(NotIn::Refused(refusal)) => refuse(gate, stream, guest.peer, refusal).await,
         Err(NotIn::Gone) => {
             tracing::debug!(peer = %guest.peer, "gone before its login was decided");
         }
     }
+    None
 }
 
 /// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the
@@ -210,6 +232,8 @@ async fn hear(
             Err(Refusal::unknown(None, reason, reason.words().into()))
         }
     };
+    // It may have to wait for its turn.
+    bytes.shrink_to_fit();
     Some(Heard { stream, guest, bytes, connect })
 }
 
@@ -239,17 +263,13 @@ async fn introduce(
     let decoded = decode_connect(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX).ok().flatten();
     let (connect, _) = decoded.ok_or_else(malformed)?;
     let is_gone = || bytes.len() == length && stream.is_over();
-    let hello = login(gate, &connect, guest, is_gone).await?;
+    let hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
     // Its login may have taken longer than it waited.
     if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }
 
-fn hand_over(
-    worker: &Worker,
-    (stream, guest, seat): (Stream, Guest, Seat),
-    hello: Hello,
-    mut rest: Vec<u8>,
-) {
+fn hand_over(worker: &Worker, known: Known, seat: Seat) {
+    let Known { stream, guest, hello, mut rest } = known;
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
             let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
@@ -312,6 +332,7 @@ async fn login(
     gate: &Gate,
     connect: &Connect<'_>,
     guest: &Guest,
+    bytes: usize,
     is_gone: impl Fn() -> bool,
 ) -> Result<Hello, NotIn> {
     let refusal = |reason: Reason, words: String| Refusal {
@@ -337,7 +358,7 @@ async fn login(
         witness: None,
     };
     let asked_at = gate.clock.moment();
-    let turn = turn(gate, &credentials).await;
+    let turn = turn(gate, &credentials, bytes).await;
     let turn = turn.map_err(|(reason, words)| refusal(reason, words))?;
     if is_gone() {
         return Err(NotIn::Gone);
@@ -369,12 +390,13 @@ fn may_leave_will(live: &Live, hello: &Hello) -> Result<(), Denial> {
 async fn turn<'a>(
     gate: &'a Gate,
     credentials: &Credentials<'_>,
-) -> Result<SemaphorePermit<'a>, (Reason, String)> {
+    bytes: usize,
+) -> Result<Turn<'a>, (Reason, String)> {
     let source = source_of(credentials.peer.ip());
     gate.ban_flapper(gate.admission.address_connects(source));
     let may_ask = gate.guard.may_ask(credentials);
     may_ask.map_err(|error| (error.reason(), error.to_string()))?;
-    gate.admission.turn(source).await.map_err(|busy| (Reason::Busy, busy.words()))
+    gate.admission.turn(source, bytes).await.map_err(|busy| (Reason::Busy, busy.words()))
 }
 
 impl Refusal {

@@ -3,8 +3,9 @@
 //!
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
 //! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
-//! and asks who it is, `flapper` bans who comes too often, `worker` drives one shard, `conn` moves one connection's bytes, `layers` has
-//! what they go through, `route` brings commits back to the workers, `kick` sends sessions away.
+//! and asks who it is, `flapper` bans who comes too often, `worker` drives one shard, `conn` moves
+//! one connection's bytes, `layers` has what they go through, `route` brings commits back to the
+//! workers, `kick` sends sessions away.
 
 mod admission;
 mod conn;

@@ -65,7 +65,7 @@ fn a_device_is_banned_alone_and_a_client_id_for_everyone() {
 #[test]
 fn no_login_of_a_banned_address_is_checked_over_http() {
     let hosts = ("HOMING__ADVERTISE__HOSTS", "['chat.example.org']");
-    let broker = Broker::with(&[hosts]);
+    let broker = Broker::with(&[hosts, ("HOMING__ADVERTISE__MQTT", "1883")]);
     // `alice:dev`
     let login = "Authorization: Basic YWxpY2U6ZGV2";
     let route = || ask(broker.http, "GET", "/v1/route", &[login], "");

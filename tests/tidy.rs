@@ -88,7 +88,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/control/server.rs",  1, "REQUESTS_COUNT_MAX"),
     ("src/http/mod.rs",        1, "CONNECTIONS_COUNT_MAX"),
     ("src/net/conn.rs",        3, "for each connection one that reads, writes or ends"),
-    ("src/net/greet.rs",       1, "one for each ban"),
+    ("src/net/flapper.rs",     1, "one for each ban"),
     ("src/net/kick.rs",        1, "one for each kick"),
     ("src/net/listen.rs",      1, "one for each seat (limits.connections)"),
     ("src/net/watched.rs",     2, "what others begin, each in its own line here"),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -98,7 +99,8 @@ impl Worker {
         };
         let (read, write) = stream.into_split();
         let key = hello.key.clone();
-        let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into()));
+        let address = IpNet::from(peer.ip().to_canonical());
+        let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into(), address));
         // A ban made while this was on its way.
         if self.gate.is_banned(&key, peer.ip()) {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));

@@ -2,7 +2,6 @@
 //! turn of the runtime is finished together: one batch to the store, one write per connection.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,9 +11,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::LocalSet;
 
-use crate::auth::Bans;
 use crate::clock::Clock;
-use crate::model::{ClientId, Entry, Message, Reason, Recipient, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
 use crate::shard::{Asker, DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
@@ -58,8 +56,8 @@ pub enum Mail {
     Expired(Vec<SessionKey>),
     /// New settings and rules.
     Live(Arc<Live>),
-    /// Who is banned now.
-    Bans(Arc<Bans>),
+    /// Somebody is banned from now on.
+    Banned(Arc<Ban>),
     /// Tell every client to go; the worker ends when they are gone.
     Drain,
 }
@@ -193,7 +191,7 @@ impl Worker {
         for mail in letters.drain(..) {
             match mail {
                 Mail::Connect(arrival) => self.arrived(*arrival),
-                Mail::Bans(bans) => self.end_banned(&bans),
+                Mail::Banned(ban) => self.with_shard(|shard| shard.banned(&ban.target)),
                 Mail::Kick(kicking) => self.kicked(*kicking),
                 Mail::Live(live) => self.reload(live),
                 other => self.with_shard(|shard| deliver(shard, other)),
@@ -206,16 +204,6 @@ impl Worker {
         self.store_queue_bytes_max.set(live.store_queue_bytes_max);
         self.outbox_wait.set(live.outbox_wait);
         self.with_shard(|shard| shard.reload(live));
-    }
-
-    fn end_banned(&self, bans: &Bans) {
-        let now = self.clock.stamp();
-        let banned = |key: &SessionKey, peer: &str| {
-            let peer: Option<SocketAddr> = peer.parse().ok();
-            peer.is_some_and(|peer| bans.hits(key, peer.ip(), now))
-        };
-        let waiting = |key: &SessionKey| bans.of_login(&key.uid, &key.client_id, now).is_some();
-        self.with_shard(|shard| shard.end_where(Reason::Banned, banned, waiting));
     }
 
     /// Sets the time and gives the shard to `act`. Never called from within itself.
@@ -385,7 +373,7 @@ impl Worker {
 
 fn deliver(shard: &mut Shard, mail: Mail) {
     match mail {
-        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) | Mail::Kick(_) => {}
+        Mail::Connect(_) | Mail::Banned(_) | Mail::Live(_) | Mail::Kick(_) => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }

@@ -215,15 +215,15 @@ fn writer(base: &Base) -> AccountWriter {
     })
 }
 
-/// Who is banned; every worker hears of a change.
+/// Who is banned; every worker hears of a new one.
 async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     let mailboxes = base.mailboxes.clone();
     let parts = BanParts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
-        changed: Arc::new(move |bans| {
-            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Bans(bans.clone())]));
+        banned: Arc::new(move |ban| {
+            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Banned(ban.clone())]));
         }),
     };
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
@@ -263,7 +263,8 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
 pub(super) struct Guards {
     clients: Arc<Guard>,
-    /// For the legacy router: all its users come from one address, which must not pause for one.
+    /// For the legacy router: all its users come from one address, so a pause would be for a user
+    /// wherever it is, and whoever knows its name could lock it out.
     router: Arc<Guard>,
 }
 
@@ -284,7 +285,7 @@ impl Guards {
 }
 
 fn of_router(limits: GuardLimits) -> GuardLimits {
-    GuardLimits { per_address: 0, ..limits }
+    GuardLimits { per_login: 0, per_address: 0, ..limits }
 }
 
 fn gate(
@@ -296,10 +297,11 @@ fn gate(
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guards.clients.clone(),
+        guard: guards.clients.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
+        banning: net::Banning::default(),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),
@@ -390,6 +392,7 @@ fn start_worker(start: net::Start) -> Result<(), String> {
 
 /// What is acknowledged is on disk; a shard that may be half changed must not say goodbye.
 fn fatal(words: &str) {
+    crate::log::finish();
     // Not through the log: its level may be off, and this is the last word.
     eprintln!("homing: {words}");
     std::process::exit(1);

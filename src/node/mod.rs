@@ -80,6 +80,7 @@ pub fn run(start: Start) -> ExitCode {
         runtime.shutdown_timeout(FINISH_WAIT);
         served
     });
+    crate::log::finish();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {

@@ -33,6 +33,7 @@ mod jwt_login;
 mod keepalive;
 mod log_flood;
 mod log_format;
+mod log_stalled;
 mod member_api;
 mod member_api_outage;
 mod metrics;
@@ -68,6 +69,7 @@ mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
 mod takeover;
+mod takeover_late;
 mod tls;
 mod tls_handshake;
 mod token_expiry;

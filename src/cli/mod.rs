@@ -54,7 +54,7 @@ enum Verb {
     Device(device::DeviceArgs),
     /// Keep users, devices and addresses out for a while
     Ban(ban::BanArgs),
-    /// Try a login at the member API
+    /// Try a login: ask the providers of the settings, as a broker would
     Auth(auth::AuthArgs),
     /// Have the running broker load its settings again
     Reload(reload::ReloadArgs),

@@ -1,5 +1,7 @@
 //! `homing auth test` with the member API: what it is asked, what it said, and what that means.
 
+use std::os::unix::net::UnixListener;
+
 use super::support::broker::Start;
 use super::support::command::{Done, Homing, homing};
 use super::support::member_api::{MemberApi, Mood};
@@ -81,6 +83,29 @@ fn a_running_broker_tells_what_it_remembers() {
     }
     let done = command(&api, &words).run();
     has(&done, &["breaker open", "user: 1 accepted without asking"]);
+}
+
+/// Somebody has the control socket and says nothing.
+#[test]
+fn a_broker_that_cannot_be_asked_is_a_line_of_the_report() {
+    let api = MemberApi::start();
+    api.allow("ut001", "T1");
+    let data = tempfile::tempdir().expect("a directory");
+    let socket = UnixListener::bind(data.path().join("control.sock")).expect("a socket");
+    let hangs_up = std::thread::spawn(move || {
+        for _ in 0..2 {
+            drop(socket.accept().expect("the command"));
+        }
+    });
+    let words = ["--token", "T1", "--data", data.path().to_str().expect("text")];
+    let done = command(&api, &words).run();
+    assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
+    has(&done, &["accepted: uid ut001", "broker      cannot be asked: ", "did not answer"]);
+    let told = command(&api, &[&words[..], &["--json"]].concat()).ok();
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["login"], "accepted");
+    assert!(told["broker"]["error"].as_str().is_some_and(|words| words.contains("not answer")));
+    hangs_up.join().expect("both came");
 }
 
 #[test]

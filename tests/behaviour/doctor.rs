@@ -224,15 +224,15 @@ fn nothing_changes_by_it_after_a_good_end_and_after_a_crash() {
 }
 
 #[test]
-fn a_newer_store_and_a_clock_before_the_store_are_errors() {
+fn a_newer_store_is_an_error_and_a_clock_before_the_store_is_warned_of() {
     let place = Place::new();
     let mut broker = place.start().env("HOMING__AUTH__PROVIDER", "open").start();
     broker.mail("alice", &["from the future"]);
     assert!(broker.terminate().success());
     change(&place.data(), "UPDATE log SET ts = 4102444800000");
     let told = place.doctor(&[]);
-    told.ends(1);
-    told.has("clock", "error", &["the store has a message of 2100-01-01T00:00:00.000Z"]);
+    told.ends(0);
+    told.has("clock", "warning", &["the store has a message of 2100-01-01T00:00:00.000Z"]);
     change(&place.data(), "UPDATE log SET ts = 1; PRAGMA user_version = 99");
     let before = files(&place.data());
     let told = place.doctor(&[]);
@@ -334,8 +334,8 @@ fn advertised_addresses_are_tried_and_have_to_be_in_the_certificate() {
     told.ends(1);
     told.has(&name, "error", &["no certificate of tls.certificates is for this name"]);
     let told = place.doctor(&with("['no-such-host.invalid']"));
-    told.ends(1);
-    told.has("advertised mqtts no-such-host.invalid", "error", &["leads nowhere", "DNS"]);
+    told.ends(0);
+    told.has("advertised mqtts no-such-host.invalid", "warning", &["leads nowhere", "DNS"]);
     let open = [("HOMING__LISTEN__MQTT", "['0.0.0.0:0']")];
     let told = self::told(
         homing(&["doctor", "--json", "--data", place.data().to_str().unwrap()])
@@ -358,11 +358,11 @@ fn the_member_api_has_to_answer_and_to_refuse_a_made_up_login() {
     assert!(asked.body.contains("homing-doctor"), "{}", asked.body);
     for (mood, status, words) in [
         (Mood::Says(200, "{\"allow\":true}".into()), "error", "accepts a made-up login"),
-        (Mood::Says(500, "down".into()), "error", "cannot answer"),
+        (Mood::Says(500, "down".into()), "warning", "cannot answer"),
         (Mood::Says(404, "no page".into()), "warning", "is the path right"),
-        (Mood::Reset, "error", "cannot answer"),
-        (Mood::Garbage, "error", "cannot answer"),
-        (Mood::Hang, "error", "no whole answer within"),
+        (Mood::Reset, "warning", "cannot answer"),
+        (Mood::Garbage, "warning", "cannot answer"),
+        (Mood::Hang, "warning", "no whole answer within"),
     ] {
         api.mood(mood.clone());
         let told = place.doctor(&settings);
@@ -370,7 +370,33 @@ fn the_member_api_has_to_answer_and_to_refuse_a_made_up_login() {
         told.ends(i32::from(status == "error"));
     }
     drop(api);
-    place.doctor(&settings).has("provider http", "error", &["cannot answer", "auth.http.url"]);
+    place.doctor(&settings).has("provider http", "warning", &["cannot answer", "auth.http.url"]);
+}
+
+/// The doctor may stand before the start (`ExecStartPre`): what heals by itself is no error.
+#[test]
+fn what_keeps_no_broker_from_starting_is_no_error() {
+    let place = Place::new();
+    let nobody = free();
+    let (url, jwks) = (format!("http://{nobody}/login"), format!("http://{nobody}/jwks"));
+    let redis = format!("redis://{nobody}/0");
+    let settings = [
+        ("HOMING__AUTH__PROVIDER", "['jwt', 'redis', 'http']"),
+        ("HOMING__AUTH__HTTP__URL", url.as_str()),
+        ("HOMING__AUTH__JWT__JWKS", jwks.as_str()),
+        ("HOMING__AUTH__REDIS__URL", redis.as_str()),
+        ("HOMING__ADVERTISE__HOSTS", "['no-such-host.invalid']"),
+        ("HOMING__ADVERTISE__MQTT", "1883"),
+        ("HOMING__STORE__RESERVE", "1000000GiB"),
+    ];
+    let told = place.doctor(&settings);
+    told.ends(0);
+    for name in ["provider http", "provider jwt", "provider redis", "advertised mqtt"] {
+        assert_eq!(told.check(name)["status"], "warning", "{:#}", told.report);
+    }
+    told.has("disk space", "warning", &["nothing new is stored", "store.reserve"]);
+    let start = settings.iter().fold(place.start(), |start, (key, value)| start.env(key, value));
+    let _serves = start.start();
 }
 
 #[test]
@@ -404,9 +430,12 @@ fn redis_has_to_answer() {
     redis.pause();
     let told = place.doctor(&settings);
     redis.go_on();
-    told.has("provider redis", "error", &["does not answer", "auth.redis.url"]);
+    told.has("provider redis", "warning", &["does not answer", "auth.redis.url"]);
     redis.kill();
-    place.doctor(&settings).has("provider redis", "error", &["does not answer"]);
+    place.doctor(&settings).has("provider redis", "warning", &["does not answer"]);
+    let told = place.doctor(&[settings[0], ("HOMING__AUTH__REDIS__URL", "http://127.0.0.1/")]);
+    told.ends(1);
+    told.has("provider redis", "error", &["auth.redis.url"]);
 }
 
 #[test]

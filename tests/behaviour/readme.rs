@@ -20,3 +20,17 @@ fn its_scripts_send_and_receive() {
     Paho::V2.run(sender);
     assert_eq!(phone.expect_line(&["Hi"]), "b'Hi, alice'");
 }
+
+/// As the README says it for paho 1.6.
+#[test]
+fn its_receiver_reads_otherwise_in_paho_1_6() {
+    let broker = Broker::dev();
+    let scripts = scripts(broker.mqtt.port());
+    let new = "client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, \"phone\")";
+    let old = "client = mqtt.Client(\"phone\")";
+    assert!(include_str!("../../README.md").contains(&format!("`{old}`")));
+    assert_eq!(scripts[0].lines().nth(1), Some(new));
+    let phone = Paho::V1.start(&scripts[0].replace(new, old));
+    Paho::V1.run(&scripts[1]);
+    assert_eq!(phone.expect_line(&["Hi"]), "b'Hi, alice'");
+}

@@ -18,6 +18,8 @@ pub enum Broker {
     Says(MemberState),
     /// It runs with other settings.
     NoMemberApi,
+    /// It may run; why it cannot be asked.
+    CannotSay(String),
 }
 
 pub struct Report {
@@ -50,6 +52,7 @@ impl Report {
             Broker::NotAsked => "not asked: give its data directory with --data DIR".into(),
             Broker::None => "none runs on this data directory".into(),
             Broker::NoMemberApi => "it runs without the member API: restart it".into(),
+            Broker::CannotSay(words) => format!("cannot be asked: {}", shown(words)),
             Broker::Says(state) => format!(
                 "breaker {} ({} failures in a row)\nlogins of this user: {} accepted without \
                  asking, {} only while the API cannot answer",
@@ -64,6 +67,7 @@ impl Report {
     pub fn json(&self) -> Value {
         let broker = match &self.broker {
             Broker::Says(state) => json!(state),
+            Broker::CannotSay(words) => json!({ "error": words }),
             _ => Value::Null,
         };
         json!({

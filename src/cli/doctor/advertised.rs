@@ -79,14 +79,15 @@ async fn certificates(config: &Config) -> Vec<Served> {
 }
 
 fn covers(config: &Config, certificates: &[Served], kind: &str, host: &str) -> Covers {
-    match kind {
-        "mqtts" if !config.listen.mqtts.is_empty() => {
-            match certificates.iter().any(|one| one.is_for(host)) {
-                true => Covers::Yes,
-                false => Covers::No,
-            }
-        }
-        _ => Covers::NotOurs,
+    let ours = match kind {
+        "mqtts" => !config.listen.mqtts.is_empty(),
+        "wss" => !config.listen.wss.is_empty(),
+        _ => false,
+    };
+    match (ours, certificates.iter().any(|one| one.is_for(host))) {
+        (false, _) => Covers::NotOurs,
+        (true, true) => Covers::Yes,
+        (true, false) => Covers::No,
     }
 }
 
@@ -130,8 +131,9 @@ fn judge_target(target: &Target, open: bool) -> Check {
     let addresses = match found {
         Ok(addresses) => addresses,
         Err(words) => {
-            let words = format!("the name leads nowhere: {words}");
-            return Check::error(name, words, "mend its DNS entry, or advertise.hosts");
+            let words = format!("the name leads nowhere from here: {words}");
+            let next = "mend its DNS entry, or advertise.hosts; or the name server is down";
+            return Check::warning(name, words, next);
         }
     };
     let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -194,11 +196,27 @@ mod tests {
         let not_ours = Target { certificate: Covers::NotOurs, ..target() };
         assert_eq!(status(not_ours, true), Status::Ok);
         let unknown = Target { found: Err("no such name".into()), ..target() };
-        assert_eq!(status(unknown, true), Status::Error);
+        assert_eq!(status(unknown, true), Status::Warning);
         let closed = Target { connected: Some(Err("refused".into())), ..target() };
         assert_eq!(status(closed, true), Status::Warning);
         let other = Target { certificate: Covers::No, ..target() };
         assert_eq!(status(other, true), Status::Error);
+    }
+
+    #[test]
+    fn certificates_are_for_the_kinds_whose_tls_ends_here() {
+        let mut config = Config::default();
+        let covers = |config: &Config| {
+            ["mqtt", "mqtts", "ws", "wss"].map(|kind| super::covers(config, &[], kind, "a"))
+        };
+        assert_eq!(covers(&config), [Covers::NotOurs; 4]);
+        config.listen.wss.push("127.0.0.1:1".into());
+        assert_eq!(
+            covers(&config),
+            [Covers::NotOurs, Covers::NotOurs, Covers::NotOurs, Covers::No]
+        );
+        config.listen.mqtts.push("127.0.0.1:2".into());
+        assert_eq!(covers(&config), [Covers::NotOurs, Covers::No, Covers::NotOurs, Covers::No]);
     }
 
     #[test]

@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Ok,
-    /// The broker serves, but something is to be seen to.
+    /// The broker starts and serves, but something is to be seen to: here, or where somebody else
+    /// is down who comes back without it.
     Warning,
-    /// The broker does not start, or does not do what it promises.
+    /// The broker does not start, or will never by itself do what it promises.
     Error,
     /// There was nothing to look at.
     Skipped,

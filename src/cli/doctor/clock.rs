@@ -28,16 +28,20 @@ pub fn judge(facts: &Facts) -> Check {
     let name = "clock";
     let Facts { now, newest_message, .. } = facts;
     let next = "set the clock, and have NTP keep it: timedatectl, chronyc tracking";
-    let check = match newest_message {
-        _ if *now < EARLIEST => {
+    let check = match newest_message.filter(|newest| now.after(BEHIND_MAX) < *newest) {
+        // What it says is given to messages, which are as old as that once it is right.
+        newest if newest.unwrap_or(*now) < EARLIEST => {
             Check::error(name, format!("it says {now}, before this program was made"), next)
         }
-        Some(newest) if now.after(BEHIND_MAX) < *newest => Check::error(
+        Some(newest) => Check::warning(
             name,
-            format!("it says {now}, but the store has a message of {newest}: times go backwards"),
+            format!(
+                "it says {now}, but the store has a message of {newest}: a broker that starts now \
+                 goes on from there"
+            ),
             next,
         ),
-        _ => judge_others(facts, next),
+        None => judge_others(facts, next),
     };
     let details = [
         ("database_ahead_ms", facts.database_ahead),
@@ -79,13 +83,16 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_before_the_store_or_before_this_program_is_wrong() {
+    fn a_clock_before_the_store_is_warned_of_and_one_before_this_program_is_wrong() {
         assert_eq!(judge(&facts()).status, Status::Ok);
         let with = |newest| judge(&Facts { newest_message: Some(newest), ..facts() }).status;
         assert_eq!(with(NOW), Status::Ok);
         assert_eq!(with(NOW.after(BEHIND_MAX)), Status::Ok);
-        assert_eq!(with(NOW.after(2 * BEHIND_MAX)), Status::Error);
-        assert_eq!(judge(&Facts { now: Stamp(0), ..facts() }).status, Status::Error);
+        assert_eq!(with(NOW.after(2 * BEHIND_MAX)), Status::Warning);
+        let at_zero = |newest_message| Facts { now: Stamp(0), newest_message, ..facts() };
+        let at_zero = |newest| judge(&at_zero(newest)).status;
+        assert_eq!((at_zero(None), at_zero(Some(Stamp(90_000)))), (Status::Error, Status::Error));
+        assert_eq!(at_zero(Some(NOW)), Status::Warning);
         assert_eq!(EARLIEST.to_string(), "2026-11-01T00:00:00.000Z");
     }
 

@@ -147,13 +147,16 @@ fn judge_rights(dir: &Path, (mode, owner, user): (u32, u32, u32), writable: bool
     check.with("mode", format!("{:04o}", mode & 0o7777)).with("owner", owner)
 }
 
-/// Files that others than their owner have rights to.
+/// Files that others than their owner have rights to. Of a directory or a symlink the rights mean
+/// something else.
 fn readable_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for file in std::fs::read_dir(dir)? {
         let file = file?;
         match file.metadata() {
-            Ok(meta) if meta.permissions().mode() & NOT_OWNER != 0 => found.push(file.path()),
+            Ok(meta) if meta.is_file() && meta.permissions().mode() & NOT_OWNER != 0 => {
+                found.push(file.path());
+            }
             // It went meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -186,7 +189,8 @@ fn judge_room(free: Result<u64, String>, reserve: Size) -> Check {
     let shown = format!("{} MiB are free, store.reserve is {reserve}", free >> 20);
     let check = match free {
         free if free < reserve.0 => {
-            Check::error(name, format!("{shown}: nothing new is stored"), next)
+            let words = format!("{shown}: what is stored is delivered, nothing new is stored");
+            Check::warning(name, words, next)
         }
         free if free < reserve.0.saturating_mul(ROOM_FACTOR) => Check::warning(name, shown, next),
         _ => Check::ok(name, shown),
@@ -238,12 +242,27 @@ mod tests {
     }
 
     #[test]
+    fn directories_and_symlinks_are_no_open_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir(path("lost+found")).unwrap();
+        std::fs::write(path("homing.db"), "").unwrap();
+        std::os::unix::fs::symlink(path("homing.db"), path("link")).unwrap();
+        for name in ["lost+found", "homing.db"] {
+            std::fs::set_permissions(path(name), PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        assert_eq!(readable_files(dir.path()).unwrap(), [path("homing.db")]);
+    }
+
+    #[test]
     fn the_disk_is_compared_with_the_reserve() {
         let status = |free| judge_room(Ok(free), Size(100)).status;
         assert_eq!(
             [99, 100, 399, 400].map(status),
-            [Status::Error, Status::Warning, Status::Warning, Status::Ok]
+            [Status::Warning, Status::Warning, Status::Warning, Status::Ok]
         );
+        assert!(judge_room(Ok(99), Size(100)).message.contains("nothing new is stored"));
+        assert!(!judge_room(Ok(100), Size(100)).message.contains("nothing new is stored"));
         assert_eq!(judge_room(Err("gone".into()), Size(1)).status, Status::Error);
     }
 

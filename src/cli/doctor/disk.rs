@@ -33,12 +33,15 @@ pub enum Facts {
 
 pub async fn look(scene: &Scene) -> Facts {
     let dir = scene.data.clone();
-    if !dir.is_dir() {
-        return Facts::NoDirectory;
+    let interrupted = || Facts::Measured(Err("interrupted".into()));
+    aside(move || facts(&dir)).await.unwrap_or_else(interrupted)
+}
+
+fn facts(dir: &Path) -> Facts {
+    match dir.is_dir() {
+        true => Facts::Measured(measure(dir).map_err(|error| error.to_string())),
+        false => Facts::NoDirectory,
     }
-    let measured = aside(move || measure(&dir)).await;
-    let words = |error: io::Error| error.to_string();
-    Facts::Measured(measured.map_or_else(|| Err("interrupted".into()), |all| all.map_err(words)))
 }
 
 /// A file of its own in the directory, removed again when it goes.
@@ -49,7 +52,9 @@ struct Probe {
 
 impl Probe {
     fn new(dir: &Path) -> io::Result<Probe> {
-        let path = dir.join(format!("doctor.{}", std::process::id()));
+        // One that was left behind is in nobody's way: in a container every process has that id.
+        let path =
+            dir.join(format!("doctor.{}.{:016x}", std::process::id(), rand::random::<u64>()));
         let mut options = OpenOptions::new();
         let file = options.create_new(true).write(true).mode(0o600).open(&path)?;
         Ok(Probe { path, file })
@@ -142,5 +147,15 @@ mod tests {
         assert_eq!(measure(dir.path()).unwrap().len(), SYNCS);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(measure(&dir.path().join("none")).is_err());
+        assert_eq!(facts(&dir.path().join("none")), Facts::NoDirectory);
+    }
+
+    #[test]
+    fn what_was_left_behind_by_a_process_of_the_same_id_is_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = format!("doctor.{}", std::process::id());
+        std::fs::write(dir.path().join(name), "").unwrap();
+        let _left = Probe::new(dir.path()).unwrap();
+        assert_eq!(measure(dir.path()).unwrap().len(), SYNCS);
     }
 }

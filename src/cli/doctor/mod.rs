@@ -30,6 +30,8 @@ use scene::Scene;
 
 /// For each group of checks; they run at the same time.
 const CHECK_WAIT: Duration = Duration::from_secs(6);
+/// Groups that wait for others alone: a broker starts without them.
+const OF_OTHERS: [&str; 2] = ["advertised address", "providers"];
 
 /// Looks at everything a broker stands on.
 #[derive(Args, Debug)]
@@ -100,11 +102,16 @@ async fn within<T>(looking: impl Future<Output = T>) -> Option<T> {
 }
 
 fn told<T>(name: &str, facts: Option<T>, judge: impl FnOnce(T) -> Vec<Check>) -> Vec<Check> {
-    let late = || {
-        let words = format!("there was no answer within {} s", CHECK_WAIT.as_secs());
-        vec![Check::error(name, words, "look at the disk, the name server and the network")]
-    };
-    facts.map_or_else(late, judge)
+    facts.map_or_else(|| vec![late(name)], judge)
+}
+
+fn late(name: &str) -> Check {
+    let words = format!("there was no answer within {} s", CHECK_WAIT.as_secs());
+    let next = "look at the disk, the name server and the network";
+    match OF_OTHERS.contains(&name) {
+        true => Check::warning(name, words, next),
+        false => Check::error(name, words, next),
+    }
 }
 
 /// Runs what waits for the disk or the name server beside the other checks.
@@ -115,4 +122,15 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 /// As milliseconds with two digits behind the point.
 fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 100_000.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_that_hang_keep_no_broker_from_starting() {
+        assert_eq!(OF_OTHERS.map(|name| late(name).status), [Status::Warning; 2]);
+        assert_eq!(late("data directory").status, Status::Error);
+    }
 }

@@ -25,6 +25,9 @@ const LATENCY_MAX: Duration = Duration::from_secs(1);
 /// Answers that come from a wrong path as often as from an API that knows nobody.
 const NO_SUCH_PAGE: [u16; 2] = [404, 405];
 
+/// What is said of a setting begins with its name: with such a one no broker starts.
+const REDIS_KEYS: &str = "auth.redis.";
+
 /// What each provider said, in the order in which they are asked.
 pub struct Facts(Vec<Answer>);
 
@@ -34,6 +37,8 @@ enum Answer {
     Http(Result<Tried, String>),
     Jwt {
         keys: Result<usize, String>,
+        /// They come from a URL, which is tried again and again while the broker serves.
+        from_url: bool,
         latency: Duration,
     },
     Redis {
@@ -126,7 +131,8 @@ fn ahead(date: &str, now: Stamp) -> Option<i64> {
 async fn keys(config: &Config) -> Answer {
     let watch = Stopwatch::start();
     let keys = node::jwt_keys(&config.auth.jwt).await;
-    Answer::Jwt { keys, latency: watch.elapsed() }
+    let from_url = config.auth.jwt.jwks.contains("://");
+    Answer::Jwt { keys, from_url, latency: watch.elapsed() }
 }
 
 async fn ping(config: &Config) -> Answer {
@@ -152,18 +158,24 @@ fn judge_one(answer: &Answer) -> Check {
         Answer::Here(_) => Check::ok("provider accounts", "the users are in the store"),
         Answer::Http(Err(words)) => Check::error("provider http", words, "mend auth.http"),
         Answer::Http(Ok(tried)) => judge_tried(tried),
-        Answer::Jwt { keys: Ok(count), latency } => {
+        Answer::Jwt { keys: Ok(count), latency, .. } => {
             timed(Check::ok("provider jwt", format!("keys: {count}")), *latency)
         }
-        Answer::Jwt { keys: Err(words), .. } => Check::error(
-            "provider jwt",
-            format!("the keys cannot be read: {words}"),
-            "mend auth.jwt, or what is behind it",
-        ),
+        Answer::Jwt { keys: Err(words), from_url, .. } => {
+            let words = format!("the keys cannot be read: {words}");
+            let (name, next) = ("provider jwt", "mend auth.jwt, or what is behind it");
+            match from_url {
+                true => Check::warning(name, words, next),
+                false => Check::error(name, words, next),
+            }
+        }
         Answer::Redis { answer: Ok(()), latency } => {
             timed(Check::ok("provider redis", "it answers"), *latency)
         }
-        Answer::Redis { answer: Err(words), .. } => Check::error(
+        Answer::Redis { answer: Err(words), .. } if words.starts_with(REDIS_KEYS) => {
+            Check::error("provider redis", words, "mend auth.redis")
+        }
+        Answer::Redis { answer: Err(words), .. } => Check::warning(
             "provider redis",
             format!("it does not answer: {words}"),
             "look at auth.redis.url, user and password, and whether it runs",
@@ -182,7 +194,7 @@ fn judge_tried(tried: &Tried) -> Check {
             "look at auth.http.accept_status and accept_pointer, and at the API; \
              homing auth test shows the answer",
         ),
-        (Outcome::Unavailable | Outcome::Busy, _) => Check::error(
+        (Outcome::Unavailable | Outcome::Busy, _) => Check::warning(
             name,
             format!("the member API cannot answer: {words}"),
             "look at auth.http.url and whether the API runs; homing auth test shows more",
@@ -232,7 +244,7 @@ mod tests {
         assert_eq!(of(Outcome::Expired, Some(200)), Status::Ok);
         assert_eq!(of(Outcome::Refused, Some(404)), Status::Warning);
         assert_eq!(of(Outcome::Refused, None), Status::Warning);
-        assert_eq!(of(Outcome::Unavailable, None), Status::Error);
+        assert_eq!(of(Outcome::Unavailable, None), Status::Warning);
         assert_eq!(of(Outcome::Accepted, Some(200)), Status::Error);
     }
 
@@ -240,11 +252,19 @@ mod tests {
     fn what_is_slow_is_warned_of() {
         let of = |millis| timed(Check::ok("x", "y"), Duration::from_millis(millis)).status;
         assert_eq!((of(1000), of(1001)), (Status::Ok, Status::Warning));
-        let keys = |keys| judge_one(&Answer::Jwt { keys, latency: Duration::ZERO }).status;
-        assert_eq!((keys(Ok(1)), keys(Err("gone".into()))), (Status::Ok, Status::Error));
         let redis = |answer| judge_one(&Answer::Redis { answer, latency: Duration::ZERO }).status;
-        assert_eq!((redis(Ok(())), redis(Err("gone".into()))), (Status::Ok, Status::Error));
+        assert_eq!((redis(Ok(())), redis(Err("gone".into()))), (Status::Ok, Status::Warning));
+        assert_eq!(redis(Err("auth.redis.url: no URL".into())), Status::Error);
         assert_eq!(judge_one(&Answer::Here(Provider::Open)).status, Status::Warning);
+    }
+
+    #[test]
+    fn keys_of_a_url_may_come_after_the_start_and_a_file_has_to_be_there() {
+        let keys = |keys, from_url| Answer::Jwt { keys, from_url, latency: Duration::ZERO };
+        let keys = |found, from_url| judge_one(&keys(found, from_url)).status;
+        assert_eq!((keys(Ok(1), true), keys(Ok(1), false)), (Status::Ok, Status::Ok));
+        assert_eq!(keys(Err("gone".into()), true), Status::Warning);
+        assert_eq!(keys(Err("gone".into()), false), Status::Error);
     }
 
     #[test]

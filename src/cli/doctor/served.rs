@@ -29,6 +29,8 @@ enum Shows {
     /// Another one, to who asks for this name.
     Other(String),
     Nothing(String),
+    /// No certificate in the files has a name to ask for.
+    NotAsked,
 }
 
 /// Listeners of a running broker that speak TLS at once, on a port that is known.
@@ -64,15 +66,16 @@ fn ask(address: &str, certificates: &[Served]) -> Shows {
         Ok(None) => return Shows::Nothing("it names no address".into()),
         Err(error) => return Shows::Nothing(error.to_string()),
     };
+    let mut shows = Shows::NotAsked;
     for one in certificates {
         let Some((text, name)) = one.names.iter().find_map(|name| asked(name)) else { continue };
         match shown(address, name, STEP_WAIT) {
             Err(words) => return Shows::Nothing(words),
-            Ok(der) if certificates.iter().any(|one| one.is(&der)) => {}
+            Ok(der) if certificates.iter().any(|one| one.is(&der)) => shows = Shows::TheFiles,
             Ok(_) => return Shows::Other(text),
         }
     }
-    Shows::TheFiles
+    shows
 }
 
 /// A name that can be asked for: any one of those that a wildcard means.
@@ -89,6 +92,10 @@ pub fn judge(all: &[Facts]) -> Vec<Check> {
 fn judge_one(Facts { listener, shows }: &Facts) -> Check {
     let name = format!("served {listener}");
     match shows {
+        Shows::NotAsked => Check::skipped(
+            name,
+            "no certificate of tls.certificates can be read and has a name to ask for",
+        ),
         Shows::TheFiles => {
             Check::ok(name, "the running broker shows the certificates of the files")
         }
@@ -118,6 +125,13 @@ mod tests {
         assert_eq!(judged(Shows::TheFiles).status, Status::Ok);
         assert_eq!(judged(Shows::Other("a.example.org".into())).next.unwrap(), "homing reload");
         assert_eq!(judged(Shows::Nothing("refused".into())).status, Status::Error);
+    }
+
+    #[test]
+    fn where_no_certificate_can_be_asked_for_nothing_is_claimed() {
+        let shows = ask("127.0.0.1:1", &[]);
+        assert_eq!(shows, Shows::NotAsked);
+        assert_eq!(judge(&[Facts { listener: "x".into(), shows }])[0].status, Status::Skipped);
     }
 
     #[test]

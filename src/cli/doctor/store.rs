@@ -9,31 +9,49 @@ use crate::store::look::{Look, Server, look as look_at};
 /// A round trip beyond it is felt by publishers: a commit takes several.
 const ROUND_TRIP_MAX_MS: f64 = 20.0;
 
-pub struct Facts {
-    pub look: Result<Option<Look>, String>,
+pub enum Facts {
+    /// How to read it without leaving a file behind depends on whether a broker runs, and that
+    /// cannot be seen.
+    NotLooked,
+    Looked(Result<Option<Look>, String>),
 }
 
 impl Facts {
+    fn there(&self) -> Option<&Look> {
+        match self {
+            Facts::Looked(Ok(look)) => look.as_ref(),
+            Facts::Looked(Err(_)) | Facts::NotLooked => None,
+        }
+    }
+
     pub fn newest_message(&self) -> Option<Stamp> {
-        self.look.as_ref().ok()?.as_ref()?.newest_message
+        self.there()?.newest_message
     }
 
     /// By how many milliseconds the clock of the database is before ours.
     pub fn ahead(&self) -> Option<i64> {
-        Some(self.look.as_ref().ok()?.as_ref()?.server.as_ref()?.ahead_millis)
+        Some(self.there()?.server.as_ref()?.ahead_millis)
     }
 }
 
 pub async fn look(scene: &Scene) -> Facts {
+    if matches!(scene.broker, Broker::Unknown(_)) {
+        return Facts::NotLooked;
+    }
     let url = &scene.config.store.url;
-    let in_use = scene.broker != Broker::None;
-    let look = look_at(url, &scene.data, in_use, &scene.clock).await;
-    Facts { look: look.map_err(|error| error.to_string()) }
+    let look = look_at(url, &scene.data, scene.broker.runs(), &scene.clock).await;
+    Facts::Looked(look.map_err(|error| error.to_string()))
 }
 
 pub fn judge(facts: &Facts) -> Check {
     let name = "store";
-    match &facts.look {
+    let look = match facts {
+        Facts::NotLooked => {
+            return Check::skipped(name, "whether a broker uses it cannot be seen");
+        }
+        Facts::Looked(look) => look,
+    };
+    match look {
         Err(words) => Check::error(name, words, "mend what the words name, then run this again"),
         Ok(None) => Check::ok(name, "there is none yet; it is made at the first start"),
         Ok(Some(Look { schema, newest_schema, server, .. })) => {
@@ -88,7 +106,7 @@ mod tests {
             ahead_millis: 7,
         });
         let look = Look { schema, newest_schema: 2, newest_message: Some(Stamp(5)), server };
-        Facts { look: Ok(Some(look)) }
+        Facts::Looked(Ok(Some(look)))
     }
 
     #[test]
@@ -97,8 +115,23 @@ mod tests {
         assert_eq!((older.status, older.details["schema"].as_u64()), (Status::Ok, Some(1)));
         assert!(older.message.contains("brought to 2"), "{}", older.message);
         assert!(judge(&facts(0, None)).message.contains("empty"));
-        assert_eq!(judge(&Facts { look: Ok(None) }).status, Status::Ok);
-        assert_eq!(judge(&Facts { look: Err("newer".into()) }).status, Status::Error);
+        assert_eq!(judge(&Facts::Looked(Ok(None))).status, Status::Ok);
+        assert_eq!(judge(&Facts::Looked(Err("newer".into()))).status, Status::Error);
+    }
+
+    #[tokio::test]
+    async fn it_is_not_touched_where_a_broker_may_or_may_not_run() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("homing.db"), "whatever it is").unwrap();
+        let scene = Scene {
+            config: crate::config::Config::default(),
+            data: dir.path().into(),
+            broker: Broker::Unknown("not allowed".into()),
+            clock: crate::clock::SystemClock::default(),
+        };
+        assert_eq!(judge(&look(&scene).await).status, Status::Skipped);
+        let scene = Scene { broker: Broker::None, ..scene };
+        assert_eq!(judge(&look(&scene).await).status, Status::Error);
     }
 
     #[test]

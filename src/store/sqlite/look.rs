@@ -19,15 +19,13 @@ const NO_LOCKS: &str = "unix-none";
 /// As [`crate::store::look::look`].
 pub async fn look(data_dir: &Path, in_use: bool) -> Result<Option<Look>, StoreError> {
     let path = data_dir.join(FILE_NAME);
-    match std::fs::metadata(&path) {
+    let failed = |error| open_error(&path, error);
+    match tokio::fs::metadata(&path).await {
         Ok(file) if file.len() > 0 => {}
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(open_error(&path, error.into()));
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error.into())),
         _ => return Ok(None),
     }
-    let failed = |error| open_error(&path, error);
-    let mut reader = options(&path, in_use).connect().await.map_err(failed)?;
+    let mut reader = options(&path, in_use).await.connect().await.map_err(failed)?;
     let look = read(&mut reader, &path).await;
     reader.close().await.map_err(failed)?;
     look
@@ -37,11 +35,11 @@ pub async fn look(data_dir: &Path, in_use: bool) -> Result<Option<Look>, StoreEr
 /// - After a crash there is a log without a live index. Without locks the index is made in memory
 ///   (SQLite, "Use of WAL without shared-memory"); otherwise a file would be made for it.
 /// - After a clean end there is no log; only an immutable file makes SQLite not make one.
-fn options(path: &Path, in_use: bool) -> SqliteConnectOptions {
+async fn options(path: &Path, in_use: bool) -> SqliteConnectOptions {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let options = reader_options(path).read_only(true);
-    match std::fs::metadata(&log) {
+    match tokio::fs::metadata(&log).await {
         _ if in_use => options,
         Ok(log) if log.len() > 0 => {
             options.vfs(NO_LOCKS).locking_mode(SqliteLockingMode::Exclusive)

@@ -82,15 +82,9 @@ pub fn run(start: Start) -> ExitCode {
         runtime.shutdown_timeout(FINISH_WAIT);
         served
     });
-    crate::log::finish();
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(words) => {
-            // Not through the log: its level may be off, and this is the last word.
-            eprintln!("homing: {words}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    crate::log::finish(served.err());
+    code
 }
 
 async fn serve(start: Start) -> Result<(), String> {

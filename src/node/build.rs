@@ -301,7 +301,7 @@ fn gate(
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
-        banning: net::Banning::default(),
+        banning: net::Banning::new(base.clock.clone()),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),

@@ -1,5 +1,6 @@
 //! The log on stderr: its filter and its two forms, from `log.level` and `log.format`.
 
+mod last;
 mod seldom;
 mod writer;
 
@@ -11,8 +12,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
+pub use last::finish;
 pub use seldom::Seldom;
-pub use writer::{dropped, finish};
+pub use writer::dropped;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -44,7 +46,7 @@ impl Running {
     }
 }
 
-/// Sends what happens to stderr, for the whole process.
+/// Sends what happens to stderr, also panics, for the whole process.
 ///
 /// # Errors
 /// [`LogError`] for a filter that cannot be read, or if it was called before.
@@ -54,6 +56,7 @@ pub fn start(settings: &Log) -> Result<Running, LogError> {
     let started =
         tracing_subscriber::registry().with(filter).with(lines(settings.format, terminal));
     started.try_init().map_err(|error| LogError::Started(error.to_string()))?;
+    last::hear_panics();
     Ok(Running(handle))
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::metrics::Counted;
+use crate::metrics::{Count, Counted};
 use crate::model::Reason;
 use crate::shard::{Taken, Token};
 
@@ -21,7 +21,7 @@ use super::admission::Seat;
 use super::greet::Arrival;
 use super::layers::{Layers, Said};
 use super::stream::Parts;
-use super::watched::contained;
+use super::watched::Own;
 use super::worker::Worker;
 
 /// One read takes this much at most.
@@ -33,16 +33,17 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Socket {
     token: Token,
     write: Rc<OwnedWriteHalf>,
-    layers: Layers,
+    /// Nothing but this connection is in them (threat N12).
+    layers: Own<Layers>,
     /// The beginning of a packet that is not whole yet.
     rest: Vec<u8>,
     /// Not read for now; the reading half waits here.
     paused: Option<OwnedReadHalf>,
     /// A task waits until the client takes more.
     blocked: bool,
-    /// Free again when the socket is closed.
     /// Until the session has ended; what lingers counts no more.
     counted: Option<Counted>,
+    /// Free again when the socket is closed.
     _seat: Seat,
 }
 
@@ -73,10 +74,38 @@ impl Sockets {
     }
 }
 
+/// What one read said.
+struct Opened<'a> {
+    said: Said<'a>,
+    /// Nothing comes after it.
+    said_all: bool,
+    has_answer: bool,
+}
+
 impl Socket {
-    /// As [`Layers::write_all`].
-    fn write_all(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        self.layers.write_all(self.write.as_ref().as_ref(), out)
+    /// As [`Layers::open`]; `None` after a panic.
+    fn open<'a>(
+        &mut self,
+        panics: &Count,
+        wire: &'a mut [u8],
+        plain: &'a mut Vec<u8>,
+    ) -> Option<Opened<'a>> {
+        let tcp = self.write.as_ref().as_ref();
+        self.layers.with(panics, move |layers| {
+            let said = layers.open(tcp, wire, plain);
+            Opened { said, said_all: layers.said_all(), has_answer: layers.has_answer() }
+        })
+    }
+
+    /// As [`Layers::write_all`]; `None` after a panic.
+    fn write_all(&mut self, panics: &Count, out: &mut Vec<u8>) -> Option<io::Result<bool>> {
+        let tcp = self.write.as_ref().as_ref();
+        self.layers.with(panics, |layers| layers.write_all(tcp, out))
+    }
+
+    /// The client has said all that it will say, or what it says is not understood any more.
+    fn said_all(&mut self, panics: &Count) -> bool {
+        self.layers.with(panics, |layers| layers.said_all()).unwrap_or(true)
     }
 }
 
@@ -105,7 +134,7 @@ impl Worker {
         if self.gate.is_banned(&key, peer.ip()) {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
         }
-        let (write, paused) = (Rc::new(write), None);
+        let (write, paused, layers) = (Rc::new(write), None, Own::new(layers));
         let (counted, blocked) = (Some(counted), false);
         let socket = Socket { token, write, layers, rest, paused, blocked, counted, _seat: seat };
         self.sockets.borrow_mut().add(socket);
@@ -113,7 +142,8 @@ impl Worker {
     }
 
     async fn read_loop(self: Rc<Self>, token: Token, mut read: OwnedReadHalf) {
-        if self.sockets.borrow_mut().get(token).is_some_and(|socket| socket.layers.said_all()) {
+        let panics = &self.gate.metrics.panics;
+        if self.sockets.borrow_mut().get(token).is_some_and(|socket| socket.said_all(panics)) {
             self.with_shard(|shard| shard.lost(token));
             return self.end_turn();
         }
@@ -163,26 +193,21 @@ impl Worker {
         let mut sockets = self.sockets.borrow_mut();
         let socket = sockets.get(token)?;
         let mut plain = self.plain.borrow_mut();
-        let tcp = socket.write.as_ref().as_ref();
-        let layers = &mut socket.layers;
-        // Nothing but this connection is in its layers (threat N12).
-        let into = &mut *plain;
-        let opened = contained(move || layers.open(tcp, wire, into));
-        let Ok(Said { mqtt, broken }) = opened else {
-            self.gate.metrics.panics.inc();
+        let Some(opened) = socket.open(&self.gate.metrics.panics, wire, &mut plain) else {
             plain.clear();
             return None;
         };
+        let Opened { said: Said { mqtt, broken }, said_all, has_answer } = opened;
         let taken = self.feed(socket, mqtt);
         plain.clear();
-        if socket.layers.has_answer() {
+        if has_answer {
             self.shard.borrow_mut().effects().flush.push(token);
         }
         match broken {
-            Ok(()) if socket.layers.said_all() && !taken.paused => None,
+            Ok(()) if said_all && !taken.paused => None,
             Ok(()) => Some(taken),
             Err(words) => {
-                tracing::warn!(?token, "{words}");
+                self.with_shard(|shard| shard.broke_rule(token, words));
                 None
             }
         }
@@ -276,15 +301,15 @@ impl Worker {
         let mut sockets = self.sockets.borrow_mut();
         let Some(socket) = sockets.get(token).filter(|socket| !socket.blocked) else { return };
         let mut out = self.shard.borrow_mut().take_out(token);
-        match socket.write_all(&mut out) {
-            Ok(true) => self.with_shard(|shard| shard.drained(token, out)),
-            Ok(false) => {
+        match socket.write_all(&self.gate.metrics.panics, &mut out) {
+            Some(Ok(true)) => self.with_shard(|shard| shard.drained(token, out)),
+            Some(Ok(false)) => {
                 socket.blocked = true;
                 let write = socket.write.clone();
                 self.shard.borrow_mut().put_back(token, out);
                 self.wait_writable(token, write);
             }
-            Err(_) => self.with_shard(|shard| shard.lost(token)),
+            Some(Err(_)) | None => self.with_shard(|shard| shard.lost(token)),
         }
     }
 
@@ -321,8 +346,9 @@ impl Worker {
 
     /// A lingering socket counts as a connection: it holds a file.
     async fn leave(self: Rc<Self>, mut socket: Box<Socket>) {
-        socket.layers.say_goodbye(socket.write.as_ref().as_ref());
-        linger(socket.write.as_ref().as_ref()).await;
+        let tcp = socket.write.as_ref().as_ref();
+        socket.layers.with(&self.gate.metrics.panics, |layers| layers.say_goodbye(tcp));
+        linger(tcp).await;
         drop(socket);
         self.lingering.update(|count| count - 1);
         self.end_turn();

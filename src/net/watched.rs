@@ -11,6 +11,8 @@ use std::task::Poll;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use crate::metrics::Count;
+
 /// What a panic says.
 type Panic = Box<dyn Any + Send>;
 
@@ -57,8 +59,34 @@ pub fn spawn_apart(task: impl Future<Output = ()> + 'static, count: impl FnOnce(
 }
 
 /// For what a panic may leave half changed, as the caller gives it up.
-pub fn contained<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
+fn contained<T>(act: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(act))
+}
+
+/// What belongs to one connection alone. After a panic it is not touched any more, since it may be
+/// half changed: the connection is given up.
+pub struct Own<T> {
+    inner: T,
+    spoiled: bool,
+}
+
+impl<T> Own<T> {
+    pub fn new(inner: T) -> Own<T> {
+        Own { inner, spoiled: false }
+    }
+
+    /// `None` after a panic, of this or an earlier one; each is counted.
+    pub fn with<R>(&mut self, panics: &Count, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+        if self.spoiled {
+            return None;
+        }
+        let done = contained(|| act(&mut self.inner));
+        self.spoiled = done.is_err();
+        if self.spoiled {
+            panics.inc();
+        }
+        done.ok()
+    }
 }
 
 async fn caught(task: impl Future<Output = ()>) -> Result<(), Panic> {
@@ -83,6 +111,17 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    /// Threat N12.
+    #[test]
+    fn what_panicked_is_counted_once_and_not_touched_again() {
+        let panics = Count::default();
+        let mut own = Own::new(7);
+        assert_eq!(own.with(&panics, |inner| std::mem::replace(inner, 8)), Some(7));
+        assert_eq!(own.with(&panics, |_| -> u8 { panic!("injected") }), None);
+        assert_eq!(own.with(&panics, |_| unreachable!("it may be half changed")), None::<u8>);
+        assert_eq!(panics.get(), 1);
+    }
 
     async fn panic_later() {
         yield_now().await;

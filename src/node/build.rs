@@ -301,7 +301,7 @@ fn gate(
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
-        banning: net::Banning::default(),
+        banning: net::Banning::new(base.clock.clone()),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),
@@ -392,9 +392,7 @@ fn start_worker(start: net::Start) -> Result<(), String> {
 
 /// What is acknowledged is on disk; a shard that may be half changed must not say goodbye.
 fn fatal(words: &str) {
-    crate::log::finish();
-    // Not through the log: its level may be off, and this is the last word.
-    eprintln!("homing: {words}");
+    crate::log::finish(Some(words.into()));
     std::process::exit(1);
 }
 

@@ -124,7 +124,8 @@ impl Doors {
                 Key::Http | Key::Https => &mut http,
             };
             for (socket, settings) in listeners {
-                let upgrade = key.is_websocket().then(|| upgrade(&config.websocket, metrics));
+                let upgrade =
+                    key.is_websocket().then(|| upgrade(&config.websocket, metrics, clock));
                 let door = Door { upgrade, ..door(key, &settings, tls, (&config.proxy, clock)) };
                 list.push((socket, Arc::new(door)));
             }
@@ -154,9 +155,14 @@ fn door(
     Door { listener: key.name(), balancer, lock, upgrade: None }
 }
 
-fn upgrade(settings: &config::WebSocket, metrics: &Arc<Metrics>) -> Upgrade {
+fn upgrade(
+    settings: &config::WebSocket,
+    metrics: &Arc<Metrics>,
+    clock: &Arc<dyn Clock>,
+) -> Upgrade {
     let config::WebSocket { path, origins } = settings.clone();
-    Upgrade { rules: Rules { path, origins }, metrics: metrics.clone() }
+    let refusals = Seldom::new(clock.clone());
+    Upgrade { rules: Rules { path, origins }, metrics: metrics.clone(), refusals }
 }
 
 fn bind(key: Key, text: &str) -> Result<TcpListener, String> {

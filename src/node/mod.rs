@@ -20,8 +20,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinError;
 
 use crate::config::load::Loaded;
 use crate::control::audit::Action;
@@ -80,22 +82,19 @@ pub fn run(start: Start) -> ExitCode {
         runtime.shutdown_timeout(FINISH_WAIT);
         served
     });
-    crate::log::finish();
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(words) => {
-            // Not through the log: its level may be off, and this is the last word.
-            eprintln!("homing: {words}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    crate::log::finish(served.err());
+    code
 }
 
 async fn serve(start: Start) -> Result<(), String> {
     let banner = start.banner;
     // Before the ready line: whoever reads it may send a signal at once.
     let mut signals = Signals::watch()?;
-    let mut node = build::build(start).await?;
+    let Some(mut node) = signals.build(start).await? else {
+        tracing::info!("stopped before it served");
+        return Ok(());
+    };
     node.services.spawn(reload_by_signal(
         node.reloader.clone(),
         node.audit.clone(),
@@ -145,6 +144,29 @@ impl Signals {
         })
     }
 
+    /// Builds the broker on a thread that may block, so that what hangs there, as a disk or a
+    /// database, does not keep the signals out. `None` if one of them ends it before it is ready.
+    async fn build(&mut self, start: Start) -> Result<Option<Node>, String> {
+        let (wanted, unwanted) = oneshot::channel::<()>();
+        let runtime = Handle::current();
+        let mut building = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    node = build::build(start) => node.map(Some),
+                    // What is half built has told nobody that it serves.
+                    _ = unwanted => Ok(None),
+                }
+            })
+        });
+        tokio::select! {
+            built = &mut building => return built.unwrap_or_else(|error| Err(died(error))),
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+        drop(wanted);
+        Ok(None)
+    }
+
     /// A signal ends the broker well; a store that can't go on ends it with words. SIGHUP reloads,
     /// except on a terminal.
     async fn wait_for_end(&mut self, node: &mut Node) -> Option<String> {
@@ -166,6 +188,13 @@ impl Signals {
                 },
             }
         }
+    }
+}
+
+fn died(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => panics::panicked("the start", &*panic),
+        Err(error) => format!("the start was cut: {error}"),
     }
 }
 

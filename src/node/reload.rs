@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Mutex;
@@ -24,6 +25,9 @@ use super::aside::Aside;
 use super::auth::{Built, Providers};
 use super::build::Guards;
 use super::settings::{admission, guard_limits, live};
+
+/// For the keys and clients of new providers; each of their own waits is shorter.
+const REBUILD_WAIT: Duration = Duration::from_secs(15);
 
 /// Loads the settings from where the start had them, checked as at the start.
 pub type Load = Arc<dyn Fn() -> Result<Loaded, String> + Send + Sync>;
@@ -104,7 +108,7 @@ impl Reloader {
         let config = &change.loaded.config;
         let (tls, now) = (config.tls.clone(), self.parts.clock.wall());
         let providers = match change.live.iter().any(|key| of_providers(key)) {
-            true => Some(self.parts.providers.rebuild(config).await?),
+            true => Some(self.rebuild(config).await?),
             false => None,
         };
         Ok(Prepared {
@@ -117,6 +121,12 @@ impl Reloader {
             audit: self.parts.audit.reopen()?,
             change,
         })
+    }
+
+    async fn rebuild(&self, config: &Config) -> Result<Built, String> {
+        let rebuilt = tokio::time::timeout(REBUILD_WAIT, self.parts.providers.rebuild(config));
+        let late = |_| format!("the providers were not ready within {} s", REBUILD_WAIT.as_secs());
+        rebuilt.await.map_err(late)?
     }
 
     /// Nothing here can fail.

@@ -104,6 +104,11 @@ impl Shard {
         self.handle(token, Input::End(reason, reason.words().into()));
     }
 
+    /// The client broke a rule of what carries MQTT.
+    pub fn broke_rule(&mut self, token: Token, words: String) {
+        self.handle(token, Input::End(Reason::ProtocolError, words.into()));
+    }
+
     /// Sets a connection's timer. Its deadlines move to later by themselves, which is seen when
     /// the timer fires; so one entry is enough.
     pub(super) fn arm(&mut self, token: Token) {

@@ -62,6 +62,15 @@ fn of_failed_handshakes() {
 }
 
 #[test]
+fn of_refused_websockets() {
+    let broker = json(Start::dev().env("HOMING__LISTEN__WS", "['127.0.0.1:0']"));
+    let addr = broker.ws();
+    flooded(&broker, &["no WebSocket"], || say(addr, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let refused = || broker.metrics("homing_websocket_handshakes_total", &[("result", "refused")]);
+    wait_until("every handshake is counted", || (refused() >= FLOOD as f64).then_some(()));
+}
+
+#[test]
 fn of_bad_proxy_headers() {
     let start = Start::dev().listen_mqtt("[{address='127.0.0.1:0', proxy=true}]");
     let broker = json(start.env("HOMING__PROXY__TRUSTED", "['127.0.0.0/8']"));

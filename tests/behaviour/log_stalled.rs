@@ -1,8 +1,13 @@
 //! Nobody waits for the log: where its lines are not read, or are made long by strangers.
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
 use tempfile::TempDir;
 
 use super::support::broker::Start;
+use super::support::command::{HOMING, forget_settings};
 use super::support::{Broker, Connect, wait_until};
 
 /// A pipe that nobody reads is full after some hundred lines.
@@ -25,6 +30,24 @@ fn a_log_that_nobody_reads_stops_nobody() {
     });
     let mut alice = broker.device("alice", "phone");
     alice.expect_marker_from(&mut broker.device("bob", "post"), "alice");
+}
+
+/// Threat N12. Whoever starts it again sees that it has ended.
+#[test]
+fn a_broker_that_fails_ends_though_nobody_reads_why() {
+    let (_unread, mut pipe) = std::io::pipe().expect("a pipe");
+    let stderr = Stdio::from(pipe.try_clone().expect("its other end"));
+    // Full, and kept so.
+    std::thread::spawn(move || while pipe.write_all(&[b'\n'; 4096]).is_ok() {});
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let data = TempDir::new().expect("a directory");
+    let mut command = Command::new(HOMING);
+    forget_settings(&mut command);
+    command.args(["serve", "--mqtt", &address, "--data"]).arg(data.path());
+    let mut broker = command.stdout(Stdio::null()).stderr(stderr).spawn().expect("it runs");
+    let status = wait_until("its end", || broker.try_wait().expect("wait"));
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A reload that changes who decides about logins: new logins follow it, old connections live on.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::support::broker::Start;
 use super::support::member_api::{MemberApi, Mood};
@@ -139,6 +140,8 @@ fn another_file_of_keys_holds_at_once() {
     let words = rig.broker.command(&["reload"]).fails();
     assert!(words.contains("nothing has changed") && words.contains("missing.json"), "{words}");
     assert_eq!(rig.code("alice", &one.token("alice")), 0);
+    assert!(Command::new("mkfifo").arg(&missing).status().unwrap().success());
+    assert!(rig.broker.command(&["reload"]).fails().contains("it is no file"));
     rig.write(&trusts(&second));
     assert_eq!(rig.reload(), "auth.jwt.jwks: holds now");
     // The keys have one id; only that of the second file counts.

@@ -1,7 +1,9 @@
 //! SIGTERM: sessions are told, everything is flushed, exit 0 within ten seconds.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use super::support::command::homing;
 use super::support::{Broker, Connect, Packet, Will};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -21,6 +23,21 @@ fn it_exits_0_in_time_with_clients_of_every_kind() {
     assert_eq!(v5.expect_disconnect(), 0x8B);
     v311.expect_closed();
     nameless.expect_closed();
+}
+
+/// A database that takes the connection and says nothing.
+#[test]
+fn what_hangs_at_the_start_does_not_keep_it_out() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("postgres://homing@{}/homing", silent.local_addr().expect("its address"));
+    let data = tempfile::tempdir().expect("a directory");
+    let serve = homing(&["serve", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]);
+    let broker = serve.arg(data.path()).env("HOMING__STORE__URL", &url).start();
+    let _asked = silent.accept().expect("it asks the database");
+    broker.terminate();
+    let done = broker.done();
+    assert_eq!(done.status.code(), Some(0), "{}", done.stderr);
+    assert!(!done.stdout.contains("ready"), "{}", done.stdout);
 }
 
 #[test]

@@ -70,7 +70,11 @@ fn each_is_told_behind_the_login() {
         stream.write_all(&wire).expect(what);
         assert_eq!(closed_with(&mut stream), code, "{what}");
     }
-    broker.log.wait_for(&["a WebSocket connection is broken", "without mask"]);
+    let words = ["alice", "phone", "a WebSocket connection is broken", "without mask"];
+    broker.log.wait_for(&words);
+    let ended = |reason| broker.metrics("homing_disconnects_total", &[("reason", reason)]);
+    assert_eq!(ended("protocol_error"), violations().len() as f64);
+    assert_eq!(ended("network"), 0.0);
     bob.ping();
 }
 

@@ -2,12 +2,13 @@
 //!
 //! - `token`: what is a JWT at all, and its header
 //! - `keys`: public keys and the shared one, from PEM and JWKS
-//! - `ring`: where keys come from, and how they are read again
+//! - `ring`: where keys come from, and how they are read again; `beside` for files
 //! - `claims`: what a token says, and whether it is valid now
 //!
 //! The library checks signatures, with the algorithms that the settings name and no other. Times
 //! are compared here, by our own clock.
 
+mod beside;
 mod claims;
 mod keys;
 mod ring;

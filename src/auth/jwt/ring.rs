@@ -2,16 +2,16 @@
 //! interval, and either at once (but seldom) when a token names a key that is not known yet. What
 //! cannot be read leaves the keys that were read before.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
-use tokio::io::AsyncReadExt;
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
 use super::Wrong;
+use super::beside::Beside;
 use super::keys::{Key, Keys, KeysError};
 use crate::clock::Clock;
 use crate::model::Moment;
@@ -27,7 +27,7 @@ const WAITING_COUNT_MAX: usize = 64;
 /// For a whole answer of the URL.
 const FETCH_WAIT: Duration = Duration::from_secs(5);
 /// A file or an answer with keys.
-const KEYS_BYTES_MAX: usize = 256 * 1024;
+pub(super) const KEYS_BYTES_MAX: usize = 256 * 1024;
 
 /// Where keys come from.
 pub enum Source {
@@ -202,6 +202,7 @@ fn tell(sender: &watch::Sender<State>, read: Result<Option<Keys>, String>) {
 struct Reader {
     source: Source,
     client: reqwest::Client,
+    files: Beside,
     /// What a file said last.
     last: Vec<u8>,
 }
@@ -213,7 +214,7 @@ impl Reader {
             .redirect(reqwest::redirect::Policy::none())
             .build();
         let client = client.map_err(|error| format!("no HTTPS client: {error}"))?;
-        Ok(Reader { source, client, last: Vec::new() })
+        Ok(Reader { source, client, files: Beside::default(), last: Vec::new() })
     }
 
     fn interval(&self, failed: bool) -> Duration {
@@ -230,7 +231,8 @@ impl Reader {
             Source::Fixed(keys) => Ok(Some(keys.clone())),
             Source::File { path, format } => {
                 let name = path.display();
-                let bytes = read_file(path).await.map_err(|error| format!("{name}: {error}"))?;
+                let bytes = self.files.read(path.clone()).await;
+                let bytes = bytes.map_err(|error| format!("{name}: {error}"))?;
                 if bytes == self.last {
                     return Ok(None);
                 }
@@ -257,16 +259,6 @@ impl Format {
     }
 }
 
-const TOO_LONG: &str = "it is longer than 256 KiB";
-
-async fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let words = |error: std::io::Error| error.to_string();
-    let file = tokio::fs::File::open(path).await.map_err(words)?;
-    file.take(KEYS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).await.map_err(words)?;
-    if bytes.len() <= KEYS_BYTES_MAX { Ok(bytes) } else { Err(TOO_LONG.into()) }
-}
-
 async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<u8>, String> {
     let words = |error: reqwest::Error| with_causes(&error.without_url());
     let mut answer = client.get(url).send().await.map_err(words)?;
@@ -277,7 +269,7 @@ async fn fetch(client: &reqwest::Client, url: &str) -> Result<Vec<u8>, String> {
     while let Some(chunk) = answer.chunk().await.map_err(words)? {
         bytes.extend_from_slice(&chunk);
         if bytes.len() > KEYS_BYTES_MAX {
-            return Err(TOO_LONG.into());
+            return Err("it is longer than 256 KiB".into());
         }
     }
     Ok(bytes)

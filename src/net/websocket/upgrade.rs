@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::WebSocket;
 use super::handshake::{self, Accepted, Refusal, Refused, Rules};
+use crate::log::Seldom;
 use crate::metrics::{Metrics, Upgraded};
 use crate::net::stream::Stream;
 
@@ -20,6 +21,7 @@ const TELL_WAIT: Duration = Duration::from_secs(5);
 pub struct Upgrade {
     pub rules: Rules,
     pub metrics: Arc<Metrics>,
+    pub refusals: Seldom,
 }
 
 /// Why there is no WebSocket.
@@ -91,7 +93,9 @@ impl Upgrade {
         };
         self.metrics.doors.websocket_handshakes(result).inc();
         let result = result.name();
-        tracing::warn!(%peer, result, "no WebSocket: {}", refused.words);
+        if let Some(left_out) = self.refusals.say() {
+            tracing::warn!(%peer, result, left_out, "no WebSocket: {}", refused.words);
+        }
         let answer = refused.answer();
         let telling = async {
             stream.write_all(answer.as_bytes()).await?;

@@ -92,11 +92,22 @@ async fn a_file_that_cannot_be_used_stops_the_start_in_words() {
     let words = with_file(&path).await.err().unwrap();
     assert!(words.contains("keys.json: No such file"), "{words}");
     std::fs::write(&path, vec![b' '; 300 * 1024]).unwrap();
-    assert!(with_file(&path).await.err().unwrap().contains("longer than 256 KiB"));
+    assert!(with_file(&path).await.err().unwrap().contains("more than 262144 bytes"));
     let pem = Source::File { path: path.clone(), format: Format::Pem(Algorithm::RS256) };
     std::fs::write(&path, &EC.public).unwrap();
     let words = KeyRing::open(pem, Arc::new(ManualClock::default())).await.err().unwrap();
     assert!(words.contains("no public key for RS256"), "{words}");
+}
+
+/// It would wait for somebody to write, and a reload with it.
+#[tokio::test]
+async fn a_pipe_in_place_of_the_file_is_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys.json");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let opened = tokio::time::timeout(std::time::Duration::from_secs(30), with_file(&path)).await;
+    let words = opened.expect("it does not hang").err().unwrap();
+    assert!(words.contains("keys.json: it is no file"), "{words}");
 }
 
 /// A JWKS page that can be changed, and counts.

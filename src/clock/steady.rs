@@ -13,7 +13,7 @@ pub const JUMP: Duration = Duration::from_secs(60);
 /// A jump is taken over when the clock has stayed there for so long.
 pub const SETTLE: Duration = Duration::from_secs(10 * 60);
 /// At a start later than this after the newest message, the clock may be wrong or the broker was
-/// off; for [`SETTLE`] nothing goes for its age.
+/// off; until the clock has stayed for [`SETTLE`], nothing goes for its age.
 pub const AWAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a look at the clocks found. `by` is in milliseconds, negative for a step back.
@@ -36,7 +36,7 @@ pub struct Steady {
     /// How far the clock went forward by jumps that were taken: ages of what was there before may
     /// be too great by that.
     doubt: Duration,
-    away: Option<Away>,
+    start: Option<Start>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,10 @@ struct Waiting {
     since: Moment,
 }
 
+/// The clock of the start was far from the newest message, and one of the two may be wrong: ages
+/// may be too great by that, until the clock has stayed for [`SETTLE`].
 #[derive(Clone, Copy, Debug)]
-struct Away {
+struct Start {
     gap: Duration,
     until: Moment,
 }
@@ -54,7 +56,7 @@ struct Away {
 impl Steady {
     pub fn new(now: Moment, wall: Stamp) -> Steady {
         let offset = offset(now, wall);
-        Steady { offset, waiting: None, doubt: Duration::ZERO, away: None }
+        Steady { offset, waiting: None, doubt: Duration::ZERO, start: None }
     }
 
     /// Milliseconds to add to a [`Moment`] for the time of day.
@@ -69,8 +71,8 @@ impl Steady {
 
     /// By how much ages may be too great.
     pub fn doubt(&self, now: Moment) -> Duration {
-        let away = self.away.filter(|away| now < away.until);
-        self.doubt.saturating_add(away.map_or(Duration::ZERO, |away| away.gap))
+        let start = self.start.filter(|start| now < start.until);
+        self.doubt.saturating_add(start.map_or(Duration::ZERO, |start| start.gap))
     }
 
     /// At the start: `newest` is when the newest message in the store was taken. Time never begins
@@ -78,12 +80,15 @@ impl Steady {
     /// if that is long.
     pub fn begin(&mut self, now: Moment, newest: Stamp) -> Option<Duration> {
         let newest = offset(now, newest);
-        if newest.saturating_sub(self.offset) > millis(JUMP) {
+        let behind = newest.saturating_sub(self.offset);
+        let gap = Duration::from_millis(behind.unsigned_abs());
+        let is_far = if behind > 0 { gap > JUMP } else { gap > AWAY };
+        self.start = is_far.then(|| Start { gap, until: now.after(SETTLE) });
+        if behind > millis(JUMP) {
             self.offset = newest;
+            return None;
         }
-        let gap = Duration::from_millis(self.offset.saturating_sub(newest).max(0) as u64);
-        self.away = (gap > AWAY).then(|| Away { gap, until: now.after(SETTLE) });
-        self.away.map(|away| away.gap)
+        self.start.map(|start| start.gap)
     }
 
     /// What both clocks say now.
@@ -101,15 +106,20 @@ impl Steady {
             return Some(Jump::Taken { by });
         }
         self.waiting = Some(Waiting { offset, since });
+        if let Some(start) = self.start.as_mut().filter(|start| now < start.until) {
+            start.until = now.after(SETTLE);
+        }
         before.is_none().then_some(Jump::Seen { by })
     }
 
     fn take(&mut self, offset: i64, by: i64) {
         let step = Duration::from_millis(by.unsigned_abs());
-        self.doubt = match by > 0 {
-            true => self.doubt.saturating_add(step),
-            false => self.doubt.saturating_sub(step),
-        };
+        if by > 0 {
+            self.doubt = self.doubt.saturating_add(step);
+        } else {
+            self.doubt = self.doubt.saturating_sub(step);
+            self.start.iter_mut().for_each(|start| start.gap = start.gap.saturating_sub(step));
+        }
         (self.offset, self.waiting) = (offset, None);
     }
 }
@@ -238,5 +248,45 @@ mod tests {
         rig.look(0);
         assert_eq!(rig.doubt(), 0);
         assert_eq!(Rig::new().steady.begin(Moment(0), Stamp(START - 1000)), None);
+    }
+
+    /// Threat N1. Young mail is there from before a jump that was taken, and some from after it.
+    #[test]
+    fn a_right_clock_after_a_wrong_one_makes_nothing_old() {
+        let mut rig = Rig::new();
+        assert_eq!(rig.steady.begin(Moment(0), Stamp(START + 40 * DAY)), None);
+        let by = -40 * DAY;
+        for _ in 0..SETTLE.as_secs() {
+            assert_ne!(rig.look(0), Some(Jump::Taken { by }));
+            assert_eq!((rig.error(), rig.doubt()), (-by, -by));
+        }
+        assert_eq!(rig.look(0), Some(Jump::Taken { by }));
+        assert_eq!((rig.error(), rig.doubt()), (0, 0));
+    }
+
+    /// Threat N1. A machine without a clock of its own starts in 1970, until the network tells.
+    #[test]
+    fn what_a_start_far_behind_left_in_doubt_ends_once_the_clock_is_right() {
+        let mut rig = Rig::new();
+        rig.steady.begin(Moment(0), Stamp(START + 9999 * DAY));
+        rig.stay(0, 300);
+        assert_eq!(rig.stay(9999 * DAY, SETTLE.as_secs() - 1), [Jump::Over]);
+        assert_eq!(rig.doubt(), 9999 * DAY);
+        rig.stay(9999 * DAY, 2);
+        assert_eq!((rig.error(), rig.doubt()), (9999 * DAY, 0));
+    }
+
+    /// Threat N1. Else all would be old between the end of the doubt and the new time.
+    #[test]
+    fn a_clock_set_right_after_a_start_far_ahead_makes_nothing_old() {
+        let mut rig = Rig::new();
+        rig.steady.begin(Moment(0), Stamp(START - 40 * DAY));
+        rig.stay(0, 300);
+        for _ in 0..SETTLE.as_secs() {
+            rig.look(-40 * DAY);
+            assert_eq!((rig.error(), rig.doubt()), (0, 40 * DAY));
+        }
+        rig.stay(-40 * DAY, 1);
+        assert_eq!((rig.error(), rig.doubt()), (-40 * DAY, 0));
     }
 }

@@ -47,7 +47,8 @@ pub async fn begin(clock: &SystemClock, store: &dyn Store) -> Result<(), StoreEr
     if let Some(off) = clock.begin(newest) {
         tracing::warn!(
             "the newest message in the store is {} older than the clock: if homing was not off for \
-             so long, set the clock right; nothing is removed for its age in the next {} min",
+             so long, set the clock right; nothing is removed for its age before the clock has \
+             stayed for {} min",
             length(off),
             SETTLE.as_secs() / 60
         );

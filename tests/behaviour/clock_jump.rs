@@ -113,6 +113,29 @@ fn a_start_with_a_clock_before_the_newest_message_goes_on_from_there() {
     assert!(taken_at(&before) <= taken_at(&after), "time never goes back");
 }
 
+/// Threat N1. The process is killed, and its machine comes back without the time.
+#[test]
+fn after_a_crash_and_a_start_long_ago_sessions_and_their_queues_are_there() {
+    let clock = WallClock::new();
+    let mut broker = start(&clock);
+    let box_of_carol = Connect::v5("carol", "box").durable();
+    let mut carol = box_of_carol.device(broker.mqtt);
+    assert_eq!(carol.subscribe("news/x", 1), 1);
+    broker.mail("news/x", &["news"]);
+    broker.kill9();
+    clock.set("-18000d");
+    broker.restart();
+    broker.wait_for_log("the clock is suddenly 18000d behind");
+    wait_for_sweeps(&broker);
+    clock.set("+0");
+    broker.wait_for_log("the clock is back");
+    wait_for_sweeps(&broker);
+    assert_nothing_removed(&broker);
+    let (mut carol, ack) = box_of_carol.open_with_ack(broker.mqtt);
+    assert!(ack.session_present);
+    assert_eq!(carol.take_text(), "news");
+}
+
 /// Threat N1.
 #[test]
 fn after_a_start_with_a_clock_far_ahead_nothing_is_old_at_once() {
@@ -120,6 +143,11 @@ fn after_a_start_with_a_clock_far_ahead_nothing_is_old_at_once() {
     let mut broker = start(&clock);
     broker.know("alice", "tablet");
     broker.mail("alice", &["one", "two"]);
+    let box_of_carol = Connect::v5("carol", "box").durable();
+    let mut carol = box_of_carol.device(broker.mqtt);
+    assert_eq!(carol.subscribe("news/x", 1), 1);
+    carol.disconnect();
+    broker.mail("news/x", &["news"]);
     broker.terminate();
     clock.set("+3650d");
     broker.restart();
@@ -128,4 +156,7 @@ fn after_a_start_with_a_clock_far_ahead_nothing_is_old_at_once() {
     wait_for_sweeps(&broker);
     assert_nothing_removed(&broker);
     assert_eq!(broker.device("alice", "tablet").take_texts(2), ["one", "two"]);
+    let (mut carol, ack) = box_of_carol.open_with_ack(broker.mqtt);
+    assert!(ack.session_present);
+    assert_eq!(carol.take_text(), "news");
 }

@@ -56,6 +56,8 @@ promises! {
         a_session_whose_time_is_over_is_absent,
         an_ended_session_without_expiry_is_gone_at_once,
         a_connected_session_expires_from_the_next_start_on,
+        a_start_with_a_clock_far_behind_ends_no_session,
+        a_start_with_a_clock_far_ahead_ends_no_session,
         subscriptions_are_replaced_and_removed,
         all_subscriptions_come_page_by_page,
         an_open_sees_every_earlier_write_of_its_batch;

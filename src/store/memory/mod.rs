@@ -80,8 +80,8 @@ impl MemoryStore {
         self.changed.notify_waiters();
     }
 
-    /// The process dies and starts again at `now`: pending batches are gone, what was committed
-    /// stays, and durable sessions that were connected end now.
+    /// The process dies and starts again when the clock says `now`: pending batches are gone, what
+    /// was committed stays, and durable sessions that were connected end.
     pub fn crash(&self, now: Stamp) {
         let mut inner = self.lock();
         inner.life += 1;

@@ -9,6 +9,7 @@ use crate::model::{
     Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, Roles, SenderState,
     Seq, SessionKey, Stamp, Step, Uid,
 };
+use crate::store::open::Restart;
 use crate::store::{
     Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, KnownDevice, Log, Removal, StoreLimits,
     Subscription, Write, Written,
@@ -82,12 +83,17 @@ impl State {
         }
     }
 
-    /// Sessions that were connected when the process ended begin to expire.
+    /// Sessions that were connected when the process ended begin to expire. The clock says `now`,
+    /// see [`Restart`].
     pub(super) fn restart(&mut self, now: Stamp) {
+        let ended = self.sessions.values().filter_map(|session| session.ended_at).max();
+        let restart = Restart::new(now, self.newest().max(ended));
         let expiry = self.limits.session_expiry_max;
         for (key, session) in &mut self.sessions {
-            if session.ended_at.is_none() {
-                (session.ended_at, session.expiry) = (Some(now), expiry);
+            if let Some(at) = &mut session.ended_at {
+                *at = at.after(restart.off);
+            } else {
+                (session.ended_at, session.expiry) = (Some(restart.now), expiry);
                 let log = self.logs.get(&Recipient::Session(key.clone()));
                 let newest = log.and_then(|log| log.records.keys().next_back().copied());
                 session.sent = session.sent.max(newest.unwrap_or_default());

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::error::store_error;
 use crate::model::Stamp;
+use crate::store::open::{LAST, Restart};
 use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// Each migration leads to the version of its place, counted from 1.
@@ -76,13 +77,26 @@ pub(super) async fn prepare(
     migrate(&mut transaction).await?;
     let uuid = meta(&mut transaction, "uuid", random.to_be_bytes()).await?;
     let epoch = meta(&mut transaction, "epoch", 1u64.to_be_bytes()).await?;
+    end_open_sessions(&mut transaction, limits, now).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(StoreIdentity { uuid: u128::from_be_bytes(uuid), epoch: u64::from_be_bytes(epoch) })
+}
+
+/// Sessions that were connected begin to expire. The clock says `now`, see [`Restart`].
+async fn end_open_sessions(
+    conn: &mut PgConnection,
+    limits: &StoreLimits,
+    now: Stamp,
+) -> Result<(), sqlx::Error> {
+    let last: Option<i64> = sqlx::query_scalar(LAST).fetch_one(&mut *conn).await?;
+    let restart = Restart::new(now, last.map(Stamp));
+    let sql = "UPDATE session SET ended_at = ended_at + $1 WHERE $1 > 0";
+    sqlx::query(sql).bind(millis(restart.off)).execute(&mut *conn).await?;
     let sql = "UPDATE session SET ended_at = $1, expiry = $2, sent = greatest(sent,
         coalesce((SELECT max(seq) FROM log WHERE log.recipient = session.recipient), 0))
         WHERE ended_at IS NULL";
-    let end = sqlx::query(sql).bind(now.0).bind(millis(limits.session_expiry_max));
-    end.execute(&mut *transaction).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)?;
-    Ok(StoreIdentity { uuid: u128::from_be_bytes(uuid), epoch: u64::from_be_bytes(epoch) })
+    let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
+    end.execute(conn).await.map(drop)
 }
 
 /// The schema's version, from what the store says of it; 0 if it says nothing.

@@ -13,7 +13,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use super::error::{open_error, store_error};
 use crate::model::Stamp;
-use crate::store::{StoreError, StoreIdentity, StoreLimits};
+use crate::store::open::{LAST, Restart};
+use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// "homg": tells a store of homing from other SQLite files.
 const APPLICATION_ID: i64 = 0x686f_6d67;
@@ -159,16 +160,22 @@ async fn meta<const N: usize>(
 
 /// Durable sessions that were connected when the last process ended begin to expire. How far they
 /// were sent to went with that process, so all of their queue may have been sent before: it goes
-/// out with DUP [MQTT-3.3.1-1].
+/// out with DUP [MQTT-3.3.1-1]. The clock says `now`, see [`Restart`].
 pub(super) async fn end_open_sessions(
     writer: &mut SqliteConnection,
     limits: &StoreLimits,
     now: Stamp,
 ) -> Result<(), StoreError> {
+    let mut transaction = writer.begin().await.map_err(store_error)?;
+    let last = sqlx::query_scalar::<_, Option<i64>>(LAST).fetch_one(&mut *transaction).await;
+    let restart = Restart::new(now, last.map_err(store_error)?.map(Stamp));
+    let sql = "UPDATE session SET ended_at = ended_at + ?1 WHERE ?1 > 0";
+    let delay = sqlx::query(sql).bind(millis(restart.off));
+    delay.execute(&mut *transaction).await.map_err(store_error)?;
     let sql = "UPDATE session SET ended_at = ?, expiry = ?, sent = max(sent,
         coalesce((SELECT max(seq) FROM log WHERE log.recipient = session.recipient), 0))
         WHERE ended_at IS NULL";
-    let expiry = crate::store::millis(limits.session_expiry_max);
-    let update = sqlx::query(sql).bind(now.0).bind(expiry);
-    update.execute(writer).await.map(drop).map_err(store_error)
+    let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
+    end.execute(&mut *transaction).await.map_err(store_error)?;
+    transaction.commit().await.map_err(store_error)
 }

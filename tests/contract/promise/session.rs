@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homing::model::{Seq, Step};
+use homing::model::{Seq, Stamp, Step};
 use homing::store::{Log, Removal, Write};
 
 use crate::rig::{Rig, appended};
@@ -105,6 +105,35 @@ pub async fn a_connected_session_expires_from_the_next_start_on(mut rig: Rig) {
     assert_eq!(rig.sweep(sweep()).await.1, []);
     rig.wait(2 * DAY);
     assert_eq!(rig.sweep(sweep()).await.1, [bob]);
+}
+
+/// The process dies, and its machine comes back with the clock of 1970.
+pub async fn a_start_with_a_clock_far_behind_ends_no_session(mut rig: Rig) {
+    let bob = key("bob", "phone");
+    rig.open(&bob, true, true).await;
+    rig.write(append(queue("bob", "phone"), 1)).await;
+    rig.now = Stamp(0);
+    rig.crash().await;
+    rig.now = T0.after(HOUR);
+    assert_eq!(rig.sweep(sweep()).await.1, []);
+    assert!(rig.open(&bob, false, true).await.session_present);
+    assert_eq!(rig.seqs(&queue("bob", "phone")).await, [1]);
+}
+
+/// What was ended in order keeps the time that was left of it.
+pub async fn a_start_with_a_clock_far_ahead_ends_no_session(mut rig: Rig) {
+    let (here, over) = (key("bob", "phone"), key("bob", "old"));
+    rig.commit(&[open(&here, true, true), open(&over, true, true)]).await;
+    rig.write(end(&over, HOUR)).await;
+    rig.wait(2 * HOUR);
+    rig.write(end(&here, HOUR)).await;
+    rig.wait(3650 * DAY);
+    rig.crash().await;
+    assert_eq!(rig.sweep(sweep()).await.1, [over]);
+    rig.wait(HOUR - Duration::from_millis(1));
+    assert_eq!(rig.sweep(sweep()).await.1, []);
+    rig.wait(Duration::from_millis(1));
+    assert_eq!(rig.sweep(sweep()).await.1, [here]);
 }
 
 pub async fn subscriptions_are_replaced_and_removed(mut rig: Rig) {

@@ -81,12 +81,14 @@ const BANNED: &[&str] = &[
 #[rustfmt::skip]
 const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/auth/http/mod.rs",   1, "as many calls as flights have room"),
+    ("src/auth/jwt/beside.rs", 1, "READING_COUNT_MAX, one for a source of keys"),
     ("src/auth/jwt/ring.rs",   1, "one for a source of keys"),
     ("src/auth/password.rs",   1, "auth.hashes_at_once"),
     ("src/auth/redis/mod.rs",  1, "auth.redis.at_once"),
     ("src/control/desk.rs",    1, "one line of the audit log for each request"),
     ("src/control/server.rs",  1, "REQUESTS_COUNT_MAX"),
     ("src/http/mod.rs",        1, "CONNECTIONS_COUNT_MAX"),
+    ("src/log/last.rs",        1, "one, at the end of the process"),
     ("src/net/conn.rs",        3, "for each connection one that reads, writes or ends"),
     ("src/net/flapper.rs",     1, "one for each ban"),
     ("src/net/kick.rs",        1, "one for each kick"),
@@ -96,7 +98,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
                                    of each log, one question and one count at a time"),
     ("src/node/aside.rs",      1, "one at a time, of a reload"),
     ("src/node/build.rs",      8, "parts of the process"),
-    ("src/node/mod.rs",        1, "the one that SIGHUP wakes"),
+    ("src/node/mod.rs",        2, "the one that SIGHUP wakes, and the start"),
     ("src/store/commit/mod.rs", 1, "the writer's thread"),
 ];
 

@@ -26,6 +26,8 @@ pub struct Limits {
     pub logins: usize,
     pub packet: Size,
     /// QoS 1 and 2 messages that a client may have in flight to the server.
+    /// Topic aliases that a client may set (MQTT 5).
+    pub topic_aliases: u16,
     pub receive_maximum: u16,
     /// QoS 1 and 2 messages that the server has in flight to a client.
     pub send_maximum: u16,
@@ -83,6 +85,7 @@ impl Default for Limits {
             connect_queue: 20_000,
             logins: 256,
             packet: Size(1024 * 1024),
+            topic_aliases: 16,
             receive_maximum: 64,
             send_maximum: 64,
             keep_alive_max: Span(Duration::from_secs(60 * 60)),

@@ -37,6 +37,8 @@ pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Publishes per client that are remembered for a resend after a cut connection (ruling 5).
 pub const PUBLISH_RING_COUNT_MAX: usize = 64;
+/// Topics that have an alias on one connection, one way: their bytes together.
+pub const ALIASED_TOPICS_BYTES_MAX: usize = 128 * 1024;
 /// Wills that wait for their delay, per worker; beyond it the first of them go out early.
 pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Wills whose addressee the directory is asked about, per worker; beyond it they are dropped.

@@ -19,6 +19,7 @@ fn settings(config: &Config) -> Result<Settings, String> {
         settle_max: inbox.settle_max.0,
         receive_maximum: limits.receive_maximum,
         send_maximum: limits.send_maximum,
+        topic_alias_maximum: limits.topic_aliases,
         packet_bytes_max: u32::try_from(limits.packet.0).unwrap_or(u32::MAX),
         keep_alive_max: limits.keep_alive_max.0,
         session_expiry_max: limits.session_expiry_max.0,

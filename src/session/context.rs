@@ -8,7 +8,7 @@ use crate::model::{
 use crate::mqtt::PropertyBuffer;
 
 use super::will::Will;
-use super::{Ask, Settings};
+use super::{Ask, Settings, SubscriptionId};
 
 /// Whether this identity may get a message of this plain topic now.
 pub type MayReceive<'a> = &'a dyn Fn(&Identity, &str) -> bool;
@@ -60,6 +60,7 @@ pub enum Request {
     Subscribe {
         packet_id: u16,
         asks: Vec<Ask>,
+        id: Option<SubscriptionId>,
     },
     Unsubscribe {
         packet_id: u16,

@@ -3,9 +3,10 @@
 //!
 //! One file per behaviour: `connect`, `publish` (from the client), `deliver` (to the client; the
 //! durable logs in `reader`, what lives in memory only in `live`), `subscribe`, `settle`, `will`,
-//! `keepalive`, `envelope`, `end`.
+//! `keepalive`, `envelope`, `alias`, `subscription_id`, `end`.
 
 mod ack;
+mod alias;
 mod code;
 mod connect;
 mod context;
@@ -20,6 +21,7 @@ mod settings;
 mod settle;
 mod stamped;
 mod subscribe;
+mod subscription_id;
 #[cfg(test)]
 mod tests;
 mod will;
@@ -36,6 +38,7 @@ pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, T
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};
+pub use subscription_id::SubscriptionId;
 pub use will::Will;
 
 use keepalive::KeepAlive;
@@ -43,6 +46,7 @@ use live::Live;
 use publish::Publishing;
 use reader::Reader;
 use settle::Settle;
+use subscription_id::SubscriptionIds;
 
 /// What happens to a session.
 pub enum Input<'a> {
@@ -95,7 +99,9 @@ enum Phase {
 struct Peer {
     receive_maximum: u16,
     packet_bytes_max: u32,
+    topic_alias_maximum: u16,
     wants_reasons: bool,
+    wants_response_information: bool,
 }
 
 /// What the CONNACK tells this client: it holds as long as the connection, whatever is reloaded.
@@ -103,6 +109,7 @@ struct Peer {
 struct Promised {
     receive_maximum: u16,
     packet_bytes_max: u32,
+    topic_alias_maximum: u16,
     server_keep_alive_secs: Option<u16>,
 }
 
@@ -134,6 +141,9 @@ pub struct Session {
     publishing: Option<Box<Publishing>>,
     will: Option<Box<Will>>,
     awaiting: Vec<Granted>,
+    aliases_in: Option<Box<alias::Inbound>>,
+    aliases_out: Option<Box<alias::Outbound>>,
+    subscription_ids: Option<Box<SubscriptionIds>>,
 }
 
 impl Session {

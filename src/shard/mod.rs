@@ -263,7 +263,9 @@ impl Shard {
             }
             Request::Step { ticket, step } => self.step(token, ticket, step),
             Request::KnowDevice => self.know_device(token),
-            Request::Subscribe { packet_id, asks } => self.subscribe(token, packet_id, asks),
+            Request::Subscribe { packet_id, asks, id } => {
+                self.subscribe(token, packet_id, asks, id);
+            }
             Request::Unsubscribe { packet_id, filters } => {
                 self.unsubscribe(token, packet_id, filters);
             }

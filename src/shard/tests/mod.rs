@@ -1,5 +1,6 @@
 //! Behaviours of a worker, seen from its clients: one file per behaviour.
 
+mod alias;
 mod backpressure;
 mod durable_session;
 mod envelope;
@@ -12,5 +13,6 @@ mod packets;
 mod rates;
 mod refusal;
 mod rights;
+mod subscription_id;
 mod will;
 mod world;

@@ -218,6 +218,22 @@ impl World {
         out
     }
 
+    /// The subscription identifiers of the one PUBLISH that came last, in order.
+    pub fn subscription_ids(&mut self, token: Token) -> Vec<u32> {
+        let end = self.ends.get_mut(&token).unwrap();
+        let (bytes, mut at, mut out) = (std::mem::take(&mut end.bytes), 0, None);
+        while at < bytes.len() {
+            let (packet, length) = decode(&bytes[at..], end.version, u32::MAX).unwrap().unwrap();
+            if let Packet::Publish(publish) = packet {
+                out = Some(publish.properties.subscription_ids().collect::<Vec<_>>());
+            }
+            at += length;
+        }
+        let mut out = out.expect("a PUBLISH");
+        out.sort_unstable();
+        out
+    }
+
     /// The user properties of the one PUBLISH that came last.
     pub fn user_properties(&mut self, token: Token) -> Vec<(String, String)> {
         let end = self.ends.get_mut(&token).unwrap();

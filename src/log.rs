@@ -1,5 +1,7 @@
 //! The log on stderr: its filter and its two forms, from `log.level` and `log.format`.
 
+mod seldom;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::layer::SubscriberExt;
@@ -7,6 +9,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
+
+pub use seldom::Seldom;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 

@@ -5,9 +5,11 @@
 //!
 //! `docs/metrics.md` lists them; a test compares.
 
-mod process;
-
+mod connections;
+mod doors;
 mod login;
+mod process;
+mod store;
 
 use std::sync::atomic::AtomicU64;
 
@@ -19,13 +21,17 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use connections::{Counted, Protocol};
+pub use doors::{DoorMetrics, Flapper, Handshake, Refused, Upgraded};
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
 use crate::store::Removal;
 use crate::store::commit::Batch;
 
+use connections::Connections;
 use process::Process;
+use store::StoreMetrics;
 
 /// A figure that only grows; cheap from any thread.
 pub type Count = Counter<u64, AtomicU64>;
@@ -49,61 +55,6 @@ pub enum Dropped {
     Expired,
 }
 
-/// Why a connection was closed before it was heard. The name is the label `reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// `limits.connections` are here.
-    Full,
-    /// `limits.connections_per_ip` are here from its address.
-    Address,
-    /// Others needed the place before it had said its CONNECT.
-    Unauthenticated,
-}
-
-/// Whom flapping got banned. The name is the label `target`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flapper {
-    Client,
-    User,
-    Address,
-}
-
-/// What became of a TLS handshake. The name is the label `result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handshake {
-    Full,
-    /// With the ticket of an earlier session.
-    Resumed,
-    /// By either side: no TLS, no common version, a certificate that is not accepted.
-    Refused,
-    Timeout,
-    /// The client went away.
-    Closed,
-}
-
-impl Handshake {
-    pub const ALL: [Handshake; Handshake::Closed as usize + 1] = [
-        Handshake::Full,
-        Handshake::Resumed,
-        Handshake::Refused,
-        Handshake::Timeout,
-        Handshake::Closed,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Handshake::Full => "full",
-            Handshake::Resumed => "resumed",
-            Handshake::Refused => "refused",
-            Handshake::Timeout => "timeout",
-            Handshake::Closed => "closed",
-        }
-    }
-}
-
-/// One gauge for each server certificate: the settings name them.
-type ByCertificate = Family<[(&'static str, String); 1], Gauge>;
-
 /// Counters of one family, one for each value of its label, found by index.
 type Labelled = Box<[Count]>;
 
@@ -117,12 +68,9 @@ pub struct Metrics {
     messages_removed: Labelled,
     disconnects: Labelled,
     connects: Labelled,
-    connections_refused: Labelled,
-    flapping_bans: Labelled,
-    tls_handshakes: Labelled,
-    tls_cert_expiry: ByCertificate,
+    pub doors: DoorMetrics,
     pub messages_committed: Count,
-    pub connections: Gauge,
+    pub connections: Connections,
     pub connections_opened: Count,
     pub connects_waiting: Gauge,
     pub readers_throttled: Gauge,
@@ -131,11 +79,13 @@ pub struct Metrics {
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
     pub panics: Count,
+    pub clock_jumps: Count,
+    pub clock_off_secs: Gauge,
     pub logins: LoginMetrics,
     last_reload_success: Gauge,
     last_reload_secs: Gauge,
     delivery_latency: Histogram,
-    store_append: Histogram,
+    pub store: StoreMetrics,
     process: Process,
 }
 
@@ -146,37 +96,26 @@ impl Default for Metrics {
         let r = all.sub_registry_with_prefix("homing");
         r.register("build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
-            messages_received: by_qos(r, "messages_received", "PUBLISH packets from clients"),
-            messages_delivered: by_qos(r, "messages_delivered", "PUBLISH packets to clients"),
+            messages_received: by_qos(
+                r,
+                "messages_received",
+                "PUBLISH packets from clients",
+                "via",
+            ),
+            messages_delivered: by_qos(
+                r,
+                "messages_delivered",
+                "PUBLISH packets to clients",
+                "path",
+            ),
             messages_refused: by_reason(r, "messages_refused", "Publishes refused", &[]),
             messages_dropped: by_reason(r, "messages_dropped", DROPPED, &["expired"]),
             messages_removed: by_removal(r, "messages_removed", "Stored records removed"),
             disconnects: by_reason(r, "disconnects", CLOSED, &["client", "network"]),
             connects: connects(r),
-            connections_refused: labelled(
-                r,
-                "connections_refused",
-                "Connections closed unheard",
-                "reason",
-                Refused::ALL.map(Refused::name),
-            ),
-            flapping_bans: labelled(
-                r,
-                "flapping_bans",
-                "Bans of those who connect too often",
-                "target",
-                Flapper::ALL.map(Flapper::name),
-            ),
-            tls_handshakes: labelled(
-                r,
-                "tls_handshakes",
-                "TLS handshakes",
-                "result",
-                Handshake::ALL.map(Handshake::name),
-            ),
-            tls_cert_expiry: by_certificate(r, "tls_cert_expiry_timestamp_seconds", EXPIRY),
+            doors: DoorMetrics::new(r),
             messages_committed: counter(r, "messages_committed", COMMITTED),
-            connections: gauge(r, "connections", "Connections open now"),
+            connections: Connections::new(r),
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
             connects_waiting: gauge(r, "connects_waiting", "CONNECTs that wait for their turn now"),
             readers_throttled: gauge(r, "readers_throttled", THROTTLED),
@@ -185,31 +124,36 @@ impl Default for Metrics {
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
             panics: counter(r, "panics", "Panics caught; each is a bug"),
+            clock_jumps: counter(r, "clock_jumps", "Jumps of the system's clock"),
+            clock_off_secs: gauge(r, "clock_off_seconds", CLOCK_OFF),
             logins: LoginMetrics::new(r),
             last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
             last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             delivery_latency: histogram(r, "delivery_latency_seconds", LATENCY),
-            store_append: histogram(r, "store_append_seconds", APPEND),
+            store: StoreMetrics::new(r),
             process,
             registry: all,
         }
     }
 }
 
+const CLOCK_OFF: &str = "How far the system's clock is from the time that homing goes by";
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";
 const RELOADED: &str = "1 if the settings were taken at the last reload or the start, else 0";
 const RELOADED_AT: &str = "When settings were last taken, in seconds since 1970";
 const THROTTLED: &str = "Connections that are read no further now for their publish rate";
-const EXPIRY: &str = "Unix time at which a server certificate expires";
 const LATENCY: &str = "From taking a message in to its commit, after which it is acknowledged and \
                        goes to its readers; of each transaction the longest";
-const APPEND: &str = "One transaction of the store, its fsync included";
 const COMMITTED: &str = "Messages stored for at least one durable addressee";
 
-fn by_qos(registry: &mut Registry, name: &str, help: &str) -> Labelled {
-    labelled(registry, name, help, "qos", ["0", "1", "2"])
+/// One value for each QoS, all of them by MQTT.
+fn by_qos(registry: &mut Registry, name: &str, help: &str, way: &'static str) -> Labelled {
+    let family = Family::<[(&'static str, &'static str); 2], Count>::default();
+    registry.register(name, help, family.clone());
+    let one = |qos| family.get_or_create_owned(&[(way, "mqtt"), ("qos", qos)]);
+    ["0", "1", "2"].map(one).into()
 }
 
 /// One value for each [`Reason`], then `more`.
@@ -247,12 +191,6 @@ fn labelled(
     values.into_iter().map(|value| family.get_or_create_owned(&[(label, value)])).collect()
 }
 
-fn by_certificate(registry: &mut Registry, name: &str, help: &str) -> ByCertificate {
-    let family = ByCertificate::default();
-    registry.register(name, help, family.clone());
-    family
-}
-
 fn counter(registry: &mut Registry, name: &str, help: &str) -> Count {
     let count = Count::default();
     registry.register(name, help, count.clone());
@@ -265,39 +203,7 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     gauge
 }
 
-impl Refused {
-    pub const ALL: [Refused; 3] = [Refused::Full, Refused::Address, Refused::Unauthenticated];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Refused::Full => "full",
-            Refused::Address => "address",
-            Refused::Unauthenticated => "unauthenticated",
-        }
-    }
-}
-
-impl Flapper {
-    pub const ALL: [Flapper; 3] = [Flapper::Client, Flapper::User, Flapper::Address];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Flapper::Client => "client",
-            Flapper::User => "user",
-            Flapper::Address => "address",
-        }
-    }
-}
-
 impl Metrics {
-    pub fn connections_refused(&self, why: Refused) -> &Count {
-        &self.connections_refused[why as usize]
-    }
-
-    pub fn flapping_bans(&self, who: Flapper) -> &Count {
-        &self.flapping_bans[who as usize]
-    }
-
     pub fn messages_received(&self, qos: QoS) -> &Count {
         &self.messages_received[qos as usize]
     }
@@ -347,7 +253,7 @@ impl Metrics {
     /// One transaction of the store has ended.
     pub fn committed(&self, batch: &Batch<'_>) {
         self.delivery_latency.observe(batch.waited.as_secs_f64());
-        self.store_append.observe(batch.took.as_secs_f64());
+        self.store.committed(batch);
         for (removal, count) in batch.removed {
             self.messages_removed(*removal).inc_by(*count);
         }
@@ -358,22 +264,6 @@ impl Metrics {
         self.last_reload_success.set(success.into());
         if success {
             self.last_reload_secs.set(now.0.div_euclid(1000));
-        }
-    }
-
-    pub fn tls_handshakes(&self, result: Handshake) -> &Count {
-        &self.tls_handshakes[result as usize]
-    }
-
-    /// The server certificates in use, each with the second at which it expires. Of several with
-    /// one name the first that does.
-    pub fn set_certificates<'a>(&self, all: impl Iterator<Item = (&'a str, i64)>) {
-        self.tls_cert_expiry.clear();
-        for (certificate, until) in all {
-            let label = [("certificate", certificate.to_owned())];
-            let gauge = self.tls_cert_expiry.get_or_create_owned(&label);
-            let earliest = if gauge.get() == 0 { until } else { until.min(gauge.get()) };
-            gauge.set(earliest);
         }
     }
 
@@ -426,15 +316,19 @@ mod tests {
     /// Name, type and meaning of every family, as rows of the table in the documentation.
     fn rows() -> Vec<String> {
         let metrics = Metrics::default();
-        metrics.set_certificates([("chat.pem", 1)].into_iter());
+        metrics.doors.set_certificates([("chat.pem", 1)].into_iter());
+        metrics.connections.listens("mqtt");
         let text = metrics.text().unwrap();
-        let of = |name: &str| -> String {
-            let sample = text.lines().find(|line| {
-                let rest = line.strip_prefix(name).and_then(|rest| rest.strip_prefix("_total{"));
-                rest.is_some() || line.starts_with(&format!("{name}{{"))
+        let of = |name: &str| {
+            let labels = text.lines().find_map(|line| {
+                let (found, labels) = line.split_once(['{', ' '])?;
+                let own = [name, &format!("{name}_total"), &format!("{name}_count")];
+                own.contains(&found).then_some(labels)
             });
-            let label = sample.and_then(|line| Some(line.split_once('{')?.1.split_once('=')?.0));
-            label.map(|label| format!("`{label}`")).unwrap_or_default()
+            let names =
+                labels.unwrap_or_default().split(',').filter_map(|label| label.split_once('='));
+            let names: Vec<_> = names.map(|(label, _)| format!("`{label}`")).collect();
+            names.join(", ")
         };
         let family = |line: &str| {
             let (name, help) = line.strip_prefix("# HELP ")?.split_once(' ')?;
@@ -466,16 +360,34 @@ mod tests {
         }
     }
 
+    /// prometheus.io/docs/practices/naming: the program's name first, base units, counters `_total`
+    /// (the encoder adds it, so that no name says it twice).
+    #[test]
+    fn names_follow_the_conventions_of_prometheus() {
+        let text = Metrics::default().text().unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').unwrap();
+            assert!(name.starts_with("homing_") || name.starts_with("process_"), "{name}");
+            for unit in ["_ms", "_millis", "_milliseconds", "_us", "_minutes", "_kb", "_mb", "_kib"]
+            {
+                assert!(!name.ends_with(unit), "{name} is not in a base unit");
+            }
+            assert!(!name.ends_with("_total") && !name.ends_with("_count"), "{name}");
+            assert!(kind != "histogram" || name.ends_with("_seconds"), "{name} has no unit");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        }
+    }
+
     #[test]
     fn every_figure_is_there_at_zero_before_anything_happened() {
         let text = Metrics::default().text().unwrap();
         for line in [
-            "homing_messages_received_total{qos=\"2\"} 0\n",
-            "homing_messages_delivered_total{qos=\"0\"} 0\n",
+            "homing_messages_received_total{via=\"mqtt\",qos=\"2\"} 0\n",
+            "homing_messages_delivered_total{path=\"mqtt\",qos=\"0\"} 0\n",
             "homing_connects_total{result=\"bad_login\"} 0\n",
             "homing_connects_total{result=\"ok\"} 0\n",
             "homing_store_append_seconds_count 0\n",
-            "homing_connections 0\n",
+            "homing_store_fsync_seconds_count 0\n",
             "homing_store_queue_bytes 0\n",
             "homing_panics_total 0\n",
             "# EOF\n",

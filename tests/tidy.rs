@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "tidy/reading.rs"]
+mod reading;
+
 use std::path::{Path, PathBuf};
+
+use reading::{blank, find_word, functions, median, used_modules, without_tests};
 
 /// Who may import whom; a module that is not named here may import nothing of ours. `docs/` tells
 /// why. `*` is everything.
@@ -20,17 +25,18 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("clock",   &["model"]),
     // The rules of the policy are part of the settings, and are checked with them.
     ("config",  &["broker", "model"]),
-    ("log",     &["config"]),
+    // Lines that repeat are counted by a clock; whoever writes them asks.
+    ("log",     &["clock", "config", "model"]),
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
-    ("auth",    &["clock", "config", "metrics", "model", "store", "throttle"]),
+    ("auth",    &["clock", "config", "log", "metrics", "model", "store", "throttle"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
-    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "metrics", "model", "mqtt",
-                  "session", "shard", "store", "throttle"]),
+    ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "log", "metrics", "model",
+                  "mqtt", "session", "shard", "store", "throttle"]),
     // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
-    ("http",    &["auth", "broker", "clock", "health", "metrics", "model", "net", "store",
+    ("http",    &["auth", "broker", "clock", "health", "log", "metrics", "model", "net", "store",
                   "throttle"]),
     // Whole programs.
     ("node",    &["*"]),
@@ -68,6 +74,27 @@ const BANNED: &[&str] = &[
     concat!("XX", "X"),
     concat!("to", "do!"),
     concat!("unbounded", "_channel"),
+];
+
+/// Where tasks and threads begin: how many places of the file do, and what bounds their number. No
+/// message has a task of its own.
+#[rustfmt::skip]
+const SPAWNS: &[(&str, usize, &str)] = &[
+    ("src/auth/http/mod.rs",   1, "as many calls as flights have room"),
+    ("src/auth/jwt/ring.rs",   1, "one for a source of keys"),
+    ("src/auth/password.rs",   1, "auth.hashes_at_once"),
+    ("src/auth/redis/mod.rs",  1, "auth.redis.at_once"),
+    ("src/control/desk.rs",    1, "one line of the audit log for each request"),
+    ("src/control/server.rs",  1, "REQUESTS_COUNT_MAX"),
+    ("src/http/mod.rs",        1, "CONNECTIONS_COUNT_MAX"),
+    ("src/net/conn.rs",        3, "for each connection one that reads, writes or ends"),
+    ("src/net/greet.rs",       1, "one for each ban"),
+    ("src/net/kick.rs",        1, "one for each kick"),
+    ("src/net/listen.rs",      1, "one for each seat (limits.connections)"),
+    ("src/net/worker.rs",      7, "one for each listener and part of a worker; for a session one read \
+                                   of each log, one question and one count at a time"),
+    ("src/node/build.rs",      8, "parts of the process"),
+    ("src/store/commit/mod.rs", 1, "the writer's thread"),
 ];
 
 /// Findings that are accepted for a while: (file, rule). The list may only shrink.
@@ -187,6 +214,28 @@ fn banned(source: &Source) -> Vec<Finding> {
     found.map(tell).collect()
 }
 
+fn spawns(source: &Source) -> Vec<Finding> {
+    let ours = source.path.starts_with("src/") && !source.path.contains("/tests");
+    // The commands are clients, and end with their work.
+    if !ours || source.path.starts_with("src/cli/") {
+        return Vec::new();
+    }
+    let calls = ["spawn(", "spawn_local(", "spawn_blocking(", "spawn_on("];
+    let begins = |at: usize| {
+        let before = &source.code[..at];
+        before.ends_with("::") || before.ends_with('.') || before.ends_with([' ', '('])
+    };
+    let of = |call: &&str| source.code.match_indices(*call).map(|(at, _)| at).collect::<Vec<_>>();
+    let all: Vec<usize> = calls.iter().flat_map(of).filter(|at| begins(*at)).collect();
+    let all = all.into_iter().filter(|at| !source.code[..*at].ends_with("fn ")).collect::<Vec<_>>();
+    let known = SPAWNS.iter().find(|(file, ..)| *file == source.path).map_or(0, |(_, n, _)| *n);
+    let finding = || {
+        let what = format!("{} places begin tasks, {known} are in the table", all.len());
+        source.finding(all.first().copied().unwrap_or_default(), "spawns", what)
+    };
+    if all.len() == known { Vec::new() } else { vec![finding()] }
+}
+
 /// Paths in backticks in the README that lead nowhere.
 fn readme_map(readme: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let roots = ["src/", "tests/", "scripts/", "docs/", "bridge/", ".ci/"];
@@ -198,194 +247,6 @@ fn readme_map(readme: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
         .filter(|path| !path.contains(['*', '{', '<']) && !exists(path))
         .map(str::to_owned)
         .collect()
-}
-
-// -- reading Rust, as far as the rules need it ---------------------------------------------------
-
-/// The text with comments, strings and characters turned to spaces; newlines stay.
-fn blank(text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let mut out = String::with_capacity(text.len());
-    let mut at = 0;
-    while at < chars.len() {
-        let end = at + literal_length(&chars, at);
-        if end == at {
-            out.push(chars[at]);
-            at += 1;
-        }
-        while at < end {
-            out.push(if chars[at] == '\n' { '\n' } else { ' ' });
-            at += 1;
-        }
-    }
-    out
-}
-
-/// How many characters from `at` on are a comment or a literal; 0 if neither begins here.
-fn literal_length(chars: &[char], at: usize) -> usize {
-    let rest = &chars[at..];
-    let after_word = at > 0 && is_word(chars[at - 1]);
-    match rest {
-        ['/', '/', ..] => rest.iter().position(|c| *c == '\n').unwrap_or(rest.len()),
-        ['/', '*', ..] => block_comment(rest),
-        ['"', ..] => quoted(rest, '"'),
-        ['r', '"' | '#', ..] if !after_word => raw_string(rest),
-        ['b' | 'c', 'r', '"' | '#', ..] if !after_word => 1 + raw_string(&rest[1..]),
-        ['\'', '\\', ..] => quoted(rest, '\''),
-        ['\'', _, '\'', ..] => 3,
-        _ => 0,
-    }
-}
-
-fn block_comment(rest: &[char]) -> usize {
-    let (mut depth, mut at) = (0, 0);
-    while at < rest.len() {
-        match &rest[at..] {
-            ['/', '*', ..] => (depth, at) = (depth + 1, at + 2),
-            ['*', '/', ..] => (depth, at) = (depth - 1, at + 2),
-            _ => at += 1,
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    at
-}
-
-fn quoted(rest: &[char], quote: char) -> usize {
-    let mut at = 1;
-    while at < rest.len() && rest[at] != quote {
-        at += if rest[at] == '\\' { 2 } else { 1 };
-    }
-    (at + 1).min(rest.len())
-}
-
-/// `r"…"` or `r#"…"#`; 0 for a raw identifier.
-fn raw_string(rest: &[char]) -> usize {
-    let hashes = rest[1..].iter().take_while(|c| **c == '#').count();
-    if rest.get(1 + hashes) != Some(&'"') {
-        return 0;
-    }
-    let ends = |at: &usize| {
-        rest[*at] == '"' && rest[at + 1..].iter().take_while(|c| **c == '#').count() >= hashes
-    };
-    let end = (2 + hashes..rest.len()).find(ends);
-    end.map_or(rest.len(), |end| end + 1 + hashes)
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Blanked code with its `#[cfg(test)] mod …` blocks blanked too.
-fn without_tests(code: &str) -> String {
-    let Some(start) = code.find("#[cfg(test)]\nmod ") else { return code.to_owned() };
-    let end = body(code, start).map_or(code.len(), |(_, end)| end);
-    let gone: String = code[start..end].chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
-    format!("{}{gone}{}", &code[..start], without_tests(&code[end..]))
-}
-
-/// The next body in braces from `start` on, as its first and its last byte; `None` if a `;` outside
-/// of parentheses comes first.
-fn body(code: &str, start: usize) -> Option<(usize, usize)> {
-    let (mut depth, mut open) = (0i32, None);
-    for (at, c) in code[start..].char_indices() {
-        match c {
-            '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
-            ';' if depth == 0 && open.is_none() => return None,
-            '{' => {
-                open.get_or_insert(start + at);
-                depth += 1;
-            }
-            '}' => {
-                depth -= 1;
-                if depth == 0 {
-                    return open.map(|open| (open, start + at + 1));
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-struct Function {
-    name: String,
-    at: usize,
-    lines: usize,
-}
-
-fn functions(code: &str) -> Vec<Function> {
-    let mut found = Vec::new();
-    for (at, _) in code.match_indices("fn ") {
-        let name: String = code[at + 3..].chars().take_while(|c| is_word(*c)).collect();
-        let inside_word = code[..at].chars().next_back().is_some_and(is_word);
-        if name.is_empty() || inside_word {
-            continue;
-        }
-        if let Some((_, end)) = body(code, at) {
-            found.push(Function { name, at, lines: code[at..end].matches('\n').count() + 1 });
-        }
-    }
-    found
-}
-
-/// The position of `word` where it is a path or word of its own.
-fn find_word(text: &str, word: &str) -> Option<usize> {
-    let alone = |at: &usize| {
-        let before = text[..*at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
-    };
-    text.match_indices(word).map(|(at, _)| at).find(alone)
-}
-
-/// Top-level modules that code `depth` modules deep names by `crate::` or by enough `super::`.
-fn used_modules(code: &str, depth: usize) -> Vec<(usize, String)> {
-    let root = ["super::".repeat(depth), "crate::".to_owned()];
-    let mut used = Vec::new();
-    for prefix in &root {
-        for (at, _) in code.match_indices(prefix.as_str()) {
-            // `x_crate::` is another word, a longer chain of `super::` leads elsewhere.
-            let before = &code[..at];
-            if before.ends_with("::") || before.chars().next_back().is_some_and(is_word) {
-                continue;
-            }
-            let names = first_names(&code[at + prefix.len()..]);
-            used.extend(names.into_iter().map(|name| (at, name)));
-        }
-    }
-    used.retain(|(_, name)| !["super", "self", "crate"].contains(&name.as_str()));
-    used
-}
-
-/// `a::b` names `a`; `{a::b, c::{d}}` names `a` and `c`.
-fn first_names(rest: &str) -> Vec<String> {
-    let name = |text: &str| text.trim().chars().take_while(|c| is_word(*c)).collect::<String>();
-    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
-    let (mut depth, mut start, mut names) = (0, 0, Vec::new());
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                names.push(name(&group[start..at]));
-                start = at + 1;
-            }
-            _ => {}
-        }
-        if c == '}' && depth == 0 && start == at + 1 {
-            break;
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-fn median(mut values: Vec<usize>) -> usize {
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
 // -- the project --------------------------------------------------------------------------------
@@ -437,6 +298,15 @@ fn findings() -> Vec<Finding> {
 
 fn is_allowed(finding: &Finding) -> bool {
     ALLOWED.contains(&(finding.file.as_str(), finding.rule))
+}
+
+/// Threat M4. Beside this no channel without a bound: `unbounded` is a banned word.
+#[test]
+fn whatever_begins_a_task_is_in_the_table_with_its_bound() {
+    let found: Vec<Finding> = rust_files("src").iter().flat_map(spawns).collect();
+    assert!(found.is_empty(), "{found:#?}");
+    let gone = |(file, ..): &&(&str, usize, &str)| !root().join(file).exists();
+    assert_eq!(SPAWNS.iter().filter(gone).count(), 0);
 }
 
 #[test]
@@ -521,6 +391,16 @@ fn asking_the_time_is_seen_outside_of_the_clock() {
     let text = "fn f() { std::time::Instant::now(); }";
     assert_eq!(whats(clock, "src/net/conn.rs", text).len(), 1);
     assert_eq!(whats(clock, "src/clock.rs", text).len(), 0);
+}
+
+#[test]
+fn a_task_that_is_in_no_table_is_seen() {
+    for call in ["tokio::spawn(x)", "spawn_local(x)", "self.tasks.spawn(x)", "thread::spawn(f)"] {
+        let text = format!("fn f() {{ {call}; }}");
+        assert_eq!(whats(spawns, "src/broker/a.rs", &text).len(), 1, "{call}");
+        assert_eq!(whats(spawns, "src/cli/a.rs", &text), [""; 0]);
+    }
+    assert_eq!(whats(spawns, "src/broker/a.rs", "fn spawn(x: u8) {} // spawn(x)"), [""; 0]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use tracing::error;
 
 use super::password::{HashError, PASSWORD_BYTES_MAX};
 use super::recall::{Recall, Verdict};
-use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, Hasher, Login, counted};
+use crate::metrics::{Backend, Metrics, Remembered};
 use crate::model::{Identity, Uid};
 use crate::store::{Account, Store};
 
@@ -18,6 +19,7 @@ pub struct Accounts {
     pub(super) store: Arc<dyn Store>,
     pub(super) hasher: Arc<Hasher>,
     pub(super) recall: Arc<Recall>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Authenticator for Accounts {
@@ -34,17 +36,20 @@ impl Accounts {
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
         let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
         let (Some(uid), Some(password)) = (uid, credentials.password) else {
+            credentials.why("there is no uid, or no password");
             return Err(AuthError::NotMine);
         };
-        let verdict = match self.recall.verdict(&uid, password) {
-            Some(verdict) => verdict,
-            None => self.check(&uid, password).await?,
-        };
-        match verdict {
-            Verdict::Right(roles) => Ok(Identity { roles, ..Identity::user(uid) }),
-            Verdict::Wrong => Err(AuthError::BadLogin),
-            Verdict::Nobody => Err(AuthError::NotMine),
+        if let Some(verdict) = self.recall.verdict(&uid, password) {
+            credentials.note("cache", || "remembered: the password was checked before");
+            self.metrics.logins.cache_hits(Backend::Accounts, remembered(&verdict)).inc();
+            return decide(uid, verdict, &credentials);
         }
+        credentials.note("cache", || "not remembered: the store and argon2 are asked");
+        counted(&self.metrics, Backend::Accounts, async {
+            let checked = self.check(&uid, password).await.inspect_err(|e| credentials.why(e));
+            decide(uid, checked?, &credentials)
+        })
+        .await
     }
 
     /// Asks the store and argon2. If an account changed meanwhile, the password was right only if
@@ -71,10 +76,31 @@ impl Accounts {
     }
 
     async fn stored(&self, uid: &Uid) -> Result<Option<Account>, AuthError> {
-        self.store.account(uid).await.map_err(|error| {
+        let account = self.store.account(uid).await.map_err(|error| {
             error!(%uid, %error, "a login cannot be checked: the account cannot be read");
             AuthError::UNAVAILABLE
-        })
+        })?;
+        Ok(account.filter(|account| !account.is_locked()))
+    }
+}
+
+fn decide(uid: Uid, verdict: Verdict, credentials: &Credentials<'_>) -> Login {
+    let (login, account, password) = match verdict {
+        Verdict::Right(roles) => (Ok(Identity { roles, ..Identity::user(uid) }), true, true),
+        Verdict::Wrong => (Err(AuthError::BadLogin), true, false),
+        Verdict::Nobody => (Err(AuthError::NotMine), false, false),
+    };
+    credentials.note("account", || if account { "there is one" } else { "there is none" });
+    if account {
+        credentials.note("password", || if password { "matches" } else { "does not match" });
+    }
+    login
+}
+
+fn remembered(verdict: &Verdict) -> Remembered {
+    match verdict {
+        Verdict::Right(_) => Remembered::Accepted,
+        Verdict::Wrong | Verdict::Nobody => Remembered::Refused,
     }
 }
 

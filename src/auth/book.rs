@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tracing::info;
 
-use super::devices::{Kick, Order, Whom, subscribers};
+use super::devices::{Kick, Order, Whom};
 use super::password::HashError;
 use super::{Hasher, Parts, Password, Recall};
 use crate::clock::Clock;
@@ -42,6 +42,8 @@ pub enum AccountError {
          capital and small letters apart, so choose another uid"
     )]
     SameJid { wanted: Uid, existing: Uid },
+    #[error("the removal of the user {0} has not ended: `homing user remove {0}` goes on with it")]
+    HalfRemoved(Uid),
     #[error("there is no user {0}: `homing user list` shows those there are")]
     Unknown(Uid),
     #[error("the password could not be hashed: {0}")]
@@ -76,8 +78,12 @@ impl AccountBook {
         roles: Roles,
     ) -> Result<(), AccountError> {
         let _one_at_a_time = self.changing.lock().await;
-        if self.store.account(uid).await?.is_some() {
-            return Err(AccountError::Exists(uid.clone()));
+        match self.store.account(uid).await? {
+            Some(account) if account.is_locked() => {
+                return Err(AccountError::HalfRemoved(uid.clone()));
+            }
+            Some(_) => return Err(AccountError::Exists(uid.clone())),
+            None => {}
         }
         if let Some(existing) = self.same_jid(uid).await? {
             return Err(AccountError::SameJid { wanted: uid.clone(), existing });
@@ -118,14 +124,18 @@ impl AccountBook {
     /// [`AccountError::Unknown`] for a user that does not exist.
     pub async fn remove(&self, uid: &Uid) -> Result<(), AccountError> {
         let _one_at_a_time = self.changing.lock().await;
-        self.existing(uid).await?;
-        self.write(uid, false, Write::DeleteAccount { uid: uid.clone() }).await?;
-        let mut all = subscribers(&*self.store, uid).await?;
+        let account = self.store.account(uid).await?;
+        account.ok_or_else(|| AccountError::Unknown(uid.clone()))?;
+        // It lets nobody in from here on, and goes last: what fails half way can be done again.
+        let locked = Write::PutAccount { uid: uid.clone(), account: Account::locked() };
+        self.write(uid, false, locked).await?;
+        let mut all = self.store.sessions(uid).await?;
         let devices = self.store.devices(uid).await?;
         all.extend(devices.into_iter().map(|device| device.client_id));
         (self.kick)(Order { uid: uid.clone(), whom: Whom::Removed(all) }).await?;
         // Behind all that was accepted for it: whoever gets this uid next must not read it.
         (self.writer)(Write::ForgetInbox { uid: uid.clone() }).await?;
+        self.write(uid, false, Write::DeleteAccount { uid: uid.clone() }).await?;
         info!(%uid, "account removed");
         Ok(())
     }
@@ -139,7 +149,7 @@ impl AccountBook {
     }
 
     async fn existing(&self, uid: &Uid) -> Result<Account, AccountError> {
-        let found = self.store.account(uid).await?;
+        let found = self.store.account(uid).await?.filter(|account| !account.is_locked());
         found.ok_or_else(|| AccountError::Unknown(uid.clone()))
     }
 
@@ -234,5 +244,27 @@ mod tests {
         let failed = bench.auth.book.remove(&uid("bob")).await;
         assert!(matches!(failed, Err(AccountError::Store(_))), "{failed:?}");
         assert!(bench.kicked.lock().unwrap().is_empty());
+    }
+
+    /// Whoever gets the uid next must not find what the removal has left.
+    #[tokio::test]
+    async fn a_removal_that_failed_half_way_lets_nobody_in_and_goes_on_when_asked_again() {
+        let bench = Bench::new();
+        let (book, bob) = (&bench.auth.book, uid("bob"));
+        book.add(&bob, &password("dev"), Roles::default()).await.unwrap();
+        bench.store.writes_left.store(1, Ordering::SeqCst);
+        let failed = book.remove(&bob).await;
+        assert!(matches!(failed, Err(AccountError::Store(_))), "{failed:?}");
+        bench.store.writes_left.store(usize::MAX, Ordering::SeqCst);
+        assert!(!bench.auth.directory.ask(&bob).await.unwrap());
+        let client_id = crate::model::ClientId::default();
+        let login = crate::auth::Credentials::test(&client_id, "bob", b"dev");
+        assert!(bench.auth.authenticator.authenticate(login).await.is_err());
+        let taken = book.add(&bob, &password("new"), Roles::default()).await;
+        assert!(matches!(taken, Err(AccountError::HalfRemoved(_))), "{taken:?}");
+        let opened = book.passwd(&bob, &password("new")).await;
+        assert!(matches!(opened, Err(AccountError::Unknown(_))), "{opened:?}");
+        book.remove(&bob).await.unwrap();
+        book.add(&bob, &password("new"), Roles::default()).await.unwrap();
     }
 }

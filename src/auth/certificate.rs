@@ -1,13 +1,19 @@
 //! Provider `certificate`: who showed a client certificate in the TLS handshake is the user whom
 //! its name names.
 
+use serde_json::{Value, json};
+
 use super::{AuthError, AuthFuture, Authenticator, Certificate, Credentials, Login};
+use crate::log::Seldom;
 use crate::model::certificate::{Field, IdentityTemplate};
 use crate::model::{Identity, Uid};
 
 /// Asks for no password: the handshake has proved who it is. Who shows no certificate is left to
 /// the next provider.
-pub struct ByCertificate(pub IdentityTemplate);
+pub struct ByCertificate {
+    pub template: IdentityTemplate,
+    pub refusals: Seldom,
+}
 
 impl Authenticator for ByCertificate {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
@@ -20,14 +26,26 @@ impl Authenticator for ByCertificate {
 
 impl ByCertificate {
     fn login(&self, credentials: Credentials<'_>) -> Login {
-        let certificate = credentials.certificate.ok_or(AuthError::NotMine)?;
+        let Some(certificate) = credentials.certificate else {
+            credentials.why("the client shows no certificate");
+            return Err(AuthError::NotMine);
+        };
+        credentials.note("names", || names(certificate));
         let peer = credentials.peer;
         let Some(uid) = self.uid(certificate) else {
-            tracing::warn!(%peer, ?certificate, "tls.identity makes no uid of this certificate");
+            if let Some(left_out) = self.refusals.say() {
+                let words = "tls.identity makes no uid of this certificate";
+                tracing::warn!(%peer, ?certificate, left_out, "{words}");
+            }
+            credentials.why("tls.identity makes no uid of this certificate");
             return Err(AuthError::BadLogin);
         };
         if let Some(name) = credentials.uid.filter(|name| *name != uid.as_str()) {
-            tracing::warn!(%peer, name, certificate = %uid, "user name and certificate differ");
+            if let Some(left_out) = self.refusals.say() {
+                let words = "user name and certificate differ";
+                tracing::warn!(%peer, name, certificate = %uid, left_out, "{words}");
+            }
+            credentials.why(format_args!("the certificate is that of {uid}, not of the user name"));
             return Err(AuthError::BadLogin);
         }
         Ok(Identity { expires_at: certificate.expires_at, ..Identity::user(uid) })
@@ -35,20 +53,28 @@ impl ByCertificate {
 
     /// Of several names of a kind the first that fits. A name for many hosts is nobody's.
     fn uid(&self, certificate: &Certificate) -> Option<Uid> {
-        let names = match self.0.field {
+        let names = match self.template.field {
             Field::CommonName => certificate.common_name.as_slice(),
             Field::Dns => &certificate.dns,
             Field::Email => &certificate.email,
             Field::Uri => &certificate.uri,
         };
-        let text = names.iter().find_map(|name| self.0.apply(name))?;
+        let text = names.iter().find_map(|name| self.template.apply(name))?;
         Uid::parse(&text).ok().filter(|_| !text.contains('*'))
     }
 }
 
+fn names(certificate: &Certificate) -> Value {
+    let Certificate { common_name, dns, email, uri, .. } = certificate;
+    json!({ "cn": common_name, "san.dns": dns, "san.email": email, "san.uri": uri })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::clock::ManualClock;
     use crate::model::{ClientId, Stamp};
 
     fn named(name: &str) -> Certificate {
@@ -65,7 +91,9 @@ mod tests {
         let client_id = ClientId::default();
         let test = Credentials::test(&client_id, "", b"");
         let credentials = Credentials { uid, certificate, password: None, ..test };
-        ByCertificate(IdentityTemplate::parse(template).unwrap()).login(credentials)
+        let refusals = Seldom::new(Arc::new(ManualClock::default()));
+        let template = IdentityTemplate::parse(template).unwrap();
+        ByCertificate { template, refusals }.login(credentials)
     }
 
     #[test]

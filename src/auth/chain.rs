@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
-use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, Login, Witness};
+use crate::clock::Stopwatch;
+use crate::config::Provider;
 use crate::model::Uid;
 
 /// The first provider that knows the user decides. One that cannot answer ends the question too:
 /// a later one must not let in whom it would have refused.
-pub struct Chain(pub Vec<Arc<dyn Authenticator>>);
+pub struct Chain(pub Vec<(Provider, Arc<dyn Authenticator>)>);
 
 impl Authenticator for Chain {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
         Box::pin(async move {
-            for provider in &self.0 {
-                match provider.authenticate(credentials).await {
+            for (provider, authenticator) in &self.0 {
+                let answer = match credentials.witness {
+                    Some(witness) => {
+                        watched(*provider, &**authenticator, credentials, witness).await
+                    }
+                    None => authenticator.authenticate(credentials).await,
+                };
+                match answer {
                     Err(AuthError::NotMine) => {}
                     decided => return decided,
                 }
@@ -23,10 +31,23 @@ impl Authenticator for Chain {
     }
 
     fn forget(&self, uid: &Uid) {
-        for provider in &self.0 {
+        for (_, provider) in &self.0 {
             provider.forget(uid);
         }
     }
+}
+
+async fn watched(
+    provider: Provider,
+    authenticator: &dyn Authenticator,
+    credentials: Credentials<'_>,
+    witness: &Witness,
+) -> Login {
+    witness.begin(provider);
+    let watch = Stopwatch::start();
+    let answer = authenticator.authenticate(credentials).await;
+    witness.end(&answer, watch.elapsed());
+    answer
 }
 
 #[cfg(test)]
@@ -46,7 +67,9 @@ mod tests {
     }
 
     async fn ask(says: &[Result<Identity, AuthError>]) -> Result<Identity, AuthError> {
-        let one = |said: &Result<_, _>| Arc::new(Says(said.clone())) as Arc<dyn Authenticator>;
+        let one = |said: &Result<_, _>| {
+            (Provider::Open, Arc::new(Says(said.clone())) as Arc<dyn Authenticator>)
+        };
         let client_id = ClientId::default();
         let credentials = Credentials::test(&client_id, "anyone", b"x");
         Chain(says.iter().map(one).collect()).authenticate(credentials).await

@@ -11,9 +11,6 @@ use super::{AccountWrite, AccountWriter, Authenticator};
 use crate::model::{ClientId, SessionKey, Stamp, Uid};
 use crate::store::{Cursor, Store, StoreError, Write};
 
-/// Subscriptions that are looked at in one read.
-const SUBSCRIPTIONS_PER_READ: usize = 1000;
-
 /// What becomes of the live sessions of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
@@ -150,7 +147,7 @@ impl DeviceBook {
     pub async fn kick_user(&self, uid: &Uid) -> Result<usize, DeviceError> {
         let mut all: Vec<ClientId> =
             self.list(uid).await?.into_iter().map(|device| device.client_id).collect();
-        all.extend(subscribers(&*self.store, uid).await?);
+        all.extend(self.store.sessions(uid).await?);
         all.sort();
         all.dedup();
         let count = all.len();
@@ -164,24 +161,6 @@ impl DeviceBook {
         let known = self.store.devices(uid).await?.into_iter().any(|d| d.client_id == *client_id);
         Ok(known
             || (self.connected)(uid.clone()).await.contains(client_id)
-            || subscribers(&*self.store, uid).await?.contains(client_id))
-    }
-}
-
-/// The durable sessions of a user that have subscriptions: only those have anything in their
-/// queue. Looks at all subscriptions.
-///
-/// # Errors
-/// Those of [`Store::subscriptions`].
-pub async fn subscribers(store: &dyn Store, uid: &Uid) -> Result<Vec<ClientId>, StoreError> {
-    let mut found: Vec<ClientId> = Vec::new();
-    let mut after = None;
-    loop {
-        let page = store.subscriptions(after.take(), SUBSCRIPTIONS_PER_READ).await?;
-        let Some((key, last)) = page.last() else { return Ok(found) };
-        after = Some((key.clone(), last.filter.clone()));
-        let of_user = page.into_iter().map(|(key, _)| key).filter(|key| key.uid == *uid);
-        found.extend(of_user.map(|key| key.client_id));
-        found.dedup();
+            || self.store.sessions(uid).await?.contains(client_id))
     }
 }

@@ -55,7 +55,7 @@ impl Directory {
             return Ok(true);
         };
         let as_of = recall.as_of();
-        let exists = store.account(uid).await?.is_some();
+        let exists = store.account(uid).await?.is_some_and(|account| !account.is_locked());
         recall.remember_exists(uid, exists, as_of);
         Ok(exists)
     }

@@ -12,6 +12,7 @@
 //! - [`book`]: what `homing user` does with accounts
 //! - [`devices`]: what `homing device` does with devices and live sessions
 //! - [`directory`]: which users exist, for the senders
+//! - [`witness`]: what `homing auth test` sees of a login
 //! - [`recall`]: what is remembered of logins and users, and forgotten when an account changes
 
 pub mod accounts;
@@ -33,6 +34,7 @@ pub mod source;
 mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod witness;
 
 use std::fmt;
 use std::future::Future;
@@ -57,8 +59,10 @@ pub use recall::Recall;
 pub use redis::Redis;
 pub use source::source_of;
 pub use swap::Swap;
+pub use witness::Witness;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
+use crate::metrics::{self, Backend, Metrics};
 use crate::model::{ClientId, Identity, Reason, Stamp, Uid};
 use crate::store::Store;
 
@@ -74,6 +78,8 @@ pub struct Credentials<'a> {
     pub listener: &'a str,
     /// What its verified client certificate says.
     pub certificate: Option<&'a Certificate>,
+    /// Who watches, where a login is only tried.
+    pub witness: Option<&'a Arc<Witness>>,
 }
 
 /// The names in a client certificate that was verified in the TLS handshake.
@@ -174,6 +180,29 @@ pub trait Authenticator: Send + Sync {
     fn forget(&self, uid: &Uid);
 }
 
+/// Counts a question to a backend by what came of it, and how long it took.
+async fn counted(
+    metrics: &Metrics,
+    backend: Backend,
+    asking: impl Future<Output = Login>,
+) -> Login {
+    let watch = Stopwatch::start();
+    let login = asking.await;
+    metrics.logins.seconds(backend).observe(watch.elapsed().as_secs_f64());
+    metrics.logins.requests(backend, asked(&login)).inc();
+    login
+}
+
+fn asked(login: &Login) -> metrics::Asked {
+    match login {
+        Ok(_) => metrics::Asked::Accepted,
+        Err(AuthError::NotMine) => metrics::Asked::Unknown,
+        Err(AuthError::Unavailable { .. }) => metrics::Asked::Unavailable,
+        Err(AuthError::Busy { .. }) => metrics::Asked::Busy,
+        Err(_) => metrics::Asked::Refused,
+    }
+}
+
 /// What logins and accounts stand on.
 pub struct Parts {
     pub store: Arc<dyn Store>,
@@ -181,11 +210,14 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub hasher: Arc<Hasher>,
     pub kick: Kick,
+    pub metrics: Arc<Metrics>,
 }
 
 /// One provider with the directory and the account book that belong to it.
 pub struct Auth {
     pub authenticator: Arc<dyn Authenticator>,
+    /// Provider `accounts` alone.
+    pub accounts: Arc<dyn Authenticator>,
     pub directory: Arc<Directory>,
     pub book: Arc<AccountBook>,
 }
@@ -194,14 +226,16 @@ impl Auth {
     /// Provider `accounts`.
     pub fn accounts(parts: Parts) -> Auth {
         let recall = Arc::new(Recall::new(parts.clock.clone()));
-        let authenticator = Accounts {
+        let accounts: Arc<dyn Authenticator> = Arc::new(Accounts {
             store: parts.store.clone(),
             hasher: parts.hasher.clone(),
             recall: recall.clone(),
-        };
+            metrics: parts.metrics.clone(),
+        });
         let directory = Directory::accounts(parts.store.clone(), recall.clone());
         Auth {
-            authenticator: Arc::new(authenticator),
+            authenticator: accounts.clone(),
+            accounts,
             directory: Arc::new(directory),
             book: Arc::new(AccountBook::new(parts, recall)),
         }

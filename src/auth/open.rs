@@ -8,8 +8,13 @@ pub struct Open;
 
 impl Authenticator for Open {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
-        let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
-        let identity = uid.map(Identity::user).ok_or(AuthError::BadLogin);
+        let identity = match Uid::parse(credentials.uid.unwrap_or_default()) {
+            Ok(uid) => Ok(Identity::user(uid)),
+            Err(error) => {
+                credentials.why(format_args!("the user name is no uid: {error}"));
+                Err(AuthError::BadLogin)
+            }
+        };
         Box::pin(std::future::ready(identity))
     }
 

@@ -35,11 +35,23 @@ pub async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
 }
 
 /// Accounts alone; everything else answers that it is not available.
-#[derive(Default)]
 pub struct FakeStore {
     pub accounts: Mutex<BTreeMap<Uid, Account>>,
     pub reads: AtomicUsize,
     pub broken: AtomicBool,
+    /// Commits that still succeed.
+    pub writes_left: AtomicUsize,
+}
+
+impl Default for FakeStore {
+    fn default() -> FakeStore {
+        FakeStore {
+            accounts: Mutex::default(),
+            reads: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+            writes_left: AtomicUsize::new(usize::MAX),
+        }
+    }
 }
 
 impl FakeStore {
@@ -74,6 +86,11 @@ impl Store for FakeStore {
     fn commit<'a>(&'a self, batch: &'a [Write], _now: Stamp) -> StoreFuture<'a, Commit> {
         Box::pin(async {
             self.works(())?;
+            let left = self.writes_left.load(Ordering::SeqCst);
+            if left == 0 {
+                return Err(StoreError::Unavailable("no more of it, says the test".into()));
+            }
+            self.writes_left.store(left - 1, Ordering::SeqCst);
             let answers = batch.iter().map(|write| self.apply(write)).collect();
             Ok(Commit { answers, ..Commit::default() })
         })
@@ -117,6 +134,10 @@ impl Store for FakeStore {
 
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn devices<'a>(&'a self, _: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
@@ -171,6 +192,7 @@ impl Bench {
             clock: ticks,
             hasher: hasher.clone(),
             kick,
+            metrics: Arc::default(),
         };
         Bench { auth: Auth::accounts(parts), store, hasher, clock, kicked }
     }
@@ -204,6 +226,7 @@ impl<'a> Credentials<'a> {
             peer: std::net::SocketAddr::from(([127, 0, 0, 1], 5)),
             listener: "mqtt",
             certificate: None,
+            witness: None,
         }
     }
 }

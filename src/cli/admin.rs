@@ -110,11 +110,13 @@ pub async fn desk(store: Arc<dyn Store>, data: &Path) -> Result<Desk, String> {
         clock: clock.clone(),
         hasher: Arc::new(Hasher::new(1)),
         kick: direct_kick(writer),
+        metrics: Arc::default(),
     };
     let (store, kick) = (parts.store.clone(), parts.kick.clone());
-    let Auth { authenticator, book, .. } = Auth::accounts(parts);
+    let Auth { authenticator, accounts, book, .. } = Auth::accounts(parts);
     let connected: Connected = Arc::new(|_| Box::pin(std::future::ready(Vec::new())));
     let devices = Arc::new(DeviceBook { store, kick, connected, authenticator });
     let health = Arc::new(Health::new(clock));
-    Ok(Desk { book, bans, devices, health, audit, reload: None, member_api: Arc::default() })
+    let member_api = Arc::default();
+    Ok(Desk { book, bans, devices, health, audit, reload: None, member_api, accounts })
 }

@@ -16,11 +16,19 @@ pub fn banner(serving: &Serving, program: &str) -> String {
     for mqtts in &serving.mqtts {
         text.push_str(&format!("\nMQTT over TLS is on {mqtts}.\n"));
     }
+    for (ws, how) in web(serving) {
+        text.push_str(&format!("\nMQTT over WebSocket{how} is on {ws}.\n"));
+    }
     if let Some(http) = serving.http.first() {
         text.push_str(&format!("\nIs it well?\n  curl http://{http}/health\n"));
     }
     text.push('\n');
     text
+}
+
+fn web(serving: &Serving) -> impl Iterator<Item = (&SocketAddr, &'static str)> {
+    let secure = serving.wss.iter().map(|address| (address, " and TLS"));
+    serving.ws.iter().map(|address| (address, "")).chain(secure)
 }
 
 fn mqtt_lines(mqtt: &SocketAddr, program: &str) -> String {
@@ -66,8 +74,8 @@ mod tests {
     fn serving(mqtt: &str, http: &[&str]) -> Serving {
         let http = http.iter().map(|text| text.parse().unwrap()).collect();
         let mqtt = vec![mqtt.parse().unwrap()];
-        let (mqtts, https) = (Vec::new(), Vec::new());
-        Serving { mqtt, mqtts, http, https, data: "d".into() }
+        let (mqtts, https, ws, wss) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Serving { mqtt, mqtts, ws, wss, http, https, data: "d".into() }
     }
 
     #[test]
@@ -87,6 +95,17 @@ mod tests {
         assert!(!banner(&serving, "homing").contains("TLS"));
         serving.mqtts = vec!["127.0.0.1:8883".parse().unwrap()];
         assert!(banner(&serving, "homing").contains("over TLS is on 127.0.0.1:8883."));
+    }
+
+    #[test]
+    fn websocket_is_named_where_it_is_served() {
+        let mut serving = serving("127.0.0.1:1", &[]);
+        assert!(!banner(&serving, "homing").contains("WebSocket"));
+        serving.ws = vec!["127.0.0.1:8083".parse().unwrap()];
+        serving.wss = vec!["127.0.0.1:8084".parse().unwrap()];
+        let text = banner(&serving, "homing");
+        assert!(text.contains("over WebSocket is on 127.0.0.1:8083."), "{text}");
+        assert!(text.contains("over WebSocket and TLS is on 127.0.0.1:8084."), "{text}");
     }
 
     #[test]

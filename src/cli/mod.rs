@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod dev;
 mod device;
+mod doctor;
 mod exit;
 mod format;
 mod password;
@@ -57,6 +58,8 @@ enum Verb {
     Auth(auth::AuthArgs),
     /// Have the running broker load its settings again
     Reload(reload::ReloadArgs),
+    /// Look at everything a broker stands on, and change nothing
+    Doctor(doctor::DoctorArgs),
     /// Check settings and show them
     Config(config::ConfigArgs),
     /// Measure a broker: any MQTT broker
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Verb::Ban(args) => finish("ban", block_on(ban::run(args))),
         Verb::Auth(args) => finish("auth", block_on(auth::run(args))),
         Verb::Reload(args) => finish("reload", block_on(reload::run(args))),
+        Verb::Doctor(args) => finish("doctor", block_on(doctor::run(args))),
         Verb::Config(args) => finish("config", config::run(args)),
         Verb::Bench(args) => finish("bench", bench::run(args)),
     }

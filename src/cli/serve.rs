@@ -14,7 +14,7 @@ pub fn run(place: Place) -> ExitCode {
     start("serve", Mode::Serve, move || settings(place.clone()), |_| String::new())
 }
 
-fn settings(place: Place) -> Result<Loaded, Failure> {
+pub(super) fn settings(place: Place) -> Result<Loaded, Failure> {
     let loaded = place.load(Config::default())?;
     if loaded.config.store.data.is_none() {
         let words = "where to keep the data? Give --data DIR or set store.data";

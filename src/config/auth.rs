@@ -23,6 +23,20 @@ pub enum Provider {
     Open,
 }
 
+impl Provider {
+    /// As in the settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provider::Accounts => "accounts",
+            Provider::Certificate => "certificate",
+            Provider::Http => "http",
+            Provider::Jwt => "jwt",
+            Provider::Redis => "redis",
+            Provider::Open => "open",
+        }
+    }
+}
+
 /// Who is asked, in this order. Written as one name or as a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Providers(pub Vec<Provider>);

@@ -1,4 +1,4 @@
-//! Contradictions in `[listen]`, `[tls]` and `[proxy]`.
+//! Contradictions in `[listen]`, `[tls]`, `[proxy]` and `[websocket]`.
 
 use std::net::IpAddr;
 
@@ -9,9 +9,14 @@ const WORKERS_COUNT_MAX: usize = 1024;
 
 pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
     let listen = &config.listen;
-    if listen.mqtt.is_empty() && listen.mqtts.is_empty() {
-        let words = "listen.mqtt and listen.mqtts: both are empty, so that nobody could connect";
+    if listen.clients().next().is_none() {
+        let words = "listen.mqtt, mqtts, ws and wss: all are empty, so that nobody could connect";
         wrong.push(words.into());
+    }
+    let path = &config.websocket.path;
+    let plain = |c: char| c.is_ascii_graphic() && !"?#".contains(c);
+    if !path.starts_with('/') || !path.chars().all(plain) {
+        wrong.push(format!("websocket.path: {path:?} is no path, as /mqtt"));
     }
     if listen.workers > WORKERS_COUNT_MAX {
         wrong.push(format!("listen.workers: at most {WORKERS_COUNT_MAX}; 0 is one per core"));
@@ -71,10 +76,10 @@ fn client_certificates(config: &Config, wrong: &mut Vec<String>) {
             tls.identity
         ));
     }
-    let plain = listen.mqtt.iter().chain(&listen.http);
+    let plain = listen.mqtt.iter().chain(&listen.ws).chain(&listen.http);
     for one in plain.filter(|one| one.client_certificate.is_some()) {
         wrong.push(format!(
-            "{}: client_certificate belongs to listen.mqtts and listen.https: there is no \
+            "{}: client_certificate belongs to listen.mqtts, wss and https: there is no \
              certificate without TLS",
             one.address
         ));
@@ -90,10 +95,12 @@ fn client_certificates(config: &Config, wrong: &mut Vec<String>) {
         wrong
             .push("tls.client_crl: there is no tls.client_ca whose certificates it revokes".into());
     }
-    if config.auth.provider.has(Provider::Certificate) && !listen.mqtts.iter().any(asked) {
+    if config.auth.provider.has(Provider::Certificate)
+        && !listen.mqtts.iter().chain(&listen.wss).any(asked)
+    {
         wrong.push(
-            "auth.provider: \"certificate\" needs a listener in listen.mqtts that asks for one: \
-             set tls.client_certificate to \"optional\" or \"required\""
+            "auth.provider: \"certificate\" needs a listener in listen.mqtts or wss that asks for \
+             one: set tls.client_certificate to \"optional\" or \"required\""
                 .into(),
         );
     }
@@ -171,6 +178,18 @@ mod tests {
         let plain = "listen.mqtt = [{ address = \"[::]:1\", client_certificate = \"none\" }]";
         assert!(words(plain).contains("no certificate without TLS"));
         assert!(words("listen.workers = 5000").contains("listen.workers"));
+        assert!(words("listen.wss = [\"[::]:443\"]").contains("tls.certificates is empty"));
+        let web = format!("{files}{required}tls.client_ca = \"ca\"\nlisten.wss = [\"[::]:8884\"]");
+        assert_eq!(words(&format!("{web}\nauth.provider = \"certificate\"")), "");
+    }
+
+    #[test]
+    fn websocket_alone_is_enough_and_has_a_path() {
+        assert_eq!(words("listen.mqtt = []\nlisten.ws = [\"[::]:8083\"]"), "");
+        for bad in ["mqtt", "", "/a b", "/a?b", "/ä"] {
+            let text = format!("websocket.path = {bad:?}");
+            assert!(words(&text).contains("websocket.path"), "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ClientCertificate, Span};
 
+const TLS: [&str; 3] = ["listen.mqtts", "listen.wss", "listen.https"];
+const HTTP: [&str; 2] = ["listen.http", "listen.https"];
+
 /// Where clients come in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +18,10 @@ pub struct Listen {
     pub mqtt: Vec<Listener>,
     /// The same over TLS.
     pub mqtts: Vec<Listener>,
+    /// MQTT over WebSocket.
+    pub ws: Vec<Listener>,
+    /// The same over TLS.
+    pub wss: Vec<Listener>,
     /// `/health` and `/metrics`.
     pub http: Vec<Listener>,
     /// The same over TLS.
@@ -54,6 +61,8 @@ impl Default for Listen {
         Listen {
             mqtt: vec!["0.0.0.0:1883".into()],
             mqtts: Vec::new(),
+            ws: Vec::new(),
+            wss: Vec::new(),
             http: vec!["127.0.0.1:8080".into()],
             https: Vec::new(),
             workers: 0,
@@ -80,6 +89,8 @@ impl Listen {
         let lists = [
             ("listen.mqtt", &self.mqtt),
             ("listen.mqtts", &self.mqtts),
+            ("listen.ws", &self.ws),
+            ("listen.wss", &self.wss),
             ("listen.http", &self.http),
             ("listen.https", &self.https),
         ];
@@ -88,7 +99,12 @@ impl Listen {
 
     /// Those that speak TLS, with their key.
     pub fn tls(&self) -> impl Iterator<Item = (&'static str, &Listener)> {
-        self.all().filter(|(key, _)| ["listen.mqtts", "listen.https"].contains(key))
+        self.all().filter(|(key, _)| TLS.contains(key))
+    }
+
+    /// Those that speak MQTT, with their key.
+    pub fn clients(&self) -> impl Iterator<Item = (&'static str, &Listener)> {
+        self.all().filter(|(key, _)| !HTTP.contains(key))
     }
 }
 

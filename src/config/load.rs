@@ -30,6 +30,8 @@ pub struct Sources<'a> {
 pub struct Loaded {
     pub config: Config,
     pub origins: BTreeMap<String, String>,
+    /// For each secret that stands in a file: which one.
+    pub secret_files: BTreeMap<String, PathBuf>,
     /// As they were given, secrets too: to be compared with those of a reload.
     pub(super) values: Given,
 }
@@ -85,7 +87,10 @@ pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
     state.put_flags(sources.flags);
     let config = file::fits(&state.table)?;
     match check::contradictions(&config).as_slice() {
-        [] => Ok(Loaded { config, origins: state.origins, values: Given(state.table) }),
+        [] => {
+            let State { table, origins, secret_files } = state;
+            Ok(Loaded { config, origins, secret_files, values: Given(table) })
+        }
         all => Err(all.join("\n")),
     }
 }
@@ -93,12 +98,13 @@ pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
 struct State {
     table: Table,
     origins: BTreeMap<String, String>,
+    secret_files: BTreeMap<String, PathBuf>,
 }
 
 impl State {
     fn new(base: Config) -> Result<State, String> {
         let table = Table::try_from(base).map_err(|error| error.to_string())?;
-        Ok(State { table, origins: BTreeMap::new() })
+        Ok(State { table, origins: BTreeMap::new(), secret_files: BTreeMap::new() })
     }
 
     fn put(&mut self, dotted: &str, value: Value, origin: &str) {
@@ -108,6 +114,9 @@ impl State {
 
     fn put_all(&mut self, table: &Table, origin: &str) {
         for (dotted, value) in keys::leaves(table) {
+            if secret::has_one(&dotted, &value) {
+                self.secret_files.insert(dotted.clone(), origin.into());
+            }
             self.put(&dotted, value, origin);
         }
     }
@@ -115,6 +124,7 @@ impl State {
     /// Reads a secret from its file.
     fn put_secret(&mut self, dotted: &str, path: &str, origin: &str) -> Result<(), String> {
         let text = secret::read(dotted, path)?;
+        self.secret_files.insert(dotted.into(), path.into());
         self.put(dotted, Value::String(text), &format!("{path}, named by {origin}"));
         Ok(())
     }
@@ -200,7 +210,20 @@ mod tests {
         assert_eq!(loaded.config.store.url, "postgres://u:hunter2@h/d");
         let origin = loaded.origins.get("store.url").unwrap();
         assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
+        assert_eq!(loaded.secret_files["store.url"], PathBuf::from(path));
     }
+
+    #[test]
+    fn a_secret_in_the_settings_file_itself_is_known_to_stand_there() {
+        let files = |text: &str| merge(sources(text, &[])).unwrap().secret_files;
+        let there = BTreeMap::from([("store.url".to_owned(), PathBuf::from("f.toml"))]);
+        assert_eq!(files("store.url = \"postgres://u:hunter2@h/d\""), there);
+        for none in ["store.url = \"sqlite\"", "store.url = \"postgres://u@h/d\""] {
+            assert_eq!(files(none), BTreeMap::new(), "{none}");
+        }
+        assert_eq!(files("auth.http.api_key = \"\""), BTreeMap::new());
+    }
+
     proptest! {
         /// Threat M9. Any values of any keys are taken or refused in words.
         #[test]

@@ -19,6 +19,7 @@ pub mod secret;
 pub mod show;
 mod tls;
 mod value;
+mod websocket;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use policy::{Access, Acl};
 pub use rate::{BytesRate, CountRate};
 pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
 pub use value::{Secret, Size, Span};
+pub use websocket::{Origin, WebSocket};
 
 /// Everything that can be set. Each key is also `HOMING__SECTION__KEY`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,7 @@ pub struct Config {
     pub listen: Listen,
     pub tls: Tls,
     pub proxy: Proxy,
+    pub websocket: WebSocket,
     pub advertise: Advertise,
     pub http: Http,
     pub auth: Auth,

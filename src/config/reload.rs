@@ -30,6 +30,7 @@ const KEYS: &[(&str, Takes)] = &[
     // Sockets and threads are made once.
     ("listen",                           Restart),
     ("proxy",                            Restart),
+    ("websocket",                        Restart),
     ("advertise",                        Restart),
     ("http",                             Restart),
     ("startalk",                         Restart),

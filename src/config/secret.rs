@@ -33,6 +33,15 @@ pub fn is_secret(dotted: &str) -> bool {
     KEYS.iter().any(|key| key == dotted)
 }
 
+/// Whether there is a secret in a value: an empty key and a URL without a password have none.
+pub fn has_one(dotted: &str, value: &Value) -> bool {
+    match value.as_str() {
+        Some(text) if dotted == HAS_PASSWORD => super::show::without_password(text) != text,
+        Some(text) => is_secret(dotted) && !text.is_empty(),
+        None => false,
+    }
+}
+
 /// The secret that `section.key_file` stands for.
 pub fn of_file_key(dotted: &str) -> Option<&'static str> {
     let secret = dotted.strip_suffix(SUFFIX)?;

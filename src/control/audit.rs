@@ -90,7 +90,7 @@ impl Audit {
     /// In words for who asked; the broker's log has them too.
     pub fn record(&self, action: &Action, by: Who, result: Result<(), &str>) -> Result<(), String> {
         let line = Line {
-            time: self.clock.stamp().to_string(),
+            time: self.clock.wall().to_string(),
             action: action.name,
             target: &action.target,
             by,
@@ -135,6 +135,7 @@ impl Request {
             Request::Ping
             | Request::DeviceList { .. }
             | Request::AuthState { .. }
+            | Request::AuthTry { .. }
             | Request::UserList { .. }
             | Request::BanList => return None,
             Request::UserAdd { uid, roles, .. } => ("user_add", with_roles(uid, roles)),

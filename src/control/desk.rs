@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use super::audit::Action;
 use super::{Answer, Audit, Line, Listed, Refusal, Reloaded, Request, VERSION, Who};
-use crate::auth::{AccountBook, AccountError, BanBook, DeviceBook, MemberApi, Password};
+use crate::auth::{
+    AccountBook, AccountError, Authenticator, BanBook, DeviceBook, MemberApi, Password, witness,
+};
 use crate::health::Health;
 use crate::model::{Role, Roles, Uid};
 
@@ -23,6 +25,8 @@ pub struct Desk {
     pub health: Arc<Health>,
     /// If logins are checked there.
     pub member_api: Arc<ArcSwapOption<MemberApi>>,
+    /// Provider `accounts`.
+    pub accounts: Arc<dyn Authenticator>,
     pub audit: Arc<Audit>,
     /// Where a broker runs.
     pub reload: Option<Reload>,
@@ -101,6 +105,7 @@ impl Desk {
             Request::UserRemove { uid } => self.remove(&uid).await,
             Request::UserList { after } => self.list(after.as_deref()).await,
             Request::AuthState { uid } => self.auth_state(&uid),
+            Request::AuthTry { uid, password } => Ok(self.auth_try(uid, &password.0).await),
             Request::BanAdd { target, secs, reason } => self.ban_add(&target, secs, &reason).await,
             Request::BanRemove { target } => self.ban_remove(&target).await,
             Request::BanList => Ok(self.ban_list()),
@@ -137,6 +142,12 @@ impl Desk {
         let uid = parse_uid(uid)?;
         let member_api = self.member_api.load().as_ref().map(|api| api.state(&uid));
         Ok(Answer::AuthState { member_api })
+    }
+
+    /// Asks the accounts alone.
+    async fn auth_try(&self, uid: Option<String>, password: &str) -> Answer {
+        let asked = witness::try_accounts(&self.accounts, uid.as_deref(), password).await;
+        Answer::AuthTried { asked }
     }
 
     async fn list(&self, after: Option<&str>) -> Result<Answer, Answer> {
@@ -181,7 +192,9 @@ fn done(result: Result<(), AccountError>) -> Result<Answer, Answer> {
 
 fn refusal(error: AccountError) -> Answer {
     let code = match error {
-        AccountError::Exists(_) | AccountError::SameJid { .. } => Refusal::Exists,
+        AccountError::Exists(_) | AccountError::HalfRemoved(_) | AccountError::SameJid { .. } => {
+            Refusal::Exists
+        }
         AccountError::Unknown(_) => Refusal::Unknown,
         AccountError::Hash(_) | AccountError::Store(_) => Refusal::Failed,
     };

@@ -16,9 +16,11 @@ pub mod desk;
 pub mod device;
 pub mod server;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 pub use audit::{Audit, Who};
 pub use client::{AskError, ask};
@@ -27,12 +29,13 @@ pub use server::{ControlError, ControlSocket};
 
 use crate::auth::Password;
 use crate::auth::http::MemberState;
+use crate::auth::witness::Asked;
 use crate::health::Report;
 
 /// Of the two lines. A broker answers another version with words.
 pub const VERSION: u32 = 1;
-/// A request line, its end included.
-pub const REQUEST_BYTES_MAX: u64 = 16 * 1024;
+/// A request line, its end included: the longest token, escaped.
+pub const REQUEST_BYTES_MAX: u64 = 128 * 1024;
 /// An answer line: a page of the longest uids, escaped.
 pub const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -69,6 +72,11 @@ pub enum Request {
     AuthState {
         uid: String,
     },
+    /// Answered by [`Answer::AuthTried`]: whether the accounts let this login in.
+    AuthTry {
+        uid: Option<String>,
+        password: Token,
+    },
     /// Answered by [`Answer::Bans`] with the ban as it holds now.
     BanAdd {
         target: ban::Target,
@@ -96,6 +104,17 @@ pub enum Request {
     },
 }
 
+/// A password as it was typed, whatever it is. Erased from memory when it goes, never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(pub Zeroizing<String>);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
 /// What the broker answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -120,6 +139,10 @@ pub enum Answer {
     /// How the member API stands, and what is remembered of the user; null if it is not asked.
     AuthState {
         member_api: Option<MemberState>,
+    },
+    /// What was seen of a login that was tried.
+    AuthTried {
+        asked: Vec<Asked>,
     },
     Reloaded(Reloaded),
     /// `code` is stable, the words are for people.
@@ -201,5 +224,14 @@ mod tests {
         assert_eq!(serde_json::from_str::<Line<Request>>(text).unwrap().body, request.body);
         let answer = serde_json::to_string(&Line::of(Answer::Done)).unwrap();
         assert_eq!(answer, r#"{"version":1,"answer":"done"}"#);
+    }
+
+    #[test]
+    fn a_login_that_is_tried_never_shows_its_password() {
+        let password = Token(String::from("s3cret").into());
+        let request = Request::AuthTry { uid: None, password };
+        assert!(!format!("{request:?}").contains("s3cret"));
+        let text = serde_json::to_string(&Line::of(request)).unwrap();
+        assert_eq!(text, r#"{"version":1,"do":"auth_try","uid":null,"password":"s3cret"}"#);
     }
 }

@@ -179,6 +179,7 @@ mod tests {
             audit: Arc::new(Audit::open(dir.path(), bench.clock.clone()).unwrap()),
             reload: None,
             member_api: Arc::default(),
+            accounts: bench.auth.accounts.clone(),
         };
         let (stop, stopped) = oneshot::channel();
         let socket = ControlSocket::bind(dir.path()).unwrap();

@@ -13,6 +13,7 @@ use super::asks::Asks;
 use super::problem::Problem;
 use crate::auth::{AuthError, Authenticator, Credentials};
 use crate::clock::Clock;
+use crate::log::Seldom;
 use crate::model::{ClientId, Identity, Rate};
 
 /// Checks under way at the same time: fewer than connections, so that health is always answered.
@@ -26,6 +27,7 @@ pub struct Logins {
     clock: Arc<dyn Clock>,
     asks: Asks,
     places: Semaphore,
+    refusals: Seldom,
 }
 
 /// Why a login was not checked, or what was found.
@@ -46,7 +48,8 @@ impl Logins {
         rate: Option<Rate>,
     ) -> Logins {
         let (asks, places) = (Asks::new(rate), Semaphore::new(CHECKS_AT_ONCE));
-        Logins { authenticator, clock, asks, places }
+        let refusals = Seldom::new(clock.clone());
+        Logins { authenticator, clock, asks, places, refusals }
     }
 
     /// # Errors
@@ -69,11 +72,15 @@ impl Logins {
             peer,
             listener: "http",
             certificate: None,
+            witness: None,
         };
         let checking = self.authenticator.authenticate(credentials);
         let checked = tokio::time::timeout(CHECK_WAIT, checking).await;
         checked.unwrap_or(Err(AuthError::UNAVAILABLE)).map_err(|error| {
-            info!(uid, %peer, reason = error.reason().name(), "login over HTTP refused: {error}");
+            if let Some(left_out) = self.refusals.say() {
+                let reason = error.reason().name();
+                info!(uid, %peer, reason, left_out, "login over HTTP refused: {error}");
+            }
             Refused::Login(error)
         })
     }

@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn door() -> Arc<Door> {
-        Arc::new(Door { listener: "http", balancer: None, lock: None })
+        Arc::new(Door { listener: "http", balancer: None, lock: None, upgrade: None })
     }
 
     fn server() -> Server {

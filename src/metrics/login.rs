@@ -21,6 +21,8 @@ pub enum Backend {
 pub enum Asked {
     Accepted,
     Refused,
+    /// It knows no such user or token: the next backend is asked.
+    Unknown,
     /// It could not answer.
     Unavailable,
     /// Too many waited: it was not asked.
@@ -37,7 +39,7 @@ pub enum Remembered {
 }
 
 const BACKENDS: [&str; 4] = ["http", "jwt", "redis", "accounts"];
-const ASKED: [&str; 4] = ["accepted", "refused", "unavailable", "busy"];
+const ASKED: [&str; 5] = ["accepted", "refused", "unknown", "unavailable", "busy"];
 const REMEMBERED: [&str; 3] = ["accepted", "refused", "stale"];
 
 /// Upper bounds of `auth_seconds`, around what people notice and what deadlines are.

@@ -84,12 +84,16 @@ impl Attrs {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(own, _)| **own == *name).map(|(_, value)| &**value)
     }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
 }
 
 /// Names alone: values are the user's affair.
 impl fmt::Debug for Attrs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.names()).finish()
     }
 }
 

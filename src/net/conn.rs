@@ -13,13 +13,14 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::spawn_local;
 
+use crate::metrics::Counted;
 use crate::model::Reason;
 use crate::shard::{Taken, Token};
 
 use super::admission::Seat;
 use super::greet::Arrival;
+use super::layers::{Layers, Said};
 use super::stream::Parts;
-use super::tls::{Heard, Secure};
 use super::worker::Worker;
 
 /// One read takes this much at most.
@@ -31,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Socket {
     token: Token,
     write: Rc<OwnedWriteHalf>,
-    tls: Option<Box<Secure>>,
+    layers: Layers,
     /// The beginning of a packet that is not whole yet.
     rest: Vec<u8>,
     /// Not read for now; the reading half waits here.
@@ -39,6 +40,8 @@ struct Socket {
     /// A task waits until the client takes more.
     blocked: bool,
     /// Free again when the socket is closed.
+    /// Until the session has ended; what lingers counts no more.
+    counted: Option<Counted>,
     _seat: Seat,
 }
 
@@ -70,12 +73,9 @@ impl Sockets {
 }
 
 impl Socket {
-    /// True if everything went out; otherwise `out` holds what is left.
+    /// As [`Layers::write_all`].
     fn write_all(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        match &mut self.tls {
-            None => write_all(&self.write, out),
-            Some(tls) => tls.write_all(self.write.as_ref().as_ref(), out),
-        }
+        self.layers.write_all(self.write.as_ref().as_ref(), out)
     }
 }
 
@@ -88,8 +88,8 @@ enum ReadEnd {
 impl Worker {
     /// A greeted connection moves in: its session first, then its bytes.
     pub(super) fn arrived(self: &Rc<Self>, arrival: Arrival) {
-        let Arrival { stream, hello, peer, rest, seat } = arrival;
-        let Parts { tcp, tls } = stream;
+        let Arrival { stream, hello, peer, rest, seat, counted } = arrival;
+        let Parts { tcp, layers } = stream;
         let stream = match TcpStream::from_std(tcp) {
             Ok(stream) => stream,
             Err(error) => {
@@ -104,16 +104,14 @@ impl Worker {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
         }
         let (write, paused) = (Rc::new(write), None);
-        let socket = Socket { token, write, tls, rest, paused, blocked: false, _seat: seat };
+        let (counted, blocked) = (Some(counted), false);
+        let socket = Socket { token, write, layers, rest, paused, blocked, counted, _seat: seat };
         self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
     }
 
     async fn read_loop(self: Rc<Self>, token: Token, mut read: OwnedReadHalf) {
-        let said_all = |socket: &mut Socket| {
-            socket.tls.as_ref().is_some_and(|tls| tls.heard() == Heard::Closed)
-        };
-        if self.sockets.borrow_mut().get(token).is_some_and(said_all) {
+        if self.sockets.borrow_mut().get(token).is_some_and(|socket| socket.layers.said_all()) {
             self.with_shard(|shard| shard.lost(token));
             return self.end_turn();
         }
@@ -143,7 +141,7 @@ impl Worker {
             Poll::Ready(Err(_)) => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(ReadEnd::Over),
             Poll::Ready(Ok(())) => {
-                let fed = self.take_in(token, buffer.filled());
+                let fed = self.take_in(token, buffer.filled_mut());
                 self.end_turn();
                 match fed {
                     // The socket is closed; whoever lingers on it reads the rest.
@@ -158,24 +156,23 @@ impl Worker {
         }
     }
 
-    /// Gives bytes of the socket to the session, behind TLS what they say. `None` if no more may
-    /// come.
-    fn take_in(&self, token: Token, data: &[u8]) -> Option<Taken> {
+    /// Gives what bytes of the socket say to the session. `None` if no more may come.
+    fn take_in(&self, token: Token, wire: &mut [u8]) -> Option<Taken> {
         let mut sockets = self.sockets.borrow_mut();
         let socket = sockets.get(token)?;
-        let Some(tls) = &mut socket.tls else { return Some(self.feed(socket, data)) };
         let mut plain = self.plain.borrow_mut();
-        let heard = tls.open(data, &mut plain);
-        // Answers of TLS itself. What the socket does not take leaves with the next packet; that
-        // it is broken is seen by the next read.
-        _ = tls.send(socket.write.as_ref().as_ref());
-        let taken = self.feed(socket, &plain);
+        let tcp = socket.write.as_ref().as_ref();
+        let Said { mqtt, broken } = socket.layers.open(tcp, wire, &mut plain);
+        let taken = self.feed(socket, mqtt);
         plain.clear();
-        match heard {
-            Ok(Heard::Closed) if !taken.paused => None,
-            Ok(_) => Some(taken),
-            Err(error) => {
-                tracing::warn!(?token, "a TLS connection is broken: {error}");
+        if socket.layers.has_answer() {
+            self.shard.borrow_mut().effects().flush.push(token);
+        }
+        match broken {
+            Ok(()) if socket.layers.said_all() && !taken.paused => None,
+            Ok(()) => Some(taken),
+            Err(words) => {
+                tracing::warn!(?token, "{words}");
                 None
             }
         }
@@ -304,7 +301,8 @@ impl Worker {
             self.flush(token);
             let socket = self.sockets.borrow_mut().remove(token);
             self.shard.borrow_mut().remove(token);
-            if let Some(socket) = socket {
+            if let Some(mut socket) = socket {
+                socket.counted = None;
                 self.lingering.update(|count| count + 1);
                 spawn_local(self.clone().leave(socket));
             }
@@ -313,11 +311,7 @@ impl Worker {
 
     /// A lingering socket counts as a connection: it holds a file.
     async fn leave(self: Rc<Self>, mut socket: Box<Socket>) {
-        if let Some(tls) = &mut socket.tls {
-            tls.close();
-            // A client that takes nothing any more is not waited for.
-            _ = tls.send(socket.write.as_ref().as_ref());
-        }
+        socket.layers.say_goodbye(socket.write.as_ref().as_ref());
         linger(socket.write.as_ref().as_ref()).await;
         drop(socket);
         self.lingering.update(|count| count - 1);
@@ -346,21 +340,4 @@ async fn read_out(stream: &TcpStream) {
         }
         tokio::task::consume_budget().await;
     }
-}
-
-/// True if everything went out; otherwise `out` holds what is left.
-fn write_all(write: &OwnedWriteHalf, out: &mut Vec<u8>) -> io::Result<bool> {
-    let mut done = 0;
-    while done < out.len() {
-        match write.try_write(&out[done..]) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                out.drain(..done);
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(true)
 }

@@ -1,5 +1,5 @@
 //! What stands between a listener's sockets and what is spoken on them: the PROXY header of a load
-//! balancer, then TLS.
+//! balancer, then TLS, then the handshake of WebSocket.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,21 +13,26 @@ use tokio::net::TcpStream;
 use super::proxy::{self, Caller, Header, ProxyError};
 use super::stream::Stream;
 use super::tls::{Protocol, Secure, Tls};
+use super::websocket::Upgrade;
 use crate::auth::Certificate;
 use crate::config::ClientCertificate;
+use crate::log::Seldom;
 
 /// Shared by all connections of one listener.
 pub struct Door {
-    /// As in the settings: `mqtt`, `mqtts`, `http`, `https`.
+    /// As in the settings: `mqtt`, `mqtts`, `ws`, `wss`, `http`, `https`.
     pub listener: &'static str,
     pub balancer: Option<Balancer>,
     pub lock: Option<Lock>,
+    /// For MQTT over WebSocket.
+    pub upgrade: Option<Upgrade>,
 }
 
 /// A load balancer in front, which says who is calling.
 pub struct Balancer {
     pub trusted: Vec<IpNet>,
     pub header_wait: Duration,
+    pub refusals: Seldom,
 }
 
 /// TLS.
@@ -55,8 +60,7 @@ impl Door {
     ) -> Option<SocketAddr> {
         let Some(balancer) = &self.balancer else { return Some(from) };
         if !balancer.trusts(from.ip()) {
-            let listener = self.listener;
-            tracing::warn!(%from, listener, "closed: this address is not in proxy.trusted");
+            balancer.refuse(self.listener, from, "this address is not in proxy.trusted");
             return None;
         }
         let wait = balancer.header_wait.min(left);
@@ -66,11 +70,13 @@ impl Door {
             // A load balancer that only looks whether the port is open.
             Ok(Ok(None)) => None,
             Ok(Err(error)) => {
-                tracing::warn!(%from, "closed, the PROXY header is refused: {error}");
+                let words = format!("the PROXY header is refused: {error}");
+                balancer.refuse(self.listener, from, &words);
                 None
             }
             Err(_) => {
-                tracing::warn!(%from, "closed: the PROXY header did not come in {wait:?}");
+                let words = format!("the PROXY header did not come in {wait:?}");
+                balancer.refuse(self.listener, from, &words);
                 None
             }
         }
@@ -86,6 +92,21 @@ impl Door {
         let certificate = lock.names(&secure, peer)?;
         Some(Opened { stream: Stream::new(tcp, Some(secure)), certificate })
     }
+
+    /// The handshake of WebSocket, where that is spoken; `mqtt` gets what came behind it. `None`
+    /// as in [`Door::caller`].
+    pub async fn upgrade(
+        &self,
+        stream: Stream,
+        mqtt: &mut Vec<u8>,
+        peer: SocketAddr,
+        left: Duration,
+    ) -> Option<Stream> {
+        match &self.upgrade {
+            None => Some(stream),
+            Some(upgrade) => upgrade.accept(stream, mqtt, peer, left).await,
+        }
+    }
 }
 
 impl Lock {
@@ -93,13 +114,22 @@ impl Lock {
     fn names(&self, secure: &Secure, peer: SocketAddr) -> Option<Option<Certificate>> {
         let Some(shown) = secure.certificate() else { return Some(None) };
         let names = self.tls.names(shown);
-        let told =
-            |words: &String| tracing::warn!(%peer, "refused, the client's certificate: {words}");
+        let told = |words: &String| {
+            if let Some(left_out) = self.tls.failures.say() {
+                tracing::warn!(%peer, left_out, "refused, the client's certificate: {words}");
+            }
+        };
         names.inspect_err(told).ok().map(Some)
     }
 }
 
 impl Balancer {
+    fn refuse(&self, listener: &str, from: SocketAddr, words: &str) {
+        if let Some(left_out) = self.refusals.say() {
+            tracing::warn!(%from, listener, left_out, "closed: {words}");
+        }
+    }
+
     fn trusts(&self, from: IpAddr) -> bool {
         let from = from.to_canonical();
         self.trusted.iter().any(|network| network.contains(&from))

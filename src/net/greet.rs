@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::auth::{
@@ -16,11 +15,11 @@ use crate::auth::{
 use crate::broker::Action;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
-use crate::metrics::{Flapper, Metrics, Refused};
+use crate::metrics::{Counted, Flapper, Metrics, Protocol, Refused};
 use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
 use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
-use crate::session::{Hello, refusing_connack};
+use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of};
 
 use super::admission::{Admission, Seat};
@@ -30,6 +29,8 @@ use super::worker::{Mail, Worker};
 
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
+/// What the system takes of a connection beyond what it could send already.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// A refusal that the client does not take in this time is not heard.
 const TELL_WAIT: Duration = Duration::from_secs(5);
 
@@ -80,7 +81,7 @@ impl Gate {
             BanTarget::Net(_) => Flapper::Address,
             BanTarget::Client(_) | BanTarget::Device(..) => Flapper::Client,
         };
-        self.metrics.flapping_bans(who).inc();
+        self.metrics.doors.flapping_bans(who).inc();
         let bans = self.bans.clone();
         tokio::task::spawn_local(async move {
             let reason = BanReason::parse("connects too often (limits.flapping)");
@@ -120,6 +121,7 @@ pub struct Arrival {
     /// Bytes that came behind the CONNECT.
     pub rest: Vec<u8>,
     pub seat: Seat,
+    pub counted: Counted,
 }
 
 /// Why nobody comes in: what the client hears, if it speaks MQTT, and the log.
@@ -168,12 +170,13 @@ pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAdd
         Ok((_, rest)) if rest.is_empty() && stream.is_over() => {
             tracing::debug!(peer = %guest.peer, "gone before its login was decided");
         }
-        Ok((hello, rest)) => hand_over(worker, (stream, guest.peer, seat), hello, rest),
+        Ok((hello, rest)) => hand_over(worker, (stream, guest, seat), hello, rest),
         Err(refusal) => refuse(gate, stream, guest.peer, refusal).await,
     }
 }
 
-/// Who is calling, then TLS, then the CONNECT, all in one time. `None` if the connection is over.
+/// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the
+/// connection is over.
 async fn hear(
     worker: &Worker,
     door: &Door,
@@ -190,13 +193,19 @@ async fn hear(
     }
     seat.comes_from(peer.ip()).map_err(|why| gate.admission.count_refused(peer, why)).ok()?;
     set_up(gate, &tcp, peer);
-    let Opened { mut stream, certificate } = door.open(tcp, peer, left()).await?;
+    let Opened { stream, certificate } = door.open(tcp, peer, left()).await?;
     let guest = Guest { peer, listener: door.listener, certificate };
     let mut bytes = Vec::new();
+    let mut stream = door.upgrade(stream, &mut bytes, peer, left()).await?;
     let reading = read_connect(&mut stream, &mut bytes);
     let connect = match tokio::time::timeout(left(), reading).await {
         Ok(Ok(Some(length))) => Ok(length),
-        Ok(Ok(None)) => return None,
+        Ok(Ok(None)) => {
+            if stream.is_websocket() {
+                stream.finish().await;
+            }
+            return None;
+        }
         Ok(Err(refusal)) => Err(refusal),
         Err(_) => {
             let reason = Reason::TooSlowToConnect;
@@ -210,6 +219,11 @@ fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
     // One small packet should leave at once; the workers batch by themselves.
     if let Err(error) = tcp.set_nodelay(true) {
         tracing::debug!(%peer, "no TCP_NODELAY: {error}");
+    }
+    // What the peer does not take stays here, where it is bounded and seen, and not in megabytes of
+    // the system's memory.
+    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
+        tracing::debug!(%peer, "no TCP_NOTSENT_LOWAT: {error}");
     }
     // A peer that is gone without a word would else hold its place for as long as the system sends
     // again, which is a quarter of an hour and more. Twice the time, since a peer that is there and
@@ -235,30 +249,36 @@ async fn introduce(
 
 fn hand_over(
     worker: &Worker,
-    (stream, peer, seat): (Stream, SocketAddr, Seat),
+    (stream, guest, seat): (Stream, Guest, Seat),
     hello: Hello,
     mut rest: Vec<u8>,
 ) {
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
             let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
-            let arrival = Arrival { stream, hello, peer, rest, seat };
-            worker.gate.metrics.connects_accepted().inc();
+            let (peer, metrics) = (guest.peer, &worker.gate.metrics);
+            let counted = metrics.connections.count(guest.listener, protocol(hello.version()));
+            metrics.connects_accepted().inc();
+            let arrival = Arrival { stream, hello, peer, rest, seat, counted };
             worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
         }
         Err(error) => {
+            let peer = guest.peer;
             tracing::error!(%peer, "a connection could not be handed over: {error}");
         }
+    }
+}
+
+fn protocol(version: Version) -> Protocol {
+    match version {
+        Version::V311 => Protocol::V311,
+        Version::V5 => Protocol::V5,
     }
 }
 
 /// Reads until the CONNECT is whole; its length. More may have come behind it.
 async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Option<usize>, Refusal> {
     loop {
-        match stream.read_buf(buffer).await {
-            Ok(0) | Err(_) => return Ok(None),
-            Ok(_) => {}
-        }
         match decode_connect(buffer, PACKET_BEFORE_LOGIN_BYTES_MAX) {
             Ok(Some((_, length))) => return Ok(Some(length)),
             Ok(None) => {}
@@ -276,6 +296,16 @@ async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Optio
                     false => error.to_string(),
                 };
                 return Err(Refusal::unknown(version, reason, words));
+            }
+        }
+        match stream.hear(buffer).await {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => {
+                let refusal = |violation| {
+                    let words = format!("WebSocket: {violation}");
+                    Refusal::unknown(None, Reason::ProtocolError, words)
+                };
+                return stream.violation().map_or(Ok(None), |violation| Err(refusal(violation)));
             }
         }
     }
@@ -302,15 +332,18 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         peer: guest.peer,
         listener: guest.listener,
         certificate: guest.certificate.as_ref(),
+        witness: None,
     };
     let asked_at = gate.clock.moment();
     let identity = check(gate, credentials).await;
     let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
-    if identity.expires_at.is_some_and(|at| at <= gate.clock.stamp()) {
+    let wall = gate.clock.wall();
+    if identity.expires_at.is_some_and(|at| at <= wall) {
         return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
     }
     let live = gate.live.load();
-    let hello = Hello::new(connect, identity, asked_at, &live.settings, || gate.assign_client_id())
+    let asked = LoginTime { asked_at, wall };
+    let hello = Hello::new(connect, identity, asked, &live.settings, || gate.assign_client_id())
         .map_err(|(reason, words)| refusal(reason, words))?;
     may_leave_will(&live, &hello)
         .map_err(|(reason, words)| refusal(reason, format!("the will: {words}")))?;
@@ -349,18 +382,16 @@ async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refu
         tracing::warn!(uid, client, %peer, reason = name, left_out, "connection refused: {words}");
     }
     gate.metrics.connects_refused(reason).inc();
-    if let Some(version) = version {
-        let mut out = Vec::new();
-        refusing_connack(version, reason, &words, &mut out);
-        // The peer may be gone already; then there is nobody to tell.
-        let told = tokio::time::timeout(TELL_WAIT, send(&mut stream, &out)).await;
-        if matches!(told, Ok(Ok(()))) {
-            stream.finish().await;
-        }
+    if version.is_none() && !stream.is_websocket() {
+        return;
     }
-}
-
-async fn send(stream: &mut Stream, bytes: &[u8]) -> std::io::Result<()> {
-    stream.write_all(bytes).await?;
-    stream.flush().await
+    let mut out = Vec::new();
+    if let Some(version) = version {
+        refusing_connack(version, reason, &words, &mut out);
+    }
+    // The peer may be gone already; then there is nobody to tell.
+    let told = tokio::time::timeout(TELL_WAIT, stream.say(out)).await;
+    if matches!(told, Ok(Ok(()))) {
+        stream.finish().await;
+    }
 }

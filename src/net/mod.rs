@@ -2,21 +2,23 @@
 //! current-thread runtime; it owns its connections. Work crosses threads in batches.
 //!
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
-//! and makes the connection secure (`tls`), `greet` takes a CONNECT and asks who it is, `worker`
-//! drives one shard, `conn` moves one connection's bytes, `route` brings commits back to the
-//! workers, `kick` sends sessions away.
+//! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
+//! and asks who it is, `worker` drives one shard, `conn` moves one connection's bytes, `layers` has
+//! what they go through, `route` brings commits back to the workers, `kick` sends sessions away.
 
 mod admission;
 mod conn;
 mod door;
 mod greet;
 mod kick;
+mod layers;
 mod listen;
 mod mailbox;
 mod proxy;
 mod route;
 mod stream;
 pub mod tls;
+pub mod websocket;
 mod worker;
 
 pub use admission::{Admission, AdmissionLimits, FlappingLimits};

@@ -1,29 +1,81 @@
 //! A connection before it has its worker, and for HTTP: TCP, or TLS over TCP, read and written in
-//! the same way. A further layer, such as WebSocket, would stand beside `tls`.
+//! the same way. MQTT is heard and said through WebSocket, where that is spoken.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::layers::Layers;
 use super::tls::Secure;
+use super::websocket::{End, Violation, WebSocket};
 
 pub struct Stream {
     tcp: TcpStream,
-    tls: Option<Box<Secure>>,
+    layers: Layers,
 }
 
 /// The same without a runtime, on its way to another thread.
 pub struct Parts {
     pub tcp: std::net::TcpStream,
-    pub tls: Option<Box<Secure>>,
+    pub layers: Layers,
 }
 
 impl Stream {
     pub fn new(tcp: TcpStream, tls: Option<Box<Secure>>) -> Stream {
-        Stream { tcp, tls }
+        Stream { tcp, layers: Layers { tls, web: None } }
+    }
+
+    /// From here on MQTT is in frames.
+    pub fn speak_websocket(&mut self, web: Box<WebSocket>) {
+        self.layers.web = Some(web);
+    }
+
+    pub fn is_websocket(&self) -> bool {
+        self.layers.web.is_some()
+    }
+
+    /// The rule of WebSocket that the client broke.
+    pub fn violation(&self) -> Option<Violation> {
+        match self.layers.web.as_ref()?.end()? {
+            End::Violated(violation) => Some(violation),
+            End::Closed(_) => None,
+        }
+    }
+
+    /// Waits for MQTT bytes and appends them; 0 at the end, also that of WebSocket.
+    pub async fn hear(&mut self, into: &mut Vec<u8>) -> io::Result<usize> {
+        loop {
+            if self.layers.web.as_ref().is_some_and(|web| web.end().is_some()) {
+                return Ok(0);
+            }
+            let before = into.len();
+            let read = self.read_buf(into).await?;
+            let Some(web) = &mut self.layers.web else { return Ok(read) };
+            let count = web.open(&mut into[before..]);
+            into.truncate(before + count);
+            if web.has_answer() {
+                self.say(Vec::new()).await?;
+            }
+            if read == 0 || count > 0 {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Says MQTT bytes.
+    pub async fn say(&mut self, mut bytes: Vec<u8>) -> io::Result<()> {
+        if let Some(web) = &mut self.layers.web {
+            web.frame(&mut bytes);
+        }
+        self.write_all(&bytes).await?;
+        self.flush().await?;
+        if let Some(web) = &mut self.layers.web {
+            web.left(0);
+        }
+        Ok(())
     }
 
     /// The peer has closed, and all that it sent was read.
@@ -34,19 +86,13 @@ impl Stream {
 
     /// What was decrypted already is appended to `rest`, which came before it.
     pub fn into_parts(mut self, rest: &mut Vec<u8>) -> io::Result<Parts> {
-        if let Some(tls) = &mut self.tls {
-            tls.take_plain(rest)?;
-        }
-        Ok(Parts { tcp: self.tcp.into_std()?, tls: self.tls })
+        self.layers.take_plain(rest)?;
+        Ok(Parts { tcp: self.tcp.into_std()?, layers: self.layers })
     }
 
     /// Says that nothing more comes, and leaves the client the time to read what came.
     pub async fn finish(mut self) {
-        if let Some(tls) = &mut self.tls {
-            tls.close();
-            // A client that takes nothing any more is not waited for.
-            _ = tls.send(&self.tcp);
-        }
+        self.layers.say_goodbye(&self.tcp);
         super::conn::linger(&self.tcp).await;
     }
 }
@@ -110,7 +156,7 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Stream { tcp, tls } = &mut *self;
+        let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
         let Some(tls) = tls else { return Pin::new(tcp).poll_read(context, buffer) };
         let count = ready!(tls.poll_plain(tcp, context, buffer.initialize_unfilled()))?;
         buffer.advance(count);
@@ -124,7 +170,7 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Stream { tcp, tls } = &mut *self;
+        let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
         match tls {
             None => Pin::new(tcp).poll_write(context, bytes),
             Some(tls) => tls.poll_seal(tcp, context, bytes),
@@ -132,12 +178,12 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Stream { tcp, tls } = &mut *self;
+        let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
         tls.as_mut().map_or(Poll::Ready(Ok(())), |tls| tls.poll_send(tcp, context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Stream { tcp, tls } = &mut *self;
+        let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
         if let Some(tls) = tls {
             tls.close();
             ready!(tls.poll_send(tcp, context))?;

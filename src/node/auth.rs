@@ -13,6 +13,7 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, HttpAuth, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::log::Seldom;
 use crate::metrics::Metrics;
 use crate::model::certificate::IdentityTemplate;
 
@@ -34,10 +35,7 @@ pub async fn authentication(
 ) -> Result<(Auth, Providers), String> {
     let clock = parts.clock.clone();
     let mut auth = Auth::accounts(parts);
-    let accounts = auth.authenticator.clone();
-    let swap = Arc::new(Swap::new(accounts.clone()));
-    let http = ArcSwap::from_pointee(config.auth.http.clone());
-    let providers = Providers { accounts, swap, clock, metrics, member_api, http };
+    let providers = Providers::new(config, auth.accounts.clone(), (clock, metrics), member_api);
     let chain = providers.build(config).await?;
     providers.change(chain);
     auth.authenticator = providers.swap.clone();
@@ -45,6 +43,20 @@ pub async fn authentication(
         auth.directory = Arc::new(Directory::everyone());
     }
     Ok((auth, providers))
+}
+
+/// The chain alone, for a login that is only tried. `accounts` answers for that provider.
+///
+/// # Errors
+/// As [`authentication`].
+pub async fn chain(
+    config: &Config,
+    accounts: Arc<dyn Authenticator>,
+    clock: Arc<dyn Clock>,
+) -> Result<Chain, String> {
+    let standing = (clock, Arc::new(Metrics::default()));
+    let providers = Providers::new(config, accounts, standing, Arc::default());
+    Ok(providers.build(config).await?.chain)
 }
 
 /// The providers of a running broker, for a reload.
@@ -67,16 +79,27 @@ pub struct Built {
 }
 
 impl Providers {
+    fn new(
+        config: &Config,
+        accounts: Arc<dyn Authenticator>,
+        (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
+        member_api: Arc<ArcSwapOption<MemberApi>>,
+    ) -> Providers {
+        let swap = Arc::new(Swap::new(accounts.clone()));
+        let http = ArcSwap::from_pointee(config.auth.http.clone());
+        Providers { accounts, swap, clock, metrics, member_api, http }
+    }
+
     /// New ones for these settings; [`Providers::change`] lets them answer.
     ///
     /// # Errors
     /// As [`authentication`].
     pub async fn build(&self, config: &Config) -> Result<Built, String> {
-        let mut chain: Vec<Arc<dyn Authenticator>> = Vec::new();
+        let mut chain: Vec<(Provider, Arc<dyn Authenticator>)> = Vec::new();
         let mut member_api = None;
-        let clock = &self.clock;
+        let standing = || (self.clock.clone(), self.metrics.clone());
         for provider in &config.auth.provider.0 {
-            chain.push(match provider {
+            let authenticator: Arc<dyn Authenticator> = match provider {
                 Provider::Http => {
                     let api = self.member_api(config)?;
                     member_api = Some(api.clone());
@@ -84,10 +107,11 @@ impl Providers {
                 }
                 Provider::Accounts => self.accounts.clone(),
                 Provider::Open => Arc::new(Open),
-                Provider::Jwt => Arc::new(jwt(&config.auth.jwt, clock.clone()).await?),
-                Provider::Certificate => Arc::new(certificate(config)?),
-                Provider::Redis => Arc::new(redis(config, clock.clone())?),
-            });
+                Provider::Jwt => Arc::new(jwt(&config.auth.jwt, standing()).await?),
+                Provider::Certificate => Arc::new(certificate(config, self.clock.clone())?),
+                Provider::Redis => Arc::new(redis(config, standing())?),
+            };
+            chain.push((*provider, authenticator));
         }
         Ok(Built { chain: Chain(chain), member_api, http: config.auth.http.clone() })
     }
@@ -110,17 +134,46 @@ impl Providers {
     }
 }
 
-fn certificate(config: &Config) -> Result<ByCertificate, String> {
+fn certificate(config: &Config, clock: Arc<dyn Clock>) -> Result<ByCertificate, String> {
     let template = IdentityTemplate::parse(&config.tls.identity);
-    template.map(ByCertificate).ok_or_else(|| "tls.identity is no template".into())
+    let refusals = Seldom::new(clock);
+    let by = |template| ByCertificate { template, refusals };
+    template.map(by).ok_or_else(|| "tls.identity is no template".into())
 }
 
-async fn jwt(config: &JwtAuth, clock: Arc<dyn Clock>) -> Result<Jwt, String> {
+/// Reads the keys of provider `jwt` once; how many there are.
+///
+/// # Errors
+/// In words: a file or a URL that has none, or does not answer.
+pub async fn jwt_keys(config: &JwtAuth) -> Result<usize, String> {
+    let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
+    jwt::read_once(source(config, &algorithms)).await
+}
+
+/// Asks the server of provider `redis` for nothing but an answer.
+///
+/// # Errors
+/// In words: the settings are wrong, or it does not answer.
+pub async fn redis_answers(config: &Config, clock: Arc<dyn Clock>) -> Result<(), String> {
+    redis(config, (clock, Arc::default()))?.ping().await
+}
+
+async fn jwt(
+    config: &JwtAuth,
+    (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
+) -> Result<Jwt, String> {
     let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
     let source = source(config, &algorithms);
     let keys = KeyRing::open(source, clock.clone()).await;
     let keys = keys.map_err(|error| format!("the keys of auth.jwt cannot be used: {error}"))?;
-    Ok(Jwt { keys, algorithms, rules: rules(config), clock })
+    Ok(Jwt {
+        keys,
+        algorithms,
+        rules: rules(config),
+        refusals: Seldom::new(clock.clone()),
+        clock,
+        metrics,
+    })
 }
 
 fn algorithm(name: JwtAlgorithm) -> Algorithm {
@@ -165,7 +218,7 @@ fn rules(config: &JwtAuth) -> ClaimRules {
     }
 }
 
-fn redis(config: &Config, clock: Arc<dyn Clock>) -> Result<Redis, String> {
+fn redis(config: &Config, standing: (Arc<dyn Clock>, Arc<Metrics>)) -> Result<Redis, String> {
     let own = &config.auth.redis;
     let startalk = own.layout == RedisLayout::Startalk;
     let server = Server {
@@ -175,7 +228,7 @@ fn redis(config: &Config, clock: Arc<dyn Clock>) -> Result<Redis, String> {
         database: startalk.then_some(STARTALK_DATABASE),
         wait: own.wait.0,
     };
-    let redis = Redis::new(&server, layout(config)?, own.at_once, Handle::current(), clock);
+    let redis = Redis::new(&server, layout(config)?, own.at_once, Handle::current(), standing);
     redis.map_err(|error| format!("auth.redis.url: {error}"))
 }
 

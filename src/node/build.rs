@@ -33,6 +33,7 @@ use super::pages;
 use super::reload::{self, Reloader};
 use super::settings::{admission, guard_limits, live, store_limits};
 use super::sweep::Sweeper;
+use super::timekeeper::{self, Timekeeper};
 use super::{Serving, Start};
 
 /// Reads of logs that run at the same time.
@@ -62,6 +63,8 @@ pub struct Node {
 pub(super) struct Base {
     pub config: Config,
     pub clock: Arc<dyn Clock>,
+    /// The same, for those who watch it.
+    system_clock: Arc<SystemClock>,
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
@@ -78,7 +81,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
     let doors = Doors::bind(&config.listen)?;
-    let certificates = Tls::load(&config.tls, SystemClock::default().stamp())?;
+    let certificates = Tls::load(&config.tls, SystemClock::default().wall())?;
     let (base, store_failed) = base(config, &data).await?;
     let member_api = Arc::new(ArcSwapOption::empty());
     let parts = account_parts(&base, member_api.clone());
@@ -116,14 +119,17 @@ pub async fn build(start: Start) -> Result<Node, String> {
         audit: audit.clone(),
         reload: Some(reloader.hook()),
         member_api,
+        accounts: auth.accounts.clone(),
     };
     serve_control(&data, desk, &stop)?;
     let serving = doors.serving(data)?;
-    let (mqtt, http) = doors.open(&tls, &base.config);
+    let (mqtt, http) = doors.open(&tls, &base.metrics, (&base.config, &base.clock));
+    mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     serve_http(http, &state, &stop);
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
+    tokio::spawn(timekeeper(&base).run());
     tokio::spawn(sweeper(&base).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
@@ -151,7 +157,8 @@ fn devices(base: &Base, auth: &Auth) -> Arc<DeviceBook> {
 }
 
 async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<String>), String> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let system_clock = Arc::new(SystemClock::default());
+    let clock: Arc<dyn Clock> = system_clock.clone();
     let metrics = Arc::new(Metrics::default());
     metrics.started(clock.stamp());
     let health = Arc::new(Health::new(clock.clone()));
@@ -164,6 +171,7 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
         crate::store::open::open(&config.store.url, data, store_limits(&config), clock.stamp())
             .await;
     let store = opened.map_err(|error| error.to_string())?;
+    timekeeper::begin(&system_clock, &*store).await.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
     let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone());
     let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
@@ -179,8 +187,18 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     });
     let hasher = Arc::new(Hasher::new(config.auth.hashes_at_once));
     let live_config = Arc::new(ArcSwap::from_pointee(config.clone()));
-    let base =
-        Base { config, clock, metrics, health, mailboxes, store, committer, hasher, live_config };
+    let base = Base {
+        config,
+        clock,
+        system_clock,
+        metrics,
+        health,
+        mailboxes,
+        store,
+        committer,
+        hasher,
+        live_config,
+    };
     Ok((base, store_failed))
 }
 
@@ -221,6 +239,7 @@ fn account_parts(base: &Base, member_api: Arc<ArcSwapOption<MemberApi>>) -> auth
             }
             kick(order)
         }),
+        metrics: base.metrics.clone(),
     }
 }
 
@@ -381,8 +400,13 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     }
 }
 
+fn timekeeper(base: &Base) -> Timekeeper {
+    Timekeeper { clock: base.system_clock.clone(), metrics: base.metrics.clone() }
+}
+
 fn sweeper(base: &Base) -> Sweeper {
     Sweeper {
+        clock: base.system_clock.clone(),
         committer: base.committer.clone(),
         mailboxes: base.mailboxes.clone(),
         metrics: base.metrics.clone(),

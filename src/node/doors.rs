@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol as Transport, Socket, Type};
 
+use crate::clock::Clock;
 use crate::config::{self, Config, Listen, Listener, Proxy};
+use crate::log::Seldom;
+use crate::metrics::Metrics;
 use crate::net::tls::{Protocol, Tls};
+use crate::net::websocket::{Rules, Upgrade};
 use crate::net::{Balancer, Door, Lock};
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
@@ -22,6 +26,8 @@ struct Bound {
 enum Key {
     Mqtt,
     Mqtts,
+    Ws,
+    Wss,
     Http,
     Https,
 }
@@ -34,6 +40,8 @@ impl Key {
         match self {
             Key::Mqtt => "mqtt",
             Key::Mqtts => "mqtts",
+            Key::Ws => "ws",
+            Key::Wss => "wss",
             Key::Http => "http",
             Key::Https => "https",
         }
@@ -42,17 +50,22 @@ impl Key {
     /// What is spoken behind TLS; `None` without TLS.
     fn inside(self) -> Option<Protocol> {
         match self {
-            Key::Mqtt | Key::Http => None,
+            Key::Mqtt | Key::Ws | Key::Http => None,
             Key::Mqtts => Some(Protocol::Mqtt),
-            Key::Https => Some(Protocol::Http),
+            // WebSocket begins as HTTP (RFC 6455, section 1.3), and is offered as that by browsers.
+            Key::Wss | Key::Https => Some(Protocol::Http),
         }
+    }
+
+    fn is_websocket(self) -> bool {
+        matches!(self, Key::Ws | Key::Wss)
     }
 
     fn hint(self) -> &'static str {
         match self {
             Key::Mqtt => " or give --mqtt ADDR:PORT",
             Key::Http => " or give --http ADDR:PORT",
-            Key::Mqtts | Key::Https => "",
+            Key::Mqtts | Key::Ws | Key::Wss | Key::Https => "",
         }
     }
 }
@@ -66,6 +79,8 @@ impl Doors {
         let lists = [
             (Key::Mqtt, &listen.mqtt),
             (Key::Mqtts, &listen.mqtts),
+            (Key::Ws, &listen.ws),
+            (Key::Wss, &listen.wss),
             (Key::Http, &listen.http),
             (Key::Https, &listen.https),
         ];
@@ -87,6 +102,8 @@ impl Doors {
         Ok(super::Serving {
             mqtt: self.addresses(Key::Mqtt)?,
             mqtts: self.addresses(Key::Mqtts)?,
+            ws: self.addresses(Key::Ws)?,
+            wss: self.addresses(Key::Wss)?,
             http: self.addresses(Key::Http)?,
             https: self.addresses(Key::Https)?,
             data,
@@ -94,15 +111,22 @@ impl Doors {
     }
 
     /// Those that speak MQTT, and those that speak HTTP.
-    pub fn open(self, tls: &Arc<Tls>, config: &Config) -> (Vec<Entrance>, Vec<Entrance>) {
+    pub fn open(
+        self,
+        tls: &Arc<Tls>,
+        metrics: &Arc<Metrics>,
+        (config, clock): (&Config, &Arc<dyn Clock>),
+    ) -> (Vec<Entrance>, Vec<Entrance>) {
         let (mut mqtt, mut http) = (Vec::new(), Vec::new());
         for Bound { key, listeners } in self.0 {
             let list = match key {
-                Key::Mqtt | Key::Mqtts => &mut mqtt,
+                Key::Mqtt | Key::Mqtts | Key::Ws | Key::Wss => &mut mqtt,
                 Key::Http | Key::Https => &mut http,
             };
             for (socket, settings) in listeners {
-                list.push((socket, Arc::new(door(key, &settings, tls, &config.proxy))));
+                let upgrade = key.is_websocket().then(|| upgrade(&config.websocket, metrics));
+                let door = Door { upgrade, ..door(key, &settings, tls, (&config.proxy, clock)) };
+                list.push((socket, Arc::new(door)));
             }
         }
         (mqtt, http)
@@ -111,17 +135,28 @@ impl Doors {
 
 pub type Entrance = (TcpListener, Arc<Door>);
 
-fn door(key: Key, settings: &config::Listener, tls: &Arc<Tls>, proxy: &Proxy) -> Door {
+fn door(
+    key: Key,
+    settings: &config::Listener,
+    tls: &Arc<Tls>,
+    (proxy, clock): (&Proxy, &Arc<dyn Clock>),
+) -> Door {
     let balancer = settings.proxy.then(|| Balancer {
         trusted: proxy.trusted.iter().map(|network| network.0).collect(),
         header_wait: proxy.header_wait.0,
+        refusals: Seldom::new(clock.clone()),
     });
     let lock = key.inside().map(|protocol| Lock {
         tls: tls.clone(),
         protocol,
         client_certificate: settings.client_certificate,
     });
-    Door { listener: key.name(), balancer, lock }
+    Door { listener: key.name(), balancer, lock, upgrade: None }
+}
+
+fn upgrade(settings: &config::WebSocket, metrics: &Arc<Metrics>) -> Upgrade {
+    let config::WebSocket { path, origins } = settings.clone();
+    Upgrade { rules: Rules { path, origins }, metrics: metrics.clone() }
 }
 
 fn bind(key: Key, text: &str) -> Result<TcpListener, String> {
@@ -136,11 +171,20 @@ fn bind(key: Key, text: &str) -> Result<TcpListener, String> {
 /// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
 /// make clients wait for whole seconds.
 fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = reserve(address)?;
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    Ok(socket.into())
+}
+
+/// A socket that is bound and takes no connections yet.
+///
+/// # Errors
+/// The address is in use, not of this machine, or not allowed.
+pub fn reserve(address: SocketAddr) -> std::io::Result<Socket> {
     let (domain, transport) = (Domain::for_address(address), Transport::TCP);
     let socket = Socket::new(domain, Type::STREAM, Some(transport))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
-    Ok(socket.into())
+    Ok(socket)
 }

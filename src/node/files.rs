@@ -9,6 +9,19 @@ const RESERVE_MAX: u64 = 1024;
 /// Of a small limit, connections leave this part.
 const RESERVE_PART: u64 = 4;
 
+/// How many files this process may open; `None` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimit {
+    pub soft: Option<u64>,
+    /// The soft one can be raised to this, and is at the start.
+    pub hard: Option<u64>,
+}
+
+pub fn file_limit() -> FileLimit {
+    let limit = getrlimit(Resource::Nofile);
+    FileLimit { soft: limit.current, hard: limit.maximum }
+}
+
 /// Raises the limit to what the system allows, and says how many connections it leaves room for.
 pub fn connections_max(wanted: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
@@ -20,8 +33,7 @@ pub fn connections_max(wanted: usize) -> usize {
             limit.current
         }
     };
-    // `None` is no limit.
-    let room = files.map_or(usize::MAX, room_in);
+    let room = connections_in(files);
     if room < wanted {
         let files = files.unwrap_or_default();
         // No warning: with the default, most machines are like that.
@@ -31,6 +43,11 @@ pub fn connections_max(wanted: usize) -> usize {
         );
     }
     wanted.min(room)
+}
+
+/// How many connections so many files leave room for; `None` is no limit.
+pub fn connections_in(files: Option<u64>) -> usize {
+    files.map_or(usize::MAX, room_in)
 }
 
 fn room_in(files: u64) -> usize {

@@ -9,6 +9,7 @@ mod pages;
 mod reload;
 mod settings;
 mod sweep;
+mod timekeeper;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -23,6 +24,9 @@ use crate::control::{Audit, Who};
 use crate::net::Mail;
 use crate::store::lock::Mode;
 
+pub use auth::{chain, jwt_keys, redis_answers};
+pub use doors::reserve;
+pub use files::{FileLimit, connections_in, file_limit};
 pub use settings::store_limits;
 
 use build::Node;
@@ -49,6 +53,8 @@ pub struct Start {
 pub struct Serving {
     pub mqtt: Vec<std::net::SocketAddr>,
     pub mqtts: Vec<std::net::SocketAddr>,
+    pub ws: Vec<std::net::SocketAddr>,
+    pub wss: Vec<std::net::SocketAddr>,
     pub http: Vec<std::net::SocketAddr>,
     pub https: Vec<std::net::SocketAddr>,
     pub data: std::path::PathBuf,
@@ -85,9 +91,11 @@ async fn serve(start: Start) -> Result<(), String> {
 
 /// The line that scripts wait for, then what people read.
 fn announce(serving: &Serving, banner: fn(&Serving) -> String) {
-    let Serving { mqtt, mqtts, http, https, data } = serving;
+    let Serving { mqtt, mqtts, ws, wss, http, https, data } = serving;
+    let web = [("ws", ws), ("wss", wss)];
     let mut line = String::from("ready");
-    for (name, all) in [("mqtt", mqtt), ("mqtts", mqtts), ("http", http), ("https", https)] {
+    let http = [("http", http), ("https", https)];
+    for (name, all) in [("mqtt", mqtt), ("mqtts", mqtts)].into_iter().chain(web).chain(http) {
         let all: Vec<_> = all.iter().map(ToString::to_string).collect();
         if !all.is_empty() {
             line.push_str(&format!(" {name}={}", all.join(",")));

@@ -107,7 +107,7 @@ impl Reloader {
             live: live(config)?,
             providers,
             guard: guard_limits(config),
-            tls: Tls::load(&config.tls, self.parts.clock.stamp())?,
+            tls: Tls::load(&config.tls, self.parts.clock.wall())?,
             admission: admission(&config.limits),
             filter: log::filter(&config.log.level).map_err(|error| error.to_string())?,
             audit: self.parts.audit.reopen()?,

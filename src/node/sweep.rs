@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::net::{Mail, Mailbox};
 use crate::store::commit::Committer;
-use crate::store::{Sweep, Swept, Write, Written};
+use crate::store::{Census, Sweep, Swept, Write, Written};
 
 /// Recipients of one step; each step is one small transaction between all others.
 const RECIPIENTS_PER_STEP: u32 = 500;
@@ -18,51 +19,62 @@ const RECIPIENTS_PER_STEP: u32 = 500;
 const STEPS_PER_ROUND: u32 = 20;
 
 pub struct Sweeper {
+    pub clock: Arc<SystemClock>,
     pub committer: Committer,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<ArcSwap<Config>>,
 }
 
+/// From the first recipient to the last: where it stands, and what it has counted.
+#[derive(Default)]
+struct Walk {
+    place: i64,
+    census: Census,
+}
+
 impl Sweeper {
     pub async fn run(self) {
-        let mut place = 0;
+        let mut walk = Walk::default();
         loop {
             let interval: Duration = self.config.load().store.sweep_interval.0;
             tokio::time::sleep(interval).await;
-            place = self.round(place).await;
+            self.round(&mut walk).await;
         }
     }
 
-    /// Starts after `place`; returns where the next round starts.
-    async fn round(&self, mut place: i64) -> i64 {
+    /// Goes on where the last round stopped.
+    async fn round(&self, walk: &mut Walk) {
         for _ in 0..STEPS_PER_ROUND {
-            match self.committer.write(Write::Sweep(self.step(place))).await {
+            match self.committer.write(Write::Sweep(self.step(walk.place))).await {
                 Ok(Written::Swept(swept)) => {
                     self.report(&swept);
-                    match swept.next {
-                        Some(next) => place = next,
-                        None => return 0,
-                    }
+                    walk.census += swept.census;
+                    let Some(next) = swept.next else {
+                        self.metrics.store.counted(walk.census);
+                        *walk = Walk::default();
+                        return;
+                    };
+                    walk.place = next;
                 }
-                Ok(_) => return 0,
+                Ok(_) => return *walk = Walk::default(),
                 Err(error) => {
-                    tracing::warn!("the sweep stopped and goes on later: {error}");
-                    return place;
+                    return tracing::warn!("the sweep stopped and goes on later: {error}");
                 }
             }
         }
-        place
     }
 
     fn step(&self, after: i64) -> Sweep {
         let inbox = &self.config.load().inbox;
+        // After a jump of the clock nobody knows how old that is which was there before.
+        let doubt = self.clock.doubt();
         Sweep {
             after,
             recipients_max: RECIPIENTS_PER_STEP,
-            retention: inbox.retention.0,
+            retention: inbox.retention.0.saturating_add(doubt),
             messages_max: inbox.messages_max,
-            device_ttl: inbox.device_ttl.0,
+            device_ttl: inbox.device_ttl.0.saturating_add(doubt),
         }
     }
 

@@ -33,6 +33,17 @@ pub struct Hello {
     expiry: Duration,
     peer: Peer,
     pub will: Option<Will>,
+    /// How long the login is valid from the CONNECT on; `None` is without end.
+    login_left: Option<Duration>,
+}
+
+/// When a login was decided, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct LoginTime {
+    /// It was asked about then.
+    pub asked_at: Moment,
+    /// Its expiry is judged by this.
+    pub wall: Stamp,
 }
 
 /// What the store keeps for a session that connects.
@@ -52,11 +63,15 @@ pub struct OpenedSession {
 }
 
 impl Hello {
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// `assign` makes a client id where the client left it to the server.
     pub fn new(
         connect: &Connect<'_>,
         mut identity: Identity,
-        asked_at: Moment,
+        login: LoginTime,
         settings: &Settings,
         assign: impl FnOnce() -> String,
     ) -> Result<Hello, (Reason, String)> {
@@ -72,11 +87,12 @@ impl Hello {
         let key = SessionKey { uid: identity.uid.clone(), client_id };
         identity.client_id = key.client_id.clone();
         Ok(Hello {
+            login_left: identity.expires_at.map(|at| login.wall.until(at)),
             will: will(connect, &key, &settings.topics)?,
             identity: Arc::new(identity),
             clean_start: connect.clean_start,
             assigned,
-            asked_at,
+            asked_at: login.asked_at,
             version: connect.version,
             keep_alive_secs: connect.keep_alive_secs,
             expiry: expiry(connect, settings.session_expiry_max),
@@ -135,8 +151,7 @@ fn peer(connect: &Connect<'_>) -> Peer {
 impl Session {
     /// From here on the login's expiry is a moment: setting the wall clock does not change it
     /// (threat N1).
-    pub fn new(hello: Hello, settings: &Settings, now: Moment, stamp: Stamp) -> Session {
-        let expires_at = hello.identity.expires_at;
+    pub fn new(hello: Hello, settings: &Settings, now: Moment) -> Session {
         let max = settings.keep_alive_max;
         let keep_alive = KeepAlive::new(hello.keep_alive_secs, hello.version, max, now);
         let promised = Promised {
@@ -147,7 +162,7 @@ impl Session {
         };
         Session {
             key: hello.key,
-            login_expires: expires_at.map(|at| now.after(stamp.until(at))),
+            login_expires: hello.login_left.map(|left| now.after(left)),
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,

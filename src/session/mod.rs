@@ -33,7 +33,7 @@ use crate::model::limit::AWAITING_COUNT_MAX;
 use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, SessionKey};
 use crate::mqtt::{Packet, Version};
 
-pub use connect::{Hello, OpenedSession, refusing_connack};
+pub use connect::{Hello, LoginTime, OpenedSession, refusing_connack};
 pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
 pub use reader::Position;
 pub use settings::Settings;

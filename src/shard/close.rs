@@ -12,7 +12,7 @@ use crate::store::Write;
 use super::effects::{Asker, DirectoryAsk};
 use super::submit::Origin;
 use super::wills::DelayedWill;
-use super::{Conn, Shard, Token};
+use super::{Asked, Conn, Shard, Token};
 
 impl Shard {
     pub(super) fn close(&mut self, token: Token, closing: Closing) {
@@ -43,9 +43,9 @@ impl Shard {
 
     /// What the session leaves behind: a durable one its filters, any other one nothing.
     fn leave_session(&mut self, token: Token, key: &SessionKey) {
-        let Some(conn) = self.conn(token) else { return };
+        let Some(conn) = self.conn(token).filter(|conn| conn.asked != Asked::Not) else { return };
         // Without the store's answer there may be an older session, which this one took up.
-        let kept = conn.kept || (!conn.opened && !key.client_id.is_empty());
+        let kept = conn.kept || conn.asked == Asked::Waiting;
         let expiry = conn.session.expiry();
         let filters = std::mem::take(&mut conn.filters);
         if self.connected(key) == Some(token) {
@@ -72,7 +72,6 @@ impl Shard {
     pub fn remove(&mut self, token: Token) {
         if self.conn(token).is_some() {
             self.conns.remove(token.index());
-            self.shared.metrics.connections.dec();
         }
     }
 

@@ -8,7 +8,7 @@ use crate::store::Write;
 
 use super::answer::position;
 use super::filters::subscription_ids;
-use super::{Conn, Shard, Token};
+use super::{Asked, Conn, Shard, Token};
 
 impl Shard {
     /// Takes in a connection whose CONNECT was accepted.
@@ -28,12 +28,14 @@ impl Shard {
         }
         let Some(conn) = self.conn(token) else { return token };
         if key.client_id.is_empty() {
+            conn.asked = Asked::Answered;
             self.handle(token, Input::Opened(Box::default()));
             self.arm(token);
             return token;
         }
         let keep = conn.session.is_durable();
         conn.kept = keep;
+        conn.asked = Asked::Waiting;
         self.by_key.insert(key.clone(), token);
         self.drop_delayed_will(&key, clean_start);
         if clean_start {
@@ -56,10 +58,8 @@ impl Shard {
     }
 
     fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
-        let metrics = &self.shared.metrics;
-        metrics.connections.inc();
         self.generation = self.generation.wrapping_add(1);
-        let session = Session::new(hello, &self.live.settings, self.now, self.stamp);
+        let session = Session::new(hello, &self.live.settings, self.now);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {
@@ -71,7 +71,7 @@ impl Shard {
             flush_asked: false,
             armed: Moment::default(),
             kept: false,
-            opened: false,
+            asked: Asked::Not,
             asking: None,
             closing: None,
             committing: 0,
@@ -117,7 +117,7 @@ impl Shard {
         let Some(conn) = self.conn(token) else { return };
         // An MQTT 5 client may take up a durable session and let it end with this connection.
         conn.kept = opened.durable.is_some();
-        conn.opened = true;
+        conn.asked = Asked::Answered;
         let key = conn.session.key().clone();
         if opened.durable.is_some() && !opened.session_present {
             // There may be one too many now.

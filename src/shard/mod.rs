@@ -13,7 +13,6 @@ mod connect;
 mod effects;
 mod filters;
 mod kick;
-mod noise;
 mod rates;
 mod rights;
 mod submit;
@@ -34,7 +33,7 @@ use slab::Slab;
 use crate::auth::Directory;
 use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
-use crate::model::{Filter, Identity, Moment, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Filter, Identity, Moment, Noise, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 use crate::throttle::Bounded;
@@ -102,18 +101,27 @@ struct Conn {
     armed: Moment,
     /// The store keeps this session beyond the connection.
     kept: bool,
-    /// The store has answered what it keeps.
-    opened: bool,
+    asked: Asked,
     /// A publish to a user of whom the directory is asked; the connection is read no further.
     asking: Option<Box<Asking>>,
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
-    noise: noise::Noise,
+    noise: Noise,
     /// What it published of late, if that is limited.
     meter: Option<Box<Meter>>,
     /// It published too fast and is read no further until then.
     throttled_until: Option<Moment>,
+}
+
+/// Whether the store was asked what it keeps for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// It was not let in.
+    Not,
+    Waiting,
+    /// Or there was nothing to ask, for one without a name.
+    Answered,
 }
 
 /// See the module's documentation.

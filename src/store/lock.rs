@@ -4,9 +4,12 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const LOCK_NAME: &str = "homing.lock";
 const MODE_NAME: &str = "homing.mode";
+/// Whoever only looks at the lock ([`holder`]) has it for far less than this.
+const LOOK_WAIT: Duration = Duration::from_millis(50);
 
 /// What a data directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,16 +60,49 @@ pub fn lock(dir: &Path, mode: Mode) -> Result<DataLock, LockError> {
     let io_error = |error| LockError::Io { dir: dir.into(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error)?;
     let mut file = open_private(&dir.join(LOCK_NAME)).map_err(io_error)?;
-    match file.try_lock() {
+    match take(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(LockError::Taken { dir: dir.into(), holder: holder(&mut file) });
+            let holder = pid(&mut file).map_or_else(String::new, |pid| format!(" (pid {pid})"));
+            return Err(LockError::Taken { dir: dir.into(), holder });
         }
         Err(TryLockError::Error(error)) => return Err(io_error(error)),
     }
     write_holder(&mut file).map_err(io_error)?;
     check_mode(dir, mode)?;
     Ok(DataLock { _file: file })
+}
+
+/// Tries once more, in case somebody only looked at it.
+fn take(file: &File) -> Result<(), TryLockError> {
+    file.try_lock().or_else(|_| {
+        std::thread::sleep(LOOK_WAIT);
+        file.try_lock()
+    })
+}
+
+/// Who has a data directory at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// Its process, if that has written who it is.
+    Process(Option<u32>),
+}
+
+/// Who has a data directory; nothing in it is changed.
+///
+/// # Errors
+/// If the lock is there and cannot be looked at.
+pub fn holder(dir: &Path) -> io::Result<Holder> {
+    let mut file = match File::open(dir.join(LOCK_NAME)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Holder::Nobody),
+        file => file?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Holder::Nobody),
+        Err(TryLockError::WouldBlock) => Ok(Holder::Process(pid(&mut file))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// The mode a data directory was made for; `None` if it is new.
@@ -114,13 +150,11 @@ fn write_holder(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// Who holds it, for the message only: an unreadable file just says less.
-fn holder(file: &mut File) -> String {
+/// Who holds it, for messages only: an unreadable file just says less.
+fn pid(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    match file.read_to_string(&mut text) {
-        Ok(_) if !text.trim().is_empty() => format!(" (pid {})", text.trim()),
-        _ => String::new(),
-    }
+    file.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -136,6 +170,29 @@ mod tests {
         assert!(words.contains(&format!("pid {}", std::process::id())), "{words}");
         drop(first);
         lock(dir.path(), Mode::Serve).unwrap();
+    }
+
+    #[test]
+    fn who_has_it_can_be_seen_without_making_or_taking_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(dir.path()).unwrap(), Holder::Nobody);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let taken = lock(dir.path(), Mode::Serve).unwrap();
+        let here = Holder::Process(Some(std::process::id()));
+        assert_eq!(holder(dir.path()).unwrap(), here);
+        drop(taken);
+        assert_eq!(holder(dir.path()).unwrap(), Holder::Nobody);
+    }
+
+    #[test]
+    fn who_only_looks_keeps_nobody_from_starting() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(lock(dir.path(), Mode::Serve).unwrap());
+        let looking = File::open(dir.path().join(LOCK_NAME)).unwrap();
+        looking.lock_shared().unwrap();
+        let looks = std::thread::spawn(move || drop(looking));
+        lock(dir.path(), Mode::Serve).unwrap();
+        looks.join().unwrap();
     }
 
     #[test]

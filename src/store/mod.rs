@@ -18,6 +18,7 @@ mod checksum;
 pub mod commit;
 pub mod disk;
 pub mod lock;
+pub mod look;
 pub mod memory;
 pub mod open;
 pub mod postgres;
@@ -157,6 +158,17 @@ pub struct Account {
     pub roles: Roles,
 }
 
+impl Account {
+    /// Of a user whose removal has begun: no password is right.
+    pub fn locked() -> Account {
+        Account::default()
+    }
+
+    pub fn is_locked(&self) -> bool {
+        self.password_hash.is_empty()
+    }
+}
+
 /// One message for all of its durable addressees.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -251,6 +263,25 @@ pub struct Durable {
     pub queue: Cursor,
 }
 
+/// What a sweep step found among its recipients and left there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Durable sessions with a connection.
+    pub connected: u64,
+    /// Durable sessions without one.
+    pub away: u64,
+    /// Records behind what every reader of their log has acknowledged.
+    pub waiting: u64,
+}
+
+impl std::ops::AddAssign for Census {
+    fn add_assign(&mut self, other: Census) {
+        self.connected += other.connected;
+        self.away += other.away;
+        self.waiting += other.waiting;
+    }
+}
+
 /// What a sweep step did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -258,6 +289,7 @@ pub struct Swept {
     pub removed: Vec<(Removal, u64)>,
     /// Sessions whose expiry passed: forget their subscriptions.
     pub expired_sessions: Vec<SessionKey>,
+    pub census: Census,
     /// Where to continue; `None` when the end was reached.
     pub next: Option<i64>,
 }
@@ -316,6 +348,8 @@ pub struct Commit {
     pub answers: Vec<Written>,
     /// Records that fell to a limit inside this transaction (the count limit at append).
     pub removed: Vec<(Removal, u64)>,
+    /// How long COMMIT took, where the store has one.
+    pub synced: Option<Duration>,
 }
 
 /// Names a store for its clients: another identity means that `seq` starts again.
@@ -379,6 +413,10 @@ pub trait Store: Send + Sync {
 
     /// All bans, also those that are over.
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>>;
+
+    /// When the newest message kept was taken; `None` if none is kept. The clock of a start is
+    /// compared with it.
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>>;
 
     /// Devices of a user, in the order of their client ids.
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>>;

@@ -10,6 +10,8 @@ use super::support::{Broker, broker::Start};
 const HOSTS: (&str, &str) = ("HOMING__ADVERTISE__HOSTS", "['chat.example.org', '192.0.2.1']");
 const MQTT: (&str, &str) = ("HOMING__ADVERTISE__MQTT", "41883");
 const MQTTS: (&str, &str) = ("HOMING__ADVERTISE__MQTTS", "48883");
+const WS: (&str, &str) = ("HOMING__ADVERTISE__WS", "41884");
+const WSS: (&str, &str) = ("HOMING__ADVERTISE__WSS", "48884");
 const TTL: (&str, &str) = ("HOMING__ADVERTISE__TTL", "10m");
 
 /// `alice:dev`
@@ -38,7 +40,7 @@ fn problem(answer: &Answer, status: u16, code: &str) {
 
 #[test]
 fn a_user_is_told_what_is_advertised_and_nothing_else() {
-    let broker = Broker::with(&[HOSTS, MQTT, MQTTS, TTL]);
+    let broker = Broker::with(&[HOSTS, MQTT, MQTTS, WS, WSS, TTL]);
     for (query, login) in [
         ("", ALICE.to_owned()),
         ("?uid=alice", ALICE.to_owned()),
@@ -46,7 +48,12 @@ fn a_user_is_told_what_is_advertised_and_nothing_else() {
     ] {
         let answer = route(&broker, query, &[&login]);
         assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
-        let server = |host: &str| json!({ "host": host, "mqtt": 41883, "mqtts": 48883 });
+        let ports = [("mqtt", 41883), ("mqtts", 48883), ("ws", 41884), ("wss", 48884)];
+        let server = |host: &str| {
+            let mut server = json!({ "host": host });
+            ports.iter().for_each(|(name, port)| server[name] = json!(port));
+            server
+        };
         let servers = [server("chat.example.org"), server("192.0.2.1")];
         assert_eq!(answer.json(), json!({ "uid": "alice", "ttl": 600, "servers": servers }));
     }

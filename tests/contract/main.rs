@@ -71,7 +71,8 @@ promises! {
         forgetting_what_is_not_there_is_nothing,
         a_forgotten_inbox_is_empty_and_goes_on_counting;
     read: a_read_is_bounded_in_count_and_bytes_but_gives_one,
-        a_read_skips_what_was_removed;
+        a_read_skips_what_was_removed,
+        the_newest_message_tells_its_time;
     sweep: what_every_device_acknowledged_goes,
         without_a_device_nothing_counts_as_acknowledged,
         expired_messages_go_and_are_counted,
@@ -80,7 +81,9 @@ promises! {
         a_device_not_seen_for_long_goes_and_holds_nothing_back,
         an_expired_session_goes_with_its_queue,
         a_queue_without_a_session_goes,
-        a_sweep_in_small_steps_does_the_same_as_in_one;
+        what_waits_and_who_is_away_is_counted_on_the_way,
+        a_sweep_in_small_steps_does_the_same_as_in_one,
+        what_is_stamped_in_the_future_counts_from_now_on;
     batch: a_failed_batch_leaves_nothing,
         an_empty_batch_is_nothing,
         accounts_are_put_listed_and_deleted,

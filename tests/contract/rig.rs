@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use homing::model::{Entry, Recipient, Seq, SessionKey, Stamp};
 use homing::store::{
-    Commit, Cursor, MemoryStore, Opened, Removal, SqliteStore, Store, StoreError, StoreLimits,
-    Sweep, Write, Written,
+    Census, Commit, Cursor, MemoryStore, Opened, Removal, SqliteStore, Store, StoreError,
+    StoreLimits, Sweep, Write, Written,
 };
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -131,6 +131,18 @@ impl Rig {
             Written::Known(cursor) => cursor,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// What a whole pass of the sweeper counts: sessions connected and away, records that wait.
+    pub async fn census(&self) -> [u64; 3] {
+        let (mut all, mut after) = (Census::default(), Some(0));
+        while let Some(place) = after {
+            let step = Sweep { after: place, recipients_max: 2, ..crate::say::sweep() };
+            let Written::Swept(swept) = self.write(Write::Sweep(step)).await else { panic!() };
+            all += swept.census;
+            after = swept.next;
+        }
+        [all.connected, all.away, all.waiting]
     }
 
     /// A whole pass of the sweeper, step by step.

@@ -203,7 +203,7 @@ impl Broker {
         Broker::with(&[("HOMING__ACL__DEFAULT", "allow")])
     }
 
-    /// Where the listeners of this key are: `mqtt`, `mqtts`, `http`, `https`.
+    /// Where the listeners of this key are: `mqtt`, `mqtts`, `ws`, `wss`, `http`, `https`.
     pub fn listeners(&self, key: &str) -> Vec<SocketAddr> {
         addresses(&self.said.wait_for(&["ready "]), &format!("{key}="))
     }
@@ -211,6 +211,16 @@ impl Broker {
     /// MQTT over TLS.
     pub fn mqtts(&self) -> SocketAddr {
         self.listeners("mqtts")[0]
+    }
+
+    /// MQTT over WebSocket.
+    pub fn ws(&self) -> SocketAddr {
+        self.listeners("ws")[0]
+    }
+
+    /// MQTT over WebSocket and TLS.
+    pub fn wss(&self) -> SocketAddr {
+        self.listeners("wss")[0]
     }
 
     pub fn pid(&self) -> u32 {

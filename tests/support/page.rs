@@ -42,6 +42,17 @@ pub fn ask(addr: SocketAddr, method: &str, path: &str, headers: &[&str], body: &
     parse(&String::from_utf8(bytes).expect("text"))
 }
 
+/// A request of these lines alone.
+pub fn ask_raw(addr: SocketAddr, first: &str, headers: &[&str]) -> Answer {
+    let mut stream = TcpStream::connect_timeout(&addr, HANG).expect("HTTP listener");
+    stream.set_read_timeout(Some(HANG)).expect("timeout");
+    let head = format!("{first}\r\nHost: {addr}\r\n{}\r\n\r\n", headers.join("\r\n"));
+    let _ = stream.write_all(head.as_bytes());
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    parse(&String::from_utf8(bytes).expect("text"))
+}
+
 fn parse(answer: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").expect("a header's end");
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");

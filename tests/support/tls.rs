@@ -1,4 +1,5 @@
-//! TLS clients of the tests: whom they trust, who they are, and a stream that is plain or TLS.
+//! TLS clients of the tests: whom they trust, who they are, and a stream that is plain, TLS or
+//! WebSocket.
 
 use std::io::{Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,6 +15,7 @@ use tempfile::TempDir;
 use super::broker::{Broker, Start};
 use super::certificates::{Authority, Files};
 use super::client::Gone;
+use super::websocket::WebStream;
 
 pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -21,6 +23,7 @@ pub type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 pub enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream>),
+    Web(Box<WebStream>),
 }
 
 impl Stream {
@@ -28,6 +31,7 @@ impl Stream {
         match self {
             Stream::Plain(tcp) => tcp,
             Stream::Tls(tls) => tls.get_ref(),
+            Stream::Web(web) => web.inner().tcp(),
         }
     }
 }
@@ -44,11 +48,18 @@ impl From<TlsStream> for Stream {
     }
 }
 
+impl From<WebStream> for Stream {
+    fn from(web: WebStream) -> Stream {
+        Stream::Web(Box::new(web))
+    }
+}
+
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         match self {
             Stream::Plain(tcp) => tcp.read(into),
             Stream::Tls(tls) => tls.read(into),
+            Stream::Web(web) => web.read(into),
         }
     }
 }
@@ -58,6 +69,7 @@ impl Write for Stream {
         match self {
             Stream::Plain(tcp) => tcp.write(bytes),
             Stream::Tls(tls) => tls.write(bytes),
+            Stream::Web(web) => web.write(bytes),
         }
     }
 
@@ -65,6 +77,7 @@ impl Write for Stream {
         match self {
             Stream::Plain(tcp) => tcp.flush(),
             Stream::Tls(tls) => tls.flush(),
+            Stream::Web(web) => web.flush(),
         }
     }
 }

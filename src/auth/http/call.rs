@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{DATE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Request, Response};
 
@@ -19,6 +19,8 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub struct Answered {
     pub status: u16,
     pub body: Vec<u8>,
+    /// The header `Date`, as it came.
+    pub date: Option<String>,
 }
 
 /// Why a login cannot be turned into a request.
@@ -71,7 +73,9 @@ pub async fn exchange(
     let whole = async {
         let response = client.execute(request).await.map_err(told)?;
         let status = response.status().as_u16();
-        Ok(Answered { status, body: read(response).await? })
+        let date = response.headers().get(DATE).and_then(|value| value.to_str().ok());
+        let date = date.map(str::to_owned);
+        Ok(Answered { status, date, body: read(response).await? })
     };
     let late = |_| Err(format!("no whole answer within {} ms", limit.as_millis()));
     tokio::time::timeout(limit, whole).await.unwrap_or_else(late)

@@ -4,7 +4,7 @@
 //! - [`answer`]: what it said
 //! - [`memory`], [`flight`], [`breaker`]: how it is spared
 //! - [`call`]: the call itself
-//! - [`trial`]: `homing auth test`
+//! - [`seen`]: what `homing auth test` shows of it
 
 pub mod answer;
 pub mod breaker;
@@ -13,8 +13,8 @@ pub mod flight;
 pub mod memory;
 pub mod preset;
 pub mod request;
+mod seen;
 pub mod template;
-pub mod trial;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,9 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
+use zeroize::Zeroizing;
 
-use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, Witness};
 use crate::clock::{Clock, Stopwatch};
 use crate::config::HttpAuth;
 use crate::metrics::{Asked, Backend, Metrics, Remembered as Hit};
@@ -34,9 +35,11 @@ use crate::model::limit::UID_BYTES_MAX;
 use crate::model::{Identity, Uid};
 use answer::{AnswerPlan, Judgement, Pointer};
 use breaker::{Breaker, Permit};
+use call::Answered;
 use flight::{Boarding, Flights, Lead};
 use memory::{Known, Memory, Now, Tag, Times};
 use request::{Login, RequestPlan};
+use seen::Seen;
 
 /// A token is text of at most so many bytes; longer ones are refused without a call.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -161,6 +164,7 @@ impl MemberApi {
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
         let desk = &self.desk;
         let token = desk.plan.token(&credentials)?;
+        credentials.note("token_bytes", || token.len());
         let login = desk.plan.login(&credentials, &token)?;
         let tag = desk.memory.tag(&desk.plan.request.distinguishing(&login));
         let stale = match desk.memory.recall(&tag, desk.now()) {
@@ -168,7 +172,8 @@ impl MemberApi {
             Some(known) => return desk.hit(known),
             None => None,
         };
-        let (verdict, stale) = (self.ask(&login, &tag).await, stale.map(Known::Stale));
+        let (verdict, stale) =
+            (self.ask(&login, &tag, credentials.witness).await, stale.map(Known::Stale));
         match (verdict, stale) {
             (Verdict::Decided(decision), _) => decision,
             (_, Some(stale)) => desk.hit(stale),
@@ -177,7 +182,7 @@ impl MemberApi {
         }
     }
 
-    async fn ask(&self, login: &Login<'_>, tag: &Tag) -> Verdict {
+    async fn ask(&self, login: &Login<'_>, tag: &Tag, witness: Option<&Arc<Witness>>) -> Verdict {
         let desk = &self.desk;
         if desk.breaker().blocked(desk.clock.moment()).is_some() {
             return Verdict::NoAnswer;
@@ -187,11 +192,18 @@ impl MemberApi {
             Boarding::Full => return desk.busy(),
             Boarding::Lead(lead, waiting) => match desk.request(login) {
                 Ok(request) => {
+                    let seen = witness.map(|witness| desk.seen(witness, login));
+                    let call = Call { request, user: login.uid.into(), tag: *tag, seen };
                     // As many at a time as flights have room; each ends within two deadlines.
-                    self.runtime.spawn(fly(desk.clone(), lead, request, login.uid.into(), *tag));
+                    self.runtime.spawn(fly(desk.clone(), lead, call));
                     waiting
                 }
-                Err(verdict) => {
+                Err(error) => {
+                    debug!(uid = login.uid, "refused without asking the member API: {error}");
+                    if let Some(witness) = witness {
+                        witness.why(&error);
+                    }
+                    let verdict = Verdict::Decided(Err(AuthError::BadLogin));
                     lead.land(verdict.clone());
                     return verdict;
                 }
@@ -201,9 +213,17 @@ impl MemberApi {
     }
 }
 
+/// A question on its way.
+struct Call {
+    request: Request,
+    user: String,
+    tag: Tag,
+    seen: Option<Seen>,
+}
+
 /// Asks, and tells all who wait.
-async fn fly(desk: Arc<Desk>, lead: Lead<Verdict>, request: Request, user: String, tag: Tag) {
-    let verdict = desk.ask_in_turn(request, &user, &tag).await;
+async fn fly(desk: Arc<Desk>, lead: Lead<Verdict>, call: Call) {
+    let verdict = desk.ask_in_turn(call).await;
     lead.land(verdict);
 }
 
@@ -214,11 +234,17 @@ impl Plan {
     /// [`AuthError::NotMine`] without one; [`AuthError::BadLogin`] for what no token can be: the
     /// API must never see a token that it could cut at a NUL.
     fn token<'a>(&self, credentials: &Credentials<'a>) -> Result<Cow<'a, str>, AuthError> {
-        let password = credentials.password.ok_or(AuthError::NotMine)?;
-        if password.is_empty() || password.len() > TOKEN_BYTES_MAX || password.contains(&0) {
+        let Some(password) = credentials.password else {
+            credentials.why("there is no token");
+            return Err(AuthError::NotMine);
+        };
+        let text = std::str::from_utf8(password)
+            .ok()
+            .filter(|text| (1..=TOKEN_BYTES_MAX).contains(&text.len()) && !text.contains('\0'));
+        let Some(text) = text else {
+            credentials.why("a token is text of 1 to 16384 bytes without NUL");
             return Err(AuthError::BadLogin);
-        }
-        let text = std::str::from_utf8(password).map_err(|_| AuthError::BadLogin)?;
+        };
         Ok(self.unwrapped(text).map_or(Cow::Borrowed(text), Cow::Owned))
     }
 
@@ -234,7 +260,10 @@ impl Plan {
         credentials: &Credentials<'a>,
         token: &'a str,
     ) -> Result<Login<'a>, AuthError> {
-        let uid = credentials.uid.ok_or(AuthError::NotMine)?;
+        let Some(uid) = credentials.uid else {
+            credentials.why("there is no user name");
+            return Err(AuthError::NotMine);
+        };
         let right = match self.answer.uid_may_differ() {
             true => {
                 !uid.is_empty() && uid.len() <= UID_BYTES_MAX && !uid.contains(char::is_control)
@@ -243,13 +272,17 @@ impl Plan {
         };
         let ip = credentials.peer.ip().to_canonical();
         let (client_id, listener) = (credentials.client_id.as_str(), credentials.listener);
-        right.then_some(Login { uid, client_id, token, ip, listener }).ok_or(AuthError::BadLogin)
+        if !right {
+            credentials.why("the user name can be no uid");
+            return Err(AuthError::BadLogin);
+        }
+        Ok(Login { uid, client_id, token, ip, listener })
     }
 }
 
 impl Desk {
     fn now(&self) -> Now {
-        Now { moment: self.clock.moment(), stamp: self.clock.stamp() }
+        Now { moment: self.clock.moment(), stamp: self.clock.wall() }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -272,22 +305,27 @@ impl Desk {
         Verdict::Busy
     }
 
-    fn request(&self, login: &Login<'_>) -> Result<Request, Verdict> {
-        let rendered = self.plan.request.render(login).map_err(call::RequestError::from);
-        let request = rendered.and_then(|rendered| call::build(&self.client, rendered));
-        request.map_err(|error| {
-            debug!(uid = login.uid, "refused without asking the member API: {error}");
-            Verdict::Decided(Err(AuthError::BadLogin))
-        })
+    fn request(&self, login: &Login<'_>) -> Result<Request, call::RequestError> {
+        call::build(&self.client, self.plan.request.render(login)?)
     }
 
-    async fn ask_in_turn(&self, request: Request, user: &str, tag: &Tag) -> Verdict {
+    /// Shows the request.
+    fn seen(&self, witness: &Arc<Witness>, login: &Login<'_>) -> Seen {
+        let seen = Seen { witness: witness.clone(), token: Zeroizing::new(login.token.into()) };
+        if let Ok(shown) = self.plan.request.shown(login) {
+            seen.request(&shown);
+        }
+        seen
+    }
+
+    async fn ask_in_turn(&self, call: Call) -> Verdict {
+        let Call { request, user, tag, seen } = call;
         let limit = self.plan.settings.timeout.0;
         let Ok(Ok(_slot)) = tokio::time::timeout(limit, self.slots.acquire()).await else {
             return self.busy();
         };
         // Meanwhile somebody else's question may have been answered, or the API have failed.
-        match self.memory.recall(tag, self.now()) {
+        match self.memory.recall(&tag, self.now()) {
             None | Some(Known::Stale(_)) => {}
             Some(known) => return Verdict::Decided(self.hit(known)),
         }
@@ -295,9 +333,14 @@ impl Desk {
             return Verdict::NoAnswer;
         };
         let as_of = self.memory.as_of();
-        let judgement = self.call(request, user, permit).await;
-        self.note(&judgement, user, permit);
-        self.memory.remember(tag, &judgement, as_of, self.now());
+        let answered = self.call(request, permit).await;
+        let judgement = self.judge(&answered, &user);
+        if let Some(seen) = seen {
+            seen.answer(&answered);
+            seen.judgement(&judgement);
+        }
+        self.note(&judgement, &user, permit);
+        self.memory.remember(&tag, &judgement, as_of, self.now());
         match judgement {
             Judgement::Accepted(identity) => Verdict::Decided(Ok(identity)),
             Judgement::Refused(_) => Verdict::Decided(Err(AuthError::BadLogin)),
@@ -306,7 +349,7 @@ impl Desk {
         }
     }
 
-    async fn call(&self, request: Request, user: &str, permit: Permit) -> Judgement {
+    async fn call(&self, request: Request, permit: Permit) -> Result<Answered, String> {
         let limit = match permit {
             Permit::Call => self.plan.settings.timeout.0,
             Permit::Try => self.plan.settings.timeout.0.min(TRY_WAIT_MAX),
@@ -314,12 +357,16 @@ impl Desk {
         let watch = Stopwatch::start();
         let answered = call::exchange(&self.client, request, limit).await;
         self.metrics.logins.seconds(Backend::Http).observe(watch.nanos() as f64 / 1e9);
+        answered
+    }
+
+    fn judge(&self, answered: &Result<Answered, String>, user: &str) -> Judgement {
         match answered {
             Ok(answered) => {
-                let now = self.clock.stamp();
+                let now = self.clock.wall();
                 self.plan.answer.judge(answered.status, &answered.body, user, now)
             }
-            Err(words) => Judgement::NoAnswer(words),
+            Err(words) => Judgement::NoAnswer(words.clone()),
         }
     }
 

@@ -60,6 +60,15 @@ impl ClaimRules {
         })
     }
 
+    /// What of the claims is looked at, for people.
+    pub fn read(&self, claims: &Value) -> Value {
+        let times = ["exp", "nbf", "iss", "aud"].map(Claim::parse);
+        let own = std::iter::once(&self.uid).chain(&self.roles);
+        let own = own.chain(self.attributes.iter().map(|(_, claim)| claim));
+        let read = |claim: &Claim| Some((claim.0.clone(), claim.of(claims)?.clone()));
+        Value::Object(times.iter().chain(own).filter_map(read).collect())
+    }
+
     fn expiry(&self, claims: &Value, now: Stamp) -> Result<Stamp, Wrong> {
         let exp = date(claims, "exp")?.ok_or_else(|| wrong("exp", "is missing"))?;
         match exp {

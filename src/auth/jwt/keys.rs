@@ -88,6 +88,10 @@ impl Keys {
         Ok(Keys(keys))
     }
 
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The keys that may have signed a token which says this of itself.
     pub fn for_token(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Key> {
         let fits = |key: &&Key| match (&key.id, id) {
@@ -95,6 +99,17 @@ impl Keys {
             _ => true,
         };
         self.0.iter().filter(|key| key.algorithm == algorithm).filter(fits).cloned().collect()
+    }
+}
+
+impl Key {
+    /// For people.
+    pub fn name(&self) -> String {
+        match (&self.id, self.algorithm) {
+            (Some(id), _) => super::shown(id),
+            (None, Algorithm::HS256) => "auth.jwt.secret".into(),
+            (None, _) => "the one without a key id".into(),
+        }
     }
 }
 

@@ -24,11 +24,13 @@ use tracing::info;
 pub use claims::{Claim, ClaimRules};
 pub use jsonwebtoken::Algorithm;
 pub use keys::Keys;
-pub use ring::{Format, KeyRing, Source};
+pub use ring::{Format, KeyRing, Source, read_once};
 use token::Token;
 
-use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, Login, counted};
 use crate::clock::Clock;
+use crate::log::Seldom;
+use crate::metrics::{Backend, Metrics};
 use crate::model::{Identity, Uid};
 
 /// More of a token's header does not go to the log.
@@ -41,6 +43,8 @@ pub struct Jwt {
     pub algorithms: Vec<Algorithm>,
     pub rules: ClaimRules,
     pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub refusals: Seldom,
 }
 
 /// Why a token is not accepted, in words for the log. The client hears less.
@@ -52,8 +56,8 @@ pub enum Wrong {
     Algorithm(String),
     #[error("no key with its key id {0:?} is known")]
     KeyId(String),
-    #[error("the keys cannot be read now")]
-    NoKeys,
+    #[error("the keys cannot be read now: {0}")]
+    NoKeys(String),
     #[error("no known key made its signature")]
     Signature,
     #[error("its claim {0}")]
@@ -70,7 +74,7 @@ impl From<&Wrong> for AuthError {
     fn from(wrong: &Wrong) -> AuthError {
         match wrong {
             Wrong::Expired => AuthError::Expired,
-            Wrong::NoKeys => AuthError::UNAVAILABLE,
+            Wrong::NoKeys(_) => AuthError::UNAVAILABLE,
             _ => AuthError::BadLogin,
         }
     }
@@ -79,12 +83,11 @@ impl From<&Wrong> for AuthError {
 impl Authenticator for Jwt {
     fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
         Box::pin(async move {
-            let token = credentials.password.and_then(Token::read).ok_or(AuthError::NotMine)?;
-            let checked = self.check(&token, credentials.uid).await;
-            checked.map_err(|wrong| {
-                info!(uid = credentials.uid, "a token is not accepted: {wrong}");
-                AuthError::from(&wrong)
-            })
+            let Some(token) = credentials.password.and_then(Token::read) else {
+                credentials.why("the password is no JWT");
+                return Err(AuthError::NotMine);
+            };
+            counted(&self.metrics, Backend::Jwt, self.login(&token, &credentials)).await
         })
     }
 
@@ -93,16 +96,34 @@ impl Authenticator for Jwt {
 }
 
 impl Jwt {
-    async fn check(&self, token: &Token<'_>, uid: Option<&str>) -> Result<Identity, Wrong> {
+    async fn login(&self, token: &Token<'_>, credentials: &Credentials<'_>) -> Login {
+        credentials.note("algorithm", || shown(&token.algorithm));
+        credentials.note("key_id", || token.key_id.as_deref().map(shown));
+        self.check(token, credentials).await.map_err(|wrong| {
+            if let Some(left_out) = self.refusals.say() {
+                info!(uid = credentials.uid, left_out, "a token is not accepted: {wrong}");
+            }
+            credentials.why(&wrong);
+            AuthError::from(&wrong)
+        })
+    }
+
+    async fn check(
+        &self,
+        token: &Token<'_>,
+        credentials: &Credentials<'_>,
+    ) -> Result<Identity, Wrong> {
         let named = self.algorithms.iter().find(|one| format!("{one:?}") == token.algorithm);
         let algorithm = named.ok_or_else(|| Wrong::Algorithm(shown(&token.algorithm)))?;
         if let Some(why) = token.unserved {
             return Err(Wrong::Header(why));
         }
         let keys = self.keys.for_token(*algorithm, token.key_id.as_deref()).await?;
-        let claims = verify(token.text, *algorithm, &keys)?;
-        let identity = self.rules.identity(&claims, self.clock.stamp())?;
-        match uid {
+        let (key, claims) = verify(token.text, *algorithm, &keys)?;
+        credentials.note("key", || key.name());
+        credentials.note("claims", || self.rules.read(&claims));
+        let identity = self.rules.identity(&claims, self.clock.wall())?;
+        match credentials.uid {
             None | Some("") => Ok(identity),
             Some(uid) if uid == identity.uid.as_str() => Ok(identity),
             Some(_) => Err(Wrong::OtherUser),
@@ -115,13 +136,20 @@ fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// The claims, if one of these keys signed them.
-fn verify(token: &str, algorithm: Algorithm, keys: &[keys::Key]) -> Result<Value, Wrong> {
+/// The claims with the one of these keys that signed them.
+fn verify<'k>(
+    token: &str,
+    algorithm: Algorithm,
+    keys: &'k [keys::Key],
+) -> Result<(&'k keys::Key, Value), Wrong> {
     let mut signature = Validation::new(algorithm);
     signature.required_spec_claims.clear();
     signature.validate_exp = false;
     signature.validate_nbf = false;
     signature.validate_aud = false;
-    let by = |key: &keys::Key| decode::<Value>(token, &key.verifies, &signature).ok();
-    keys.iter().find_map(by).map(|token| token.claims).ok_or(Wrong::Signature)
+    let by = |key: &'k keys::Key| {
+        let token = decode::<Value>(token, &key.verifies, &signature).ok()?;
+        Some((key, token.claims))
+    };
+    keys.iter().find_map(by).ok_or(Wrong::Signature)
 }

@@ -110,8 +110,10 @@ impl KeyRing {
         }
         match keys.is_empty() {
             false => Ok(keys),
-            true if self.state.borrow().failed.is_some() => Err(Wrong::NoKeys),
-            true => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
+            true => match self.state.borrow().failed.clone() {
+                Some(words) => Err(Wrong::NoKeys(words)),
+                None => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
+            },
         }
     }
 
@@ -140,6 +142,15 @@ impl KeyRing {
             }
         }
     }
+}
+
+/// Reads a source once; how many keys it has.
+///
+/// # Errors
+/// In words, if it cannot be read or has no key.
+pub async fn read_once(source: Source) -> Result<usize, String> {
+    let keys = Reader::new(source)?.read().await?;
+    Ok(keys.map_or(0, |keys| keys.count()))
 }
 
 /// Reads again and again until nobody looks at it any more.

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::log::Seldom;
 use crate::model::{ClientId, Stamp};
 
 /// Seconds since 1970 at which the clock of the tests stands.
@@ -129,7 +130,14 @@ pub fn rules() -> ClaimRules {
 pub async fn provider(algorithms: &[Algorithm], source: Source) -> Jwt {
     let clock = Arc::new(ManualClock::default());
     let keys = KeyRing::open(source, clock.clone()).await.unwrap();
-    Jwt { keys, algorithms: algorithms.to_vec(), rules: rules(), clock }
+    Jwt {
+        keys,
+        algorithms: algorithms.to_vec(),
+        rules: rules(),
+        refusals: Seldom::new(clock.clone()),
+        clock,
+        metrics: Arc::default(),
+    }
 }
 
 /// A provider that knows the key of this one alone.

@@ -62,9 +62,9 @@ pub enum Found {
     },
 }
 
-/// The log has the words.
+/// In words.
 #[derive(Debug)]
-pub struct NoAnswer;
+pub struct NoAnswer(pub String);
 
 pub struct Link {
     client: Client,
@@ -83,6 +83,17 @@ struct State {
     failed_at: Option<Moment>,
 }
 
+impl Found {
+    /// For people.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Found::Nothing => "nothing",
+            Found::Other => "another value than the token's",
+            Found::Same { .. } => "the token's value",
+        }
+    }
+}
+
 impl Link {
     pub fn new(server: &Server, clock: Arc<dyn Clock>) -> Result<Link, ServerError> {
         let no_url = |error: redis::RedisError| ServerError::NoUrl(error.to_string());
@@ -98,7 +109,22 @@ impl Link {
             answer => answer,
         };
         self.tell(answer.as_ref().err());
-        answer.map_err(|_| NoAnswer)
+        answer.map_err(|(Trouble::Lost(words) | Trouble::Refused(words))| NoAnswer(words))
+    }
+
+    /// Connects if need be, and asks for nothing but an answer.
+    ///
+    /// # Errors
+    /// In words of Redis or of the network.
+    pub async fn ping(&self) -> Result<(), String> {
+        let (mut connection, _) = self.connection().await.map_err(Trouble::into_words)?;
+        let ping = redis::cmd("PING");
+        let answer = ping.query_async::<String>(&mut connection);
+        match tokio::time::timeout(self.wait, answer).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {:?}", self.wait)),
+        }
     }
 
     async fn try_ask(&self, question: &Question) -> Result<Found, Trouble> {
@@ -167,6 +193,14 @@ enum Trouble {
     /// The connection broke; another one may serve at once.
     Lost(String),
     Refused(String),
+}
+
+impl Trouble {
+    fn into_words(self) -> String {
+        match self {
+            Trouble::Lost(words) | Trouble::Refused(words) => words,
+        }
+    }
 }
 
 fn connection_info(server: &Server) -> Result<ConnectionInfo, ServerError> {

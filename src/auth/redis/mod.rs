@@ -16,13 +16,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::error;
 
-use link::{Found, Link, Question};
+use link::{Found, Link, NoAnswer, Question};
 pub use link::{Server, ServerError};
 use template::Said;
 pub use template::{Template, TemplateError};
 
-use super::{AuthError, AuthFuture, Authenticator, Credentials};
+use super::{AuthError, AuthFuture, Authenticator, Credentials, counted};
 use crate::clock::Clock;
+use crate::metrics::{Backend, Metrics};
 use crate::model::{Identity, Uid};
 
 /// The longest token that is looked up.
@@ -51,6 +52,7 @@ pub struct Redis {
     /// The connection lives there; logins come from other threads.
     runtime: Handle,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
 }
 
 impl Redis {
@@ -64,7 +66,7 @@ impl Redis {
         layout: Layout,
         at_once: usize,
         runtime: Handle,
-        clock: Arc<dyn Clock>,
+        (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
     ) -> Result<Redis, ServerError> {
         Ok(Redis {
             layout,
@@ -73,22 +75,56 @@ impl Redis {
             places: Arc::new(Semaphore::new(at_once)),
             runtime,
             clock,
+            metrics,
         })
+    }
+
+    /// Whether Redis answers, and takes the password that it is shown.
+    ///
+    /// # Errors
+    /// In words of Redis or of the network.
+    pub async fn ping(&self) -> Result<(), String> {
+        self.link.ping().await
     }
 
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
         let uid = credentials.uid.and_then(|text| Uid::parse(text).ok());
-        let (uid, question) = uid
-            .and_then(|uid| Some((uid.clone(), self.question(&uid, credentials)?)))
-            .ok_or(AuthError::NotMine)?;
-        match self.ask(question).await? {
+        let question = uid.and_then(|uid| Some((uid.clone(), self.question(&uid, credentials)?)));
+        let Some((uid, question)) = question else {
+            credentials.why("user name and password make no key: see auth.redis.key and value");
+            return Err(AuthError::NotMine);
+        };
+        counted(&self.metrics, Backend::Redis, self.look_up(uid, question, &credentials)).await
+    }
+
+    async fn look_up(
+        &self,
+        uid: Uid,
+        question: Question,
+        credentials: &Credentials<'_>,
+    ) -> Result<Identity, AuthError> {
+        credentials.note("key", || self.shown_key(&uid, credentials));
+        credentials.note("field", || question.field.clone());
+        let found = self.ask(question).await.map_err(|(error, words)| {
+            credentials.why(words);
+            error
+        })?;
+        credentials.note("found", || found.words());
+        match found {
             Found::Nothing => Err(AuthError::NotMine),
             Found::Other => Err(AuthError::BadLogin),
-            Found::Same { lives_on } => Ok(Identity {
-                expires_at: lives_on.map(|rest| self.clock.stamp().after(rest)),
-                ..Identity::user(uid)
-            }),
+            Found::Same { lives_on } => {
+                credentials.note("lives_on_ms", || lives_on.map(|rest| rest.as_millis() as u64));
+                let expires_at = lives_on.map(|rest| self.clock.wall().after(rest));
+                Ok(Identity { expires_at, ..Identity::user(uid) })
+            }
         }
+    }
+
+    /// With what the client proves itself by left out.
+    fn shown_key(&self, uid: &Uid, credentials: &Credentials<'_>) -> String {
+        let (host, client_id) = (&self.layout.host, credentials.client_id.as_str());
+        self.layout.key.shown(&Said { uid: uid.as_str(), host, client_id, token: "" })
     }
 
     /// `None` if the password is not of the kind that lies here.
@@ -109,9 +145,11 @@ impl Redis {
     }
 
     /// On the connection's own runtime; given up when nobody waits for it.
-    async fn ask(&self, question: Question) -> Result<Found, AuthError> {
+    async fn ask(&self, question: Question) -> Result<Found, (AuthError, String)> {
         let place = tokio::time::timeout(self.wait, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else { return Err(AuthError::BUSY) };
+        let Ok(Ok(place)) = place else {
+            return Err((AuthError::BUSY, "auth.redis.at_once questions are under way".into()));
+        };
         let link = self.link.clone();
         let mut task = JoinSet::new();
         let asking = async move {
@@ -120,10 +158,10 @@ impl Redis {
         };
         task.spawn_on(asking, &self.runtime);
         match task.join_next().await {
-            Some(Ok(answer)) => answer.map_err(|_| AuthError::UNAVAILABLE),
+            Some(Ok(answer)) => answer.map_err(|NoAnswer(words)| (AuthError::UNAVAILABLE, words)),
             broken => {
                 error!("a question to Redis did not end well: {broken:?}");
-                Err(AuthError::UNAVAILABLE)
+                Err((AuthError::UNAVAILABLE, "the question did not end well".into()))
             }
         }
     }

@@ -83,6 +83,21 @@ impl Template {
         Some(filled)
     }
 
+    /// For people: what comes from the token is `***`.
+    pub fn shown(&self, said: &Said<'_>) -> String {
+        let mut shown = self.start.clone();
+        for (hole, text) in &self.rest {
+            match hole {
+                Hole::Token | Hole::Field(_) => shown.push_str("***"),
+                Hole::Uid | Hole::Host | Hole::ClientId => {
+                    shown.extend(hole.value(said));
+                }
+            }
+            shown.push_str(text);
+        }
+        shown
+    }
+
     pub fn has_host(&self) -> bool {
         self.rest.iter().any(|(hole, _)| *hole == Hole::Host)
     }

@@ -4,7 +4,6 @@
 mod flapping;
 mod lobby;
 mod seat;
-mod seldom;
 mod source;
 mod turn;
 
@@ -17,6 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::log::Seldom;
 use crate::metrics::{Metrics, Refused};
 use crate::model::{Rate, Reason};
 
@@ -25,7 +25,6 @@ pub use seat::Seat;
 
 use flapping::Flapping;
 use lobby::Lobby;
-use seldom::Seldom;
 use source::Sources;
 use turn::Turns;
 
@@ -56,8 +55,9 @@ pub struct Admission {
     waiting: AtomicUsize,
     logins: Semaphore,
     flapping: Mutex<Flapping>,
-    refusals: Seldom,
-    busy: Seldom,
+    unheard: Seldom,
+    /// By [`Reason`].
+    refused: [Seldom; Reason::ALL.len()],
 }
 
 impl Admission {
@@ -68,7 +68,10 @@ impl Admission {
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
     ) -> Admission {
+        let seldom = || Seldom::new(clock.clone());
         Admission {
+            unheard: seldom(),
+            refused: Reason::ALL.map(|_| seldom()),
             limits: ArcSwap::from_pointee(limits),
             clock,
             metrics,
@@ -79,8 +82,6 @@ impl Admission {
             waiting: AtomicUsize::new(0),
             logins: Semaphore::new(logins_max.min(Semaphore::MAX_PERMITS)),
             flapping: Mutex::new(Flapping::new()),
-            refusals: Seldom::default(),
-            busy: Seldom::default(),
         }
     }
 
@@ -91,20 +92,17 @@ impl Admission {
 
     /// Counts a connection that is closed without a word, and tells the log.
     pub fn count_refused(&self, peer: SocketAddr, why: Refused) {
-        self.metrics.connections_refused(why).inc();
-        if let Some(left_out) = self.refusals.say(self.clock.moment()) {
+        self.metrics.doors.connections_refused(why).inc();
+        if let Some(left_out) = self.unheard.say() {
             let reason = why.name();
             tracing::warn!(%peer, reason, left_out, "connection refused: {}", seat::words(why));
         }
     }
 
     /// Whether the log is to hear of this refusal, and how many it did not hear of: those of a
-    /// storm are all alike.
-    pub fn tells(&self, reason: Reason) -> Option<Option<u64>> {
-        match reason {
-            Reason::Busy => self.busy.say(self.clock.moment()),
-            _ => Some(None),
-        }
+    /// flood are all alike.
+    pub fn tells(&self, reason: Reason) -> Option<Option<u32>> {
+        self.refused[reason as usize].say()
     }
 }
 

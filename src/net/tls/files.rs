@@ -34,14 +34,21 @@ pub fn certificate(
     let CertificateFiles { cert, key } = files;
     let chain: Vec<CertificateDer<'static>> = all(cert, "certificate")?;
     let names = names(&chain[0], now).map_err(|error| problem(cert, &error))?;
-    let private = private_key(key)?;
-    let certified =
-        CertifiedKey::from_der(chain, private, provider).map_err(|error| match error {
-            Error::InconsistentKeys(_) => problem(key, &format!("is not the key of {cert}")),
-            other => problem(key, &format!("cannot be used with {cert}: {other}")),
-        })?;
+    let certified = certified(chain, files, provider)?;
     warn_if_others_may_read(key);
     Ok(Ready { key: Arc::new(certified), names, file: cert.clone() })
+}
+
+/// The chain with its key.
+pub fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    CertificateFiles { cert, key }: &CertificateFiles,
+    provider: &CryptoProvider,
+) -> Result<CertifiedKey, String> {
+    CertifiedKey::from_der(chain, private_key(key)?, provider).map_err(|error| match error {
+        Error::InconsistentKeys(_) => problem(key, &format!("is not the key of {cert}")),
+        other => problem(key, &format!("cannot be used with {cert}: {other}")),
+    })
 }
 
 fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, String> {
@@ -68,7 +75,7 @@ pub fn revocations(file: &str) -> Result<Vec<CertificateRevocationListDer<'stati
 }
 
 /// All sections of one kind; at least one.
-fn all<T: PemObject>(file: &str, what: &str) -> Result<Vec<T>, String> {
+pub fn all<T: PemObject>(file: &str, what: &str) -> Result<Vec<T>, String> {
     let sections = T::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
     let sections: Result<Vec<T>, _> = sections.collect();
     match sections {

@@ -45,9 +45,12 @@ impl Tls {
             Ok(()) => (Handshake::Full, None),
             Err(failed) => told(failed),
         };
-        self.metrics.tls_handshakes(result).inc();
-        if let Some(words) = words {
-            tracing::warn!(%peer, result = result.name(), "no TLS connection: {words}");
+        self.metrics.doors.tls_handshakes(result).inc();
+        if let Some(words) = words
+            && let Some(left_out) = self.failures.say()
+        {
+            let result = result.name();
+            tracing::warn!(%peer, result, left_out, "no TLS connection: {words}");
         }
         match result {
             Handshake::Full | Handshake::Resumed => return Some(secure),

@@ -3,9 +3,11 @@
 
 mod files;
 mod handshake;
+pub mod look;
 mod names;
 mod resolver;
 mod secure;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -21,11 +23,13 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
+pub use names::names as certificate_names;
 pub use secure::{Heard, Secure};
 
 use crate::auth::Certificate;
 use crate::clock::Clock;
 use crate::config::{self, ClientCertificate, TlsVersion};
+use crate::log::Seldom;
 use crate::metrics::Metrics;
 use crate::model::Stamp;
 use files::Ready;
@@ -52,6 +56,7 @@ pub struct Tls {
     now: ArcSwap<Loaded>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    pub(super) failures: Seldom,
 }
 
 impl Tls {
@@ -81,13 +86,14 @@ impl Tls {
     }
 
     pub fn new(loaded: Loaded, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Tls {
-        metrics.set_certificates(loaded.expiries());
-        Tls { now: ArcSwap::from_pointee(loaded), metrics, clock }
+        metrics.doors.set_certificates(loaded.expiries());
+        let failures = Seldom::new(clock.clone());
+        Tls { now: ArcSwap::from_pointee(loaded), metrics, clock, failures }
     }
 
     /// New handshakes take this; who is connected stays so.
     pub fn swap(&self, loaded: Loaded) {
-        self.metrics.set_certificates(loaded.expiries());
+        self.metrics.doors.set_certificates(loaded.expiries());
         self.now.store(Arc::new(loaded));
     }
 
@@ -96,7 +102,7 @@ impl Tls {
     /// # Errors
     /// In words: it has expired since the session began that was resumed with it.
     pub fn names(&self, certificate: &CertificateDer<'_>) -> Result<Certificate, String> {
-        names::names(certificate, self.clock.stamp())
+        names::names(certificate, self.clock.wall())
     }
 }
 

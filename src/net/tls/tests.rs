@@ -34,7 +34,7 @@ fn settings(files: &CertificateFiles) -> config::Tls {
 }
 
 fn load(settings: &config::Tls) -> Result<Loaded, String> {
-    Tls::load(settings, SystemClock::default().stamp())
+    Tls::load(settings, SystemClock::default().wall())
 }
 
 fn tls(settings: &config::Tls) -> Tls {

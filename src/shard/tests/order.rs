@@ -1,5 +1,7 @@
 //! Messages of one sender to one recipient arrive in order.
 
+use std::time::Duration;
+
 use crate::mqtt::QoS;
 
 use super::world::{World, durable, v311};
@@ -41,4 +43,20 @@ fn a_publish_that_owes_nothing_waits_for_no_commit() {
     world.publish1(post, "a/b", "one", 1);
     assert_eq!(world.take(phone), ["PUBLISH q1 #32769 a/b one"]);
     assert_eq!(world.take(post), ["PUBACK #1 00"]);
+}
+
+/// Threat N1. Not even where the stamps themselves go forth and back.
+#[test]
+fn the_order_of_mail_is_not_that_of_the_wall_clock() {
+    const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+    let mut world = World::new();
+    let phone = world.device("alice", "phone");
+    let post = world.device("bob", "post");
+    for (number, by) in [(1, DAY_MILLIS), (2, -2 * DAY_MILLIS), (3, DAY_MILLIS)] {
+        world.jump(by);
+        world.pass(Duration::from_millis(1));
+        world.publish1(post, "alice", &number.to_string(), number);
+    }
+    let all = ["PUBLISH q1 #2 alice 1", "PUBLISH q1 #3 alice 2", "PUBLISH q1 #4 alice 3"];
+    assert_eq!(world.take(phone), all);
 }

@@ -111,7 +111,7 @@ fn a_server_that_stops_sends_the_wills_that_wait_and_takes_nobody_in() {
 /// Only alice has an account, and nobody has asked yet.
 fn world_of_accounts() -> (World, Bench) {
     let bench = Bench::new();
-    let account = Account { password_hash: String::new(), roles: Roles::default() };
+    let account = Account { password_hash: "hash".into(), roles: Roles::default() };
     bench.store.accounts.lock().unwrap().insert(uid("alice"), account);
     (World::with_users(bench.auth.directory.clone()), bench)
 }

@@ -13,7 +13,7 @@ use crate::broker::{Access, Policy, Subscriptions};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
-use crate::session::{Hello, Settings};
+use crate::session::{Hello, LoginTime, Settings};
 use crate::shard::{DirectoryAsk, Live, Rates, Shard, Shared, StoreAsk, Token};
 use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
 
@@ -34,7 +34,8 @@ pub struct World {
     waiting: Vec<StoreAsk>,
     millis: u64,
     /// By which somebody has set the wall clock forward.
-    jumped: Duration,
+    /// Milliseconds by which the wall clock was set.
+    jumped: i64,
     ends: HashMap<Token, End>,
 }
 
@@ -82,7 +83,7 @@ impl World {
             blocked: false,
             waiting: Vec::new(),
             millis: 0,
-            jumped: Duration::ZERO,
+            jumped: 0,
             ends: HashMap::new(),
         };
         world.pass(Duration::from_secs(1));
@@ -148,11 +149,11 @@ impl World {
     }
 
     pub fn stamp(&self) -> Stamp {
-        Stamp(1_700_000_000_000 + self.millis as i64).after(self.jumped)
+        Stamp(1_700_000_000_000 + self.millis as i64 + self.jumped)
     }
 
-    /// Somebody sets the wall clock.
-    pub fn jump(&mut self, by: Duration) {
+    /// Somebody sets the wall clock by so many milliseconds.
+    pub fn jump(&mut self, by: i64) {
         self.jumped += by;
     }
 
@@ -172,7 +173,8 @@ impl World {
         asked_at: Moment,
         connect: Connect<'_>,
     ) -> Token {
-        let hello = Hello::new(&connect, identity, asked_at, &self.settings, || "assigned".into());
+        let login = LoginTime { asked_at, wall: self.stamp() };
+        let hello = Hello::new(&connect, identity, login, &self.settings, || "assigned".into());
         let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".into());
         let end = End { version: connect.version, bytes: Vec::new(), closed: false };
         self.ends.insert(token, end);

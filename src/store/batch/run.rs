@@ -2,6 +2,7 @@
 //! A sweep step stands between: it sees what came before and what follows sees it.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 
 use super::{Changes, Counts, DEDUPE_KEPT, Needs, Work};
 use crate::model::{Recipient, Seq, Stamp};
@@ -95,10 +96,11 @@ pub(in crate::store) trait Transaction: Send {
         count: u32,
     ) -> impl Future<Output = Result<Option<i64>, Self::Error>> + Send;
 
-    /// Removes dedupe keys taken at `oldest` or before. Returns how many.
+    /// Removes dedupe keys that were taken before these times, or not before their end: that is
+    /// how they look when the clock went back. Returns how many.
     fn remove_dedupe(
         &mut self,
-        oldest: Stamp,
+        times: RangeInclusive<Stamp>,
         count: u32,
     ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
 }
@@ -161,7 +163,8 @@ async fn sweep<T: Transaction>(
             Some(last.map_or(Place::Dedupe, Place::States))
         }
         Place::Dedupe => {
-            let gone = transaction.remove_dedupe(work.now.before(DEDUPE_KEPT), count).await?;
+            let times = work.now.before(DEDUPE_KEPT)..=work.now.after(DEDUPE_KEPT);
+            let gone = transaction.remove_dedupe(times, count).await?;
             work.dedupe.clear();
             (gone == u64::from(count)).then_some(Place::Dedupe)
         }
@@ -192,6 +195,7 @@ async fn sweep_page<T: Transaction>(
     let (mut records, mut last) = (0, after);
     for item in &page {
         records += work.sweep_log(item, sweep, &mut swept.expired_sessions);
+        swept.census += work.census(&item.recipient);
         last = item.number;
         if records >= SWEEP_RECORDS_COUNT_MAX {
             return Ok(Some(last));

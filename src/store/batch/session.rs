@@ -58,7 +58,7 @@ impl Work {
         Ok(())
     }
 
-    fn change_session(&mut self, key: &SessionKey, change: impl FnOnce(&mut Session)) {
+    pub(super) fn change_session(&mut self, key: &SessionKey, change: impl FnOnce(&mut Session)) {
         let Some(Some(ledger)) = self.ledgers.get_mut(&Recipient::Session(key.clone())) else {
             return;
         };

@@ -1,8 +1,8 @@
 //! The sweeper's rules for one recipient.
 
-use super::{PageItem, Readers, Work};
+use super::{PageItem, Readers, Session, Work};
 use crate::model::{ClientId, Recipient, Seq, SessionKey, Stamp};
-use crate::store::{Removal, Sweep};
+use crate::store::{Census, Removal, Sweep};
 
 impl Work {
     /// Removes what may go from one log. Returns how many records that spans, at most.
@@ -29,6 +29,18 @@ impl Work {
         kept.map_or(0, |ledger| ledger.low.0.saturating_sub(low.0))
     }
 
+    /// What is left of one recipient.
+    pub(super) fn census(&self, recipient: &Recipient) -> Census {
+        let Some(Some(ledger)) = self.ledgers.get(recipient) else { return Census::default() };
+        let done = ledger.acknowledged().max(ledger.start());
+        let (connected, away) = match ledger.session() {
+            None => (0, 0),
+            Some(Session { ended_at: None, .. }) => (1, 0),
+            Some(_) => (0, 1),
+        };
+        Census { connected, away, waiting: ledger.head.0.saturating_sub(done.0) }
+    }
+
     fn forget_old_devices(&mut self, recipient: &Recipient, oldest: Stamp) {
         let Some(Some(ledger)) = self.ledgers.get_mut(recipient) else { return };
         let id = ledger.id;
@@ -36,15 +48,24 @@ impl Work {
         let old = devices.iter().filter(|(_, device)| device.seen_at < oldest);
         let old: Vec<ClientId> = old.map(|(client_id, _)| client_id.clone()).collect();
         devices.retain(|_, device| device.seen_at >= oldest);
+        // The clock went back: else it would be kept until the clock is there again.
+        let now = self.now;
+        for (client_id, device) in devices.iter_mut().filter(|(_, device)| device.seen_at > now) {
+            device.seen_at = now;
+            self.changes.devices.insert((id, client_id.clone()), Some(*device));
+        }
         self.forget_devices(id, old, Removal::DeviceTtl);
     }
 
     fn expire_session(&mut self, recipient: &Recipient, expired: &mut Vec<SessionKey>) {
         let Recipient::Session(key) = recipient else { return };
         let Some(Some(ledger)) = self.ledgers.get(recipient) else { return };
-        if ledger.session().is_some_and(|session| session.has_expired(self.now)) {
+        let (session, now) = (ledger.session(), self.now);
+        if session.is_some_and(|session| session.has_expired(now)) {
             self.delete_session(key, Removal::SessionEnded);
             expired.push(key.clone());
+        } else if session.is_some_and(|session| session.ended_at > Some(now)) {
+            self.change_session(key, |session| session.ended_at = Some(now));
         }
     }
 }

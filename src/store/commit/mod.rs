@@ -54,6 +54,8 @@ pub struct Batch<'a> {
     pub waited: Duration,
     /// The transaction alone.
     pub took: Duration,
+    /// Its COMMIT alone, where there was one; of several the longest.
+    pub synced: Option<Duration>,
 }
 
 /// The way to the store's one writer.

@@ -28,6 +28,7 @@ type Answer = Result<Written, StoreError>;
 struct Outcome {
     answers: Vec<Answer>,
     removed: Vec<(Removal, u64)>,
+    synced: Option<Duration>,
     fatal: Option<StoreError>,
 }
 
@@ -39,6 +40,7 @@ impl Outcome {
     fn join(mut self, other: Outcome) -> Outcome {
         self.answers.extend(other.answers);
         self.removed.extend(other.removed);
+        self.synced = self.synced.max(other.synced);
         self.fatal = self.fatal.or(other.fatal);
         self
     }
@@ -47,7 +49,7 @@ impl Outcome {
 impl From<Commit> for Outcome {
     fn from(commit: Commit) -> Outcome {
         let answers = commit.answers.into_iter().map(Ok).collect();
-        Outcome { answers, removed: commit.removed, fatal: None }
+        Outcome { answers, removed: commit.removed, synced: commit.synced, fatal: None }
     }
 }
 
@@ -85,6 +87,7 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
                 removed: &outcome.removed,
                 waited: oldest.elapsed(),
                 took: transaction.elapsed(),
+                synced: outcome.synced,
             };
             self.answer(writes, replies, outcome.answers, batch);
             if let Some(error) = outcome.fatal {
@@ -215,6 +218,11 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
             self.queue.close().into_iter().map(|Request { write, reply }| (write, reply)).unzip();
         let answers = vec![Err(error.clone()); writes.len()];
         let none = Duration::ZERO;
-        self.answer(writes, replies, answers, Batch { removed: &[], waited: none, took: none });
+        self.answer(
+            writes,
+            replies,
+            answers,
+            Batch { removed: &[], waited: none, took: none, synced: None },
+        );
     }
 }

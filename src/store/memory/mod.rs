@@ -171,6 +171,10 @@ impl Store for MemoryStore {
         answer(self.lock().durable.bans.values().cloned().collect())
     }
 
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
+        answer(self.lock().durable.newest())
+    }
+
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
         answer(self.lock().durable.devices(uid))
     }

@@ -99,7 +99,7 @@ impl State {
         let answers = batch.iter().map(|write| self.write(write, now)).collect();
         self.trim();
         let removed = std::mem::take(&mut self.removed).into_iter().collect();
-        Commit { answers, removed }
+        Commit { answers, removed, synced: None }
     }
 
     fn write(&mut self, write: &Write, now: Stamp) -> Written {
@@ -235,6 +235,12 @@ impl State {
 
     pub(super) fn head(&self, recipient: &Recipient) -> Seq {
         self.logs.get(recipient).map_or(Seq(0), |log| log.head)
+    }
+
+    /// See [`crate::store::Store::newest`].
+    pub(super) fn newest(&self) -> Option<Stamp> {
+        let all = self.logs.values().filter_map(|log| log.records.values().next_back());
+        all.map(|entry| entry.message.ts).max()
     }
 
     pub(super) fn read(

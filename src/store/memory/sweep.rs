@@ -5,22 +5,37 @@ use std::time::Duration;
 use super::state::State;
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{Entry, Recipient, Seq, SessionKey, Stamp};
-use crate::store::{Removal, Sweep, Swept, Written};
+use crate::store::{Census, Removal, Sweep, Swept, Written};
 
 impl State {
     pub(super) fn sweep(&mut self, sweep: &Sweep, now: Stamp) -> Written {
         let before = std::mem::take(&mut self.removed);
         let expired_sessions = self.expire_sessions(now);
         self.forget_devices(now.before(sweep.device_ttl));
+        self.correct_future(now);
         let recipients: Vec<Recipient> = self.logs.keys().cloned().collect();
         for recipient in recipients {
             self.sweep_log(&recipient, sweep, now);
         }
         self.states.retain(|_, (_, touched)| *touched >= now.before(sweep.device_ttl));
         let oldest = now.before(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));
-        self.dedupe.retain(|_, (_, at)| *at > oldest);
+        let newest = now.after(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));
+        self.dedupe.retain(|_, (_, at)| *at > oldest && *at <= newest);
         let removed = std::mem::replace(&mut self.removed, before).into_iter().collect();
-        Written::Swept(Box::new(Swept { removed, expired_sessions, next: None }))
+        let census = self.census();
+        Written::Swept(Box::new(Swept { removed, expired_sessions, census, next: None }))
+    }
+
+    fn census(&self) -> Census {
+        let away = self.sessions.values().filter(|session| session.ended_at.is_some()).count();
+        let waiting = self.logs.iter().map(|(recipient, log)| {
+            log.records.range(self.acknowledged(recipient).next()..).count()
+        });
+        Census {
+            connected: (self.sessions.len() - away) as u64,
+            away: away as u64,
+            waiting: waiting.sum::<usize>() as u64,
+        }
     }
 
     fn expire_sessions(&mut self, now: Stamp) -> Vec<SessionKey> {
@@ -34,6 +49,14 @@ impl State {
         let before = self.devices.len();
         self.devices.retain(|_, device| device.seen_at >= oldest);
         self.count(Removal::DeviceTtl, (before - self.devices.len()) as u64);
+    }
+
+    /// What a clock that went back has left.
+    fn correct_future(&mut self, now: Stamp) {
+        self.devices.values_mut().for_each(|device| device.seen_at = device.seen_at.min(now));
+        for session in self.sessions.values_mut() {
+            session.ended_at = session.ended_at.map(|at| at.min(now));
+        }
     }
 
     fn sweep_log(&mut self, recipient: &Recipient, sweep: &Sweep, now: Stamp) {

@@ -11,6 +11,8 @@ use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// Each migration leads to the version of its place, counted from 1.
 const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+/// The version that this homing writes.
+pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 /// Nodes that start at the same time migrate one after the other ("homing").
 const MIGRATION_LOCK: i64 = 0x686f_6d69_6e67;
 
@@ -83,21 +85,31 @@ pub(super) async fn prepare(
     Ok(StoreIdentity { uuid: u128::from_be_bytes(uuid), epoch: u64::from_be_bytes(epoch) })
 }
 
+/// The schema's version, from what the store says of it; 0 if it says nothing.
+pub(super) fn version(value: Option<Vec<u8>>) -> Result<u64, StoreError> {
+    let wrong = |_| crate::store::record::corrupt("meta 'schema' has a wrong length");
+    let bytes = value.map_or(Ok([0; 8]), |value| value.try_into().map_err(wrong))?;
+    known(u64::from_be_bytes(bytes))
+}
+
+fn known(version: u64) -> Result<u64, StoreError> {
+    match version {
+        version if version > NEWEST => Err(StoreError::Open(format!(
+            "its schema has version {version}, this homing knows up to {NEWEST}: it was written \
+             by a newer homing; run that one, or restore a backup made before the upgrade"
+        ))),
+        version => Ok(version),
+    }
+}
+
 async fn migrate(conn: &mut PgConnection) -> Result<(), StoreError> {
     let failed = |error: sqlx::Error| StoreError::Open(format!("its schema: {error}"));
-    let version = u64::from_be_bytes(meta(conn, "schema", 0u64.to_be_bytes()).await?);
-    let newest = MIGRATIONS.len() as u64;
-    if version > newest {
-        return Err(StoreError::Open(format!(
-            "its schema has version {version}, this homing knows up to {newest}: it was written \
-             by a newer homing; run that one, or restore a backup made before the upgrade"
-        )));
-    }
+    let version = known(u64::from_be_bytes(meta(conn, "schema", 0u64.to_be_bytes()).await?))?;
     for sql in &MIGRATIONS[version as usize..] {
         sqlx::raw_sql(*sql).execute(&mut *conn).await.map_err(failed)?;
     }
     let update = sqlx::query("UPDATE meta SET value = $1 WHERE name = 'schema'");
-    update.bind(newest.to_be_bytes().to_vec()).execute(conn).await.map(drop).map_err(failed)
+    update.bind(NEWEST.to_be_bytes().to_vec()).execute(conn).await.map(drop).map_err(failed)
 }
 
 /// Reads a value; `default` becomes it if there is none.

@@ -8,6 +8,7 @@ mod connect;
 mod error;
 mod flush;
 mod load;
+mod look;
 mod read;
 mod sweep;
 mod writer;
@@ -18,6 +19,8 @@ use std::time::Duration;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::Mutex;
+
+pub use self::look::look;
 
 use self::error::store_error;
 use self::writer::Writer;
@@ -149,6 +152,11 @@ impl Store for PostgresStore {
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
         let pool = self.pool();
         Box::pin(async move { read::bans(&pool).await })
+    }
+
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
+        let pool = self.pool();
+        Box::pin(async move { read::newest(&pool).await })
     }
 
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {

@@ -117,6 +117,13 @@ pub(super) async fn accounts(
     rows.iter().map(|row| Ok((record::uid(get(row, 0)?)?, record::roles(get(row, 1)?)?))).collect()
 }
 
+/// See [`crate::store::Store::newest`].
+pub(super) async fn newest(pool: &PgPool) -> Result<Option<Stamp>, StoreError> {
+    let sql = "SELECT ts FROM log ORDER BY id DESC LIMIT 1";
+    let row = sqlx::query(sql).fetch_optional(pool).await.map_err(store_error)?;
+    row.map(|row| Ok(Stamp(get(&row, 0)?))).transpose()
+}
+
 pub(super) async fn bans(pool: &PgPool) -> Result<Vec<Ban>, StoreError> {
     let sql = "SELECT uid, client_id, net, made_at, until, reason FROM ban WHERE domain = ''
                ORDER BY uid, client_id, net";

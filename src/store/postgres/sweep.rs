@@ -1,6 +1,7 @@
 //! The sweeper's reads and its removals that follow no recipient's page.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use sqlx::postgres::{PgConnection, PgRow};
 
@@ -81,11 +82,12 @@ pub(super) async fn remove_states(
 
 pub(super) async fn remove_dedupe(
     conn: &mut PgConnection,
-    oldest: Stamp,
+    times: RangeInclusive<Stamp>,
     count: u32,
 ) -> Result<u64, Failed> {
     let sql = "DELETE FROM dedupe WHERE id IN
-                   (SELECT id FROM dedupe WHERE taken_at <= $1 ORDER BY taken_at LIMIT $2)";
-    let delete = sqlx::query(sql).bind(oldest.0).bind(i64::from(count));
+                   (SELECT id FROM dedupe WHERE taken_at <= $1 OR taken_at > $2 LIMIT $3)";
+    let query = sqlx::query(sql).bind(times.start().0).bind(times.end().0);
+    let delete = query.bind(i64::from(count));
     Ok(delete.execute(conn).await?.rows_affected())
 }

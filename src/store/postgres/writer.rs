@@ -1,9 +1,12 @@
 //! The writing connection: a transaction per batch, again when another node was in between.
 
+use std::ops::RangeInclusive;
+
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{Failed, commit_error};
 use super::{connect, flush, load, sweep};
+use crate::clock::Stopwatch;
 use crate::model::Stamp;
 use crate::store::batch::{Changes, Counts, DEDUPE_KEPT, Needs, PageItem, Transaction, Work, run};
 use crate::store::{Commit, StoreError, StoreLimits, Write};
@@ -77,8 +80,9 @@ impl Open {
         let begin = sqlx::query("BEGIN ISOLATION LEVEL READ COMMITTED");
         begin.execute(&mut self.conn).await?;
         let commit = run(self, &mut work, batch).await?;
+        let watch = Stopwatch::start();
         sqlx::query("COMMIT").execute(&mut self.conn).await.map_err(commit_error)?;
-        Ok(commit)
+        Ok(Commit { synced: Some(watch.elapsed()), ..commit })
     }
 }
 
@@ -121,7 +125,11 @@ impl Transaction for Open {
         sweep::remove_states(&mut self.conn, after, oldest, count).await
     }
 
-    async fn remove_dedupe(&mut self, oldest: Stamp, count: u32) -> Result<u64, Failed> {
-        sweep::remove_dedupe(&mut self.conn, oldest, count).await
+    async fn remove_dedupe(
+        &mut self,
+        times: RangeInclusive<Stamp>,
+        count: u32,
+    ) -> Result<u64, Failed> {
+        sweep::remove_dedupe(&mut self.conn, times, count).await
     }
 }

@@ -4,6 +4,7 @@ mod chunk;
 mod error;
 mod flush;
 mod load;
+mod look;
 mod read;
 mod schema;
 mod sweep;
@@ -15,6 +16,8 @@ use std::sync::{PoisonError, RwLock};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
+
+pub use self::look::look;
 
 use self::error::{open_error, store_error};
 use self::writer::Writer;
@@ -158,6 +161,11 @@ impl Store for SqliteStore {
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
         let pool = self.pool();
         Box::pin(async move { read::bans(&pool).await })
+    }
+
+    fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
+        let pool = self.pool();
+        Box::pin(async move { read::newest(&pool).await })
     }
 
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {

@@ -19,6 +19,8 @@ use crate::store::{StoreError, StoreIdentity, StoreLimits};
 const APPLICATION_ID: i64 = 0x686f_6d67;
 /// Each migration leads to the version of its place, counted from 1.
 const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+/// The version that this homing writes.
+pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 const PAGE_BYTES: u32 = 16 * 1024;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
@@ -83,7 +85,10 @@ async fn pragma(writer: &mut SqliteConnection, name: &'static str) -> Result<i64
     row.try_get::<i64, _>(0)
 }
 
-async fn check_maker(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+pub(super) async fn check_maker(
+    writer: &mut SqliteConnection,
+    path: &Path,
+) -> Result<(), StoreError> {
     let failed = |error| open_error(path, error);
     let maker = pragma(writer, "application_id").await.map_err(failed)?;
     let tables = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(writer).await;
@@ -98,18 +103,23 @@ async fn check_maker(writer: &mut SqliteConnection, path: &Path) -> Result<(), S
     }
 }
 
-async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let failed = |error| open_error(path, error);
-    let version = pragma(writer, "user_version").await.map_err(failed)?;
-    let newest = MIGRATIONS.len() as i64;
-    if version > newest {
-        return Err(StoreError::Open(format!(
-            "{} has schema version {version}, this homing knows up to {newest}: it was written by \
+/// The schema's version; 0 if there is none yet.
+pub(super) async fn version(reader: &mut SqliteConnection, path: &Path) -> Result<u64, StoreError> {
+    let version = pragma(reader, "user_version").await.map_err(|error| open_error(path, error))?;
+    match u64::try_from(version).unwrap_or(0) {
+        version if version > NEWEST => Err(StoreError::Open(format!(
+            "{} has schema version {version}, this homing knows up to {NEWEST}: it was written by \
              a newer homing; run that one, or restore a backup made before the upgrade",
             path.display()
-        )));
+        ))),
+        version => Ok(version),
     }
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(version.max(0) as usize) {
+}
+
+async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let failed = |error| open_error(path, error);
+    let version = version(writer, path).await?;
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let mut transaction = writer.begin().await.map_err(failed)?;
         let script = format!(
             "{sql}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",

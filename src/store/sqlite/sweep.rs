@@ -1,6 +1,7 @@
 //! The sweeper's reads and its removals that follow no recipient's page.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -128,12 +129,13 @@ pub(super) async fn remove_states(
 
 pub(super) async fn remove_dedupe(
     conn: &mut SqliteConnection,
-    oldest: Stamp,
+    times: RangeInclusive<Stamp>,
     count: u32,
 ) -> Result<u64, StoreError> {
-    let sql = "DELETE FROM dedupe WHERE taken_at <= ?
+    let sql = "DELETE FROM dedupe WHERE (taken_at <= ? OR taken_at > ?)
                AND id IN (SELECT id FROM dedupe ORDER BY id LIMIT ?)";
-    let delete = sqlx::query(sql).bind(oldest.0).bind(i64::from(count));
+    let query = sqlx::query(sql).bind(times.start().0).bind(times.end().0);
+    let delete = query.bind(i64::from(count));
     Ok(delete.execute(conn).await.map_err(store_error)?.rows_affected())
 }
 

@@ -1,9 +1,12 @@
 //! The one writing connection: a transaction per batch, and the cache of what batches need.
 
+use std::ops::RangeInclusive;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::store_error;
 use super::{flush, load, sweep};
+use crate::clock::Stopwatch;
 use crate::model::{Recipient, SessionKey, Stamp};
 use crate::store::batch::{
     Changes, Counts, Ledger, Needs, PageItem, StateSlot, Transaction, Work, run,
@@ -42,7 +45,11 @@ impl Writer {
         self.execute("BEGIN").await?;
         let result = run(self, &mut work, batch).await;
         let result = match result {
-            Ok(commit) => self.execute("COMMIT").await.map(|()| commit),
+            Ok(commit) => {
+                let watch = Stopwatch::start();
+                let done = self.execute("COMMIT").await;
+                done.map(|()| Commit { synced: Some(watch.elapsed()), ..commit })
+            }
             Err(error) => Err(error),
         };
         match result {
@@ -138,8 +145,12 @@ impl Transaction for Writer {
         sweep::remove_states(&mut self.conn, after, oldest, count).await
     }
 
-    async fn remove_dedupe(&mut self, oldest: Stamp, count: u32) -> Result<u64, StoreError> {
-        let gone = sweep::remove_dedupe(&mut self.conn, oldest, count).await?;
+    async fn remove_dedupe(
+        &mut self,
+        times: RangeInclusive<Stamp>,
+        count: u32,
+    ) -> Result<u64, StoreError> {
+        let gone = sweep::remove_dedupe(&mut self.conn, times, count).await?;
         sweep::shrink(&mut self.conn).await?;
         Ok(gone)
     }

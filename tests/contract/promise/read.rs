@@ -36,3 +36,14 @@ pub async fn a_read_skips_what_was_removed(mut rig: Rig) {
     rig.sweep(sweep()).await;
     assert_eq!(rig.seqs(&inbox("bob")).await, [1, 3, 5]);
 }
+
+pub async fn the_newest_message_tells_its_time(mut rig: Rig) {
+    assert_eq!(rig.store.newest().await.unwrap(), None);
+    for (n, name) in [(1, "eve"), (2, "bob")] {
+        let mut message = message(n);
+        message.ts = Stamp(T0.0 + n as i64);
+        rig.write(Write::Append(to(&[inbox(name)], message))).await;
+    }
+    rig.crash().await;
+    assert_eq!(rig.store.newest().await.unwrap(), Some(Stamp(T0.0 + 2)));
+}

@@ -128,3 +128,46 @@ pub async fn a_sweep_in_small_steps_does_the_same_as_in_one(mut rig: Rig) {
     assert_eq!(rig.sweep(step).await.0, expected);
     assert_eq!(rig.seqs(&inbox("c")).await, [3, 4, 5, 6, 8]);
 }
+
+pub async fn what_waits_and_who_is_away_is_counted_on_the_way(mut rig: Rig) {
+    assert_eq!(rig.census().await, [0, 0, 0]);
+    fill(&rig, "bob", 9).await;
+    fill(&rig, "nobody", 2).await;
+    assert_eq!(rig.census().await, [0, 0, 11]);
+    for (client_id, cursor) in [("a", 3), ("b", 9)] {
+        rig.know(&key("bob", client_id)).await;
+        rig.write(advance(&key("bob", client_id), Log::Inbox, cursor, cursor)).await;
+    }
+    let (phone, pad) = (key("eve", "phone"), key("eve", "pad"));
+    for session in [&phone, &pad] {
+        rig.write(open(session, true, true)).await;
+    }
+    rig.commit(&[append(queue("eve", "phone"), 20), append(queue("eve", "phone"), 21)]).await;
+    rig.write(advance(&phone, Log::Queue, 1, 1)).await;
+    // bob's device a has 6 to acknowledge, nobody 2, eve's phone 1.
+    assert_eq!(rig.census().await, [2, 0, 9]);
+    rig.write(end(&phone, DAY)).await;
+    assert_eq!(rig.census().await, [1, 1, 9]);
+    rig.wait(2 * DAY);
+    assert_eq!(rig.census().await, [1, 0, 8]);
+    rig.write(advance(&key("bob", "a"), Log::Inbox, 9, 9)).await;
+    assert_eq!(rig.census().await, [1, 0, 2]);
+}
+
+/// Threat N1. What was stamped by a clock that has gone back since is kept no longer than the rest.
+pub async fn what_is_stamped_in_the_future_counts_from_now_on(mut rig: Rig) {
+    let bob = key("bob", "phone");
+    let right = rig.now;
+    rig.wait(3650 * DAY);
+    rig.commit(&[open(&bob, true, true), know(&bob), end(&bob, HOUR)]).await;
+    rig.write(append_key(inbox("eve"), 1, "key")).await;
+    rig.now = right;
+    let limits = Sweep { device_ttl: 10 * DAY, ..sweep() };
+    assert_eq!(rig.sweep(limits.clone()).await, (counts([]), vec![]));
+    assert_eq!(rig.store.devices(&bob.uid).await.unwrap()[0].seen_at, right);
+    assert_eq!(appended(&rig.write(append_key(inbox("eve"), 2, "key")).await), [2]);
+    rig.wait(HOUR);
+    assert_eq!(rig.sweep(limits.clone()).await.1, [bob]);
+    rig.wait(10 * DAY);
+    assert_eq!(rig.sweep(limits).await.0, counts([(Removal::DeviceTtl, 1)]));
+}

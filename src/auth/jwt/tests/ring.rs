@@ -11,7 +11,14 @@ async fn with_file(path: &std::path::Path) -> Result<Jwt, String> {
     let source = Source::File { path: path.into(), format: Format::Jwks(ALL.to_vec()) };
     let clock = Arc::new(ManualClock::default());
     let keys = KeyRing::open(source, clock.clone()).await?;
-    Ok(Jwt { keys, algorithms: ALL.to_vec(), rules: rules(), clock })
+    Ok(Jwt {
+        keys,
+        algorithms: ALL.to_vec(),
+        rules: rules(),
+        refusals: Seldom::new(clock.clone()),
+        clock,
+        metrics: Arc::default(),
+    })
 }
 
 async fn accepts(jwt: &Jwt, token: &str) -> bool {
@@ -129,7 +136,14 @@ impl Page {
         let algorithms = ALL.to_vec();
         let source = Source::Url { url: self.url.clone(), interval, algorithms };
         let keys = KeyRing::open(source, clock.clone()).await.unwrap();
-        Jwt { keys, algorithms: ALL.to_vec(), rules: rules(), clock }
+        Jwt {
+            keys,
+            algorithms: ALL.to_vec(),
+            rules: rules(),
+            refusals: Seldom::new(clock.clone()),
+            clock,
+            metrics: Arc::default(),
+        }
     }
 }
 

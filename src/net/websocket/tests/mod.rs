@@ -1,0 +1,4 @@
+//! WebSocket without sockets: its frames and its handshake.
+
+mod frames;
+mod handshake;

@@ -131,6 +131,8 @@ pub static DIVERGENCES: &[Divergence] = &[
         "reads otherwise",
         "it counts a subscription identifier one byte too long and leaves the block early",
     ),
+    they_refuse(MQTTBYTES, "reads CONNECT", "InvalidProtocol", "it knows no MQTT 3.1 (MQIsdp)"),
+    they_refuse(RMQTT_311, "reads CONNECT", "reads otherwise", "it tells 3.1 from 3.1.1"),
     they_refuse(MQTTBYTES, "reads CONNECT", "TopicNotUtf8", "a password is binary (3.1.3.6)"),
     they_refuse(MQTTBYTES_5, "reads AUTH", "InvalidPacketType(15)", "it has no AUTH"),
     they_refuse(MQTTBYTES_5, "reads DISCONNECT", "PayloadRequired", "3.14.2.1: length 0 is fine"),

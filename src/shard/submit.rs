@@ -150,6 +150,7 @@ impl Shard {
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
                     step: step.map(|step| (key.clone(), step)),
+                    retain: None,
                 };
                 self.ask_store(Write::Append(append), Some(answer_to));
                 None

@@ -37,6 +37,9 @@ pub struct Limits {
     pub sessions_per_user: usize,
     pub subscriptions_per_session: usize,
     pub subscriptions_per_user: usize,
+    pub retained_per_user: u64,
+    /// Topics and bodies of a user's retained messages.
+    pub retained_bytes_per_user: Size,
     pub publish_rate: CountRate,
     pub publish_bytes_rate: BytesRate,
     pub user_publish_rate: CountRate,
@@ -94,6 +97,8 @@ impl Default for Limits {
             sessions_per_user: 256,
             subscriptions_per_session: 1024,
             subscriptions_per_user: 4096,
+            retained_per_user: 10_000,
+            retained_bytes_per_user: Size(64 * 1024 * 1024),
             publish_rate: CountRate(None),
             publish_bytes_rate: BytesRate(None),
             user_publish_rate: CountRate(None),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::{
     ClientId, Filter, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey,
-    Stamp, Target,
+    Stamp,
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
 
@@ -111,12 +111,6 @@ fn will(
     let target = topics
         .target(will.topic)
         .map_err(|error| (error.reason(), format!("the will's topic: {error}")))?;
-    if will.retain && matches!(target, Target::Plain(_)) {
-        return Err((
-            Reason::RetainUnsupported,
-            "the will: retained messages are not served".into(),
-        ));
-    }
     if !is_payload_as_announced(will.properties, will.payload) {
         let words = "the will: its payload is announced as UTF-8 text and is none";
         return Err((Reason::PayloadInvalid, words.into()));
@@ -184,6 +178,7 @@ impl Session {
             aliases_in: None,
             aliases_out: None,
             subscription_ids: None,
+            retained: None,
         }
     }
 
@@ -225,7 +220,6 @@ impl Session {
             properties.push(Property::SessionExpiryInterval(secs));
         }
         properties.push(Property::ReceiveMaximum(self.promised.receive_maximum));
-        properties.push(Property::RetainAvailable(false));
         properties.push(Property::MaximumPacketSize(self.promised.packet_bytes_max));
         if self.assigned {
             properties.push(Property::AssignedClientIdentifier(self.key.client_id.as_str()));

@@ -18,6 +18,9 @@ impl Session {
         if log == LogName::Inbox && !self.is_device() {
             return self.live_mail(entry, ctx);
         }
+        if self.retained.is_some() && !entry.delivery.retain {
+            self.note_fresh_record(log, &entry.message);
+        }
         if let Some(reader) = self.reader(log) {
             reader.committed(entry);
             self.deliver(ctx);
@@ -36,14 +39,19 @@ impl Session {
     }
 
     pub(super) fn live(&mut self, message: Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
+        self.note_fresh(&message.topic);
         self.live_waiting(Waiting { message, delivery, seq: None }, ctx);
     }
 
     fn live_waiting(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
+        self.push_live(waiting, ctx);
+        self.deliver(ctx);
+    }
+
+    pub(super) fn push_live(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
         if !self.live.get_or_insert_default().push(waiting) {
             ctx.tally.dropped.push(Reason::SlowReader);
         }
-        self.deliver(ctx);
     }
 
     /// A nameless connection gets what is committed while it is there, and keeps no cursor.
@@ -63,6 +71,7 @@ impl Session {
         }
         self.deliver_log(LogName::Queue, ctx);
         self.deliver_live(ctx);
+        self.read_retained(ctx);
     }
 
     fn deliver_log(&mut self, log: LogName, ctx: &mut Ctx<'_>) {

@@ -3,7 +3,7 @@
 //!
 //! One file per behaviour: `connect`, `publish` (from the client), `deliver` (to the client; the
 //! durable logs in `reader`, what lives in memory only in `live`), `subscribe`, `settle`, `will`,
-//! `keepalive`, `envelope`, `alias`, `subscription_id`, `end`.
+//! `retained`, `keepalive`, `envelope`, `alias`, `subscription_id`, `end`.
 
 mod ack;
 mod alias;
@@ -17,6 +17,7 @@ mod keepalive;
 mod live;
 mod publish;
 mod reader;
+mod retained;
 mod settings;
 mod settle;
 mod stamped;
@@ -45,6 +46,7 @@ use keepalive::KeepAlive;
 use live::Live;
 use publish::Publishing;
 use reader::Reader;
+use retained::Retained;
 use settle::Settle;
 use subscription_id::SubscriptionIds;
 
@@ -66,6 +68,9 @@ pub enum Input<'a> {
     Read(LogName, Vec<Entry>),
     /// A message for a subscription without durable queue, or live mail of a nameless connection.
     Live(Arc<Message>, Delivery),
+    /// A page of retained messages that was asked for by [`Request::ReadRetained`], and the topic
+    /// after which the next one begins.
+    Retained(Vec<Arc<Message>>, Option<Box<str>>),
     /// Earlier bytes have left; there is room again.
     Writable,
     /// The time that [`Session::deadline`] named has come.
@@ -144,6 +149,7 @@ pub struct Session {
     aliases_in: Option<Box<alias::Inbound>>,
     aliases_out: Option<Box<alias::Outbound>>,
     subscription_ids: Option<Box<SubscriptionIds>>,
+    retained: Option<Box<Retained>>,
 }
 
 impl Session {
@@ -161,6 +167,7 @@ impl Session {
             Input::Committed(log, entry) => self.committed(log, entry, ctx),
             Input::Read(log, entries) => self.read(log, entries, ctx),
             Input::Live(message, delivery) => self.live(message, delivery, ctx),
+            Input::Retained(messages, next) => self.retained_page(messages, next, ctx),
             Input::Writable => self.deliver(ctx),
             Input::Tick => self.tick(ctx),
             Input::End(reason, words) => self.end(reason, words, ctx),
@@ -204,6 +211,7 @@ impl Session {
             Ticket::Release(packet_id) => self.released(packet_id, answer, ctx),
             Ticket::Receive(seq) => self.received(seq, answer, ctx),
             Ticket::Filters(packet_id) => self.filters_stored(packet_id, answer, ctx),
+            Ticket::Retained => self.retained_queued(answer, ctx),
             Ticket::Open | Ticket::Know => {
                 if let Answer::Refused(reason, words) = answer {
                     self.end(reason, words, ctx);

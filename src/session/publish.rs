@@ -140,9 +140,6 @@ impl Session {
         }
         let target = match self.publish_target(&publish, ctx) {
             Ok(target) => target,
-            Err((Reason::RetainUnsupported, words)) => {
-                return self.end(Reason::RetainUnsupported, words, ctx);
-            }
             Err((reason, words)) => {
                 return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
             }
@@ -180,9 +177,6 @@ impl Session {
     ) -> Result<Target, (Reason, Box<str>)> {
         let target = ctx.settings.topics.target(publish.topic);
         let target = target.map_err(|error| (error.reason(), error.to_string().into()))?;
-        if publish.retain && matches!(target, Target::Plain(_)) {
-            return Err((Reason::RetainUnsupported, Reason::RetainUnsupported.words().into()));
-        }
         Ok(target)
     }
 

@@ -3,7 +3,7 @@
 
 use crate::model::limit::FILTERS_PER_PACKET_COUNT_MAX;
 use crate::model::target::{Interest, TargetError};
-use crate::model::{QoS, Reason};
+use crate::model::{Filter, QoS, Reason};
 use crate::mqtt::{Packet, PacketId, SubAck, Subscribe, Unsubscribe, Version, encode};
 
 use super::code::in_suback;
@@ -33,6 +33,8 @@ pub struct Granted {
     /// The QoS granted (or 0, or 0x11 "no subscription existed"), or why not, in words.
     pub results: Vec<Result<u8, (Reason, Box<str>)>>,
     pub interests: Vec<Option<Interest>>,
+    /// Of these filters the retained messages are to be sent, at this QoS.
+    pub retained: Vec<(Filter, QoS)>,
     /// The identifier that the filters of this SUBSCRIBE have from now on.
     pub id: Option<SubscriptionId>,
     /// A commit follows; the answer to the client waits for it.
@@ -96,6 +98,9 @@ impl Session {
         for (interest, result) in granted.interests.iter().zip(&granted.results) {
             match interest {
                 Some(Interest::Inbox(_)) if result.is_ok() => self.raw = !granted.unsubscribe,
+                Some(Interest::Plain(filter)) if granted.unsubscribe => {
+                    self.forget_retained(filter);
+                }
                 Some(Interest::Envelope(_)) if result.is_ok() => {
                     self.envelope = !granted.unsubscribe;
                 }
@@ -106,6 +111,9 @@ impl Session {
             }
         }
         self.write_suback(&granted, ctx);
+        for (filter, qos) in &granted.retained {
+            self.want_retained(filter, *qos);
+        }
         if !granted.unsubscribe {
             // Not before: what waits must come as the envelope that was just subscribed to.
             self.settle_now(ctx);

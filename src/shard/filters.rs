@@ -25,7 +25,17 @@ impl Shard {
         asks: Vec<Ask>,
         id: Option<SubscriptionId>,
     ) {
-        let results: Vec<Verdict> = asks.iter().map(|ask| self.grant(token, ask)).collect();
+        let (mut results, mut retained) = (Vec::with_capacity(asks.len()), Vec::new());
+        for ask in &asks {
+            let is_new = self.is_new(token, ask);
+            let result: Verdict = self.grant(token, ask);
+            if let (Ok(Interest::Plain(filter)), Ok(_)) = (&ask.interest, &result)
+                && wants_retained(ask.options, is_new)
+            {
+                retained.push((filter.clone(), ask.qos));
+            }
+            results.push(result);
+        }
         for (reason, words) in results.iter().filter_map(|result| result.as_ref().err()) {
             self.log_refusal(token, *reason, words);
         }
@@ -40,8 +50,17 @@ impl Shard {
             self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
         }
         let interests = asks.into_iter().map(|ask| ask.interest.ok()).collect();
-        let granted = Granted { packet_id, unsubscribe: false, results, interests, id, wait };
+        let granted =
+            Granted { packet_id, unsubscribe: false, results, interests, retained, id, wait };
         self.handle(token, Input::Granted(granted));
+    }
+
+    fn is_new(&self, token: Token, ask: &Ask) -> bool {
+        let conn = self.conns.get(token.index());
+        conn.is_none_or(|conn| match &ask.interest {
+            Ok(Interest::Plain(filter)) => !conn.filters.contains(filter),
+            _ => true,
+        })
     }
 
     fn grant(&mut self, token: Token, ask: &Ask) -> Verdict {
@@ -124,7 +143,15 @@ impl Shard {
             let write = Write::Unsubscribe { key, filters };
             self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
         }
-        let granted = Granted { packet_id, unsubscribe: true, results, interests, id: None, wait };
+        let granted = Granted {
+            packet_id,
+            unsubscribe: true,
+            results,
+            interests,
+            retained: Vec::new(),
+            id: None,
+            wait,
+        };
         self.handle(token, Input::Granted(granted));
     }
 
@@ -204,6 +231,15 @@ impl Shard {
     pub(super) fn with_tree<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
         let lock = &self.shared.subscriptions;
         act(&mut lock.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Retain Handling, bits 4 and 5 of the options (MQTT 5, section 3.8.3.1); 0 in MQTT 3.1.1.
+fn wants_retained(options: u8, is_new: bool) -> bool {
+    match options >> 4 & 0b11 {
+        0 => true,
+        1 => is_new,
+        _ => false,
     }
 }
 

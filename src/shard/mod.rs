@@ -36,9 +36,10 @@ use crate::metrics::Metrics;
 use crate::model::{Filter, Identity, Moment, Noise, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
+use crate::store::Retain;
 use crate::throttle::Bounded;
 
-pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
+pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
 pub use rates::{Pace, Rates};
 pub use users::worker_of;
 pub use wire::Taken;
@@ -71,6 +72,8 @@ pub struct Live {
     pub sessions_per_user_max: usize,
     pub subscriptions_per_user_max: usize,
     pub rates: Rates,
+    /// Retained messages that a user may keep.
+    pub retain: Retain,
     pub outbox_bytes_max: usize,
     /// A connection that takes nothing for this long is closed.
     pub outbox_wait: Duration,
@@ -278,6 +281,10 @@ impl Shard {
                 self.unsubscribe(token, packet_id, filters);
             }
             Request::Read { log, after } => self.read_log(token, log, after),
+            Request::ReadRetained { filter, after } => {
+                self.effects.retained.push(RetainedAsk { token, filter, after });
+            }
+            Request::Enqueue { message, delivery } => self.enqueue(token, message, delivery),
             Request::Advance { log, cursor, sent } => self.advance(token, log, cursor, sent),
             Request::Will(will) => self.will(token, *will),
             Request::Close(closing) => self.close(token, closing),

@@ -12,6 +12,7 @@ mod order;
 mod packets;
 mod rates;
 mod refusal;
+mod retained;
 mod rights;
 mod subscription_id;
 mod will;

@@ -2,7 +2,7 @@
 
 use super::Work;
 use crate::store::Append;
-use crate::store::retained::{Kept, Owner, bytes};
+use crate::store::retained::{Owner, bytes};
 
 impl Work {
     /// The sender keeps too much with this one. A removal needs no room, nor what the same sender
@@ -37,7 +37,7 @@ impl Work {
             return;
         }
         let owner = Owner::of(message);
-        self.kept.entry(owner.uid.clone()).or_insert_with(Kept::default).add(owner.bytes);
+        self.kept.entry(owner.uid.clone()).or_default().add(owner.bytes);
         self.retained.insert(topic.clone(), Some(owner));
         self.changes.retained.insert(topic, Some(message.clone()));
     }

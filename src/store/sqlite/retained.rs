@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
-use super::chunk::Statement;
+use super::chunk::{Bound, Statement};
 use super::error::store_error;
 use super::flush::{execute, split};
 use super::load::{fetch, get};
@@ -49,6 +49,11 @@ static MESSAGES: Statement = Statement::new(
      FROM v CROSS JOIN retained r ON r.domain = '' AND r.topic = v.topic ORDER BY r.topic",
 );
 
+#[allow(clippy::borrowed_box)] // as the slices of them give it
+fn bind_topic<'q>(query: Bound<'q>, topic: &Box<str>) -> Bound<'q> {
+    query.bind(topic.to_string())
+}
+
 pub(super) async fn load(
     conn: &mut SqliteConnection,
     topics: HashSet<Box<str>>,
@@ -57,8 +62,7 @@ pub(super) async fn load(
 ) -> Result<(), StoreError> {
     let (topics, uids): (Vec<_>, Vec<_>) =
         (topics.into_iter().collect(), uids.into_iter().collect());
-    let rows =
-        fetch(conn, &OWNERS, &topics, |query, topic: &Box<str>| query.bind(topic.to_string()));
+    let rows = fetch(conn, &OWNERS, &topics, bind_topic);
     for row in rows.await? {
         let owner =
             Owner { uid: record::uid(get(&row, 1)?)?, bytes: get::<i64>(&row, 2)?.max(0) as u64 };
@@ -86,7 +90,7 @@ pub(super) async fn flush(
     set: HashMap<Box<str>, Option<Arc<Message>>>,
 ) -> Result<(), StoreError> {
     let (put, gone) = split(set);
-    execute(conn, &GONE, &gone, |query, topic| query.bind(topic.to_string())).await?;
+    execute(conn, &GONE, &gone, bind_topic).await?;
     execute(conn, &PUT, &put, |query, (topic, message)| {
         let attributes = message.attributes.as_bytes();
         query
@@ -120,9 +124,7 @@ pub(super) async fn read(
     let found = topics.len();
     let wanted: Vec<Box<str>> = topics.into_iter().take(count_max.max(1)).collect();
     let cut = wanted.len() < found;
-    let rows = fetch(&mut conn, &MESSAGES, &wanted, |query, topic: &Box<str>| {
-        query.bind(topic.to_string())
-    });
+    let rows = fetch(&mut conn, &MESSAGES, &wanted, bind_topic);
     for row in rows.await? {
         let message = raw(&row)?.check()?;
         bytes += message.body.len();

@@ -1,6 +1,7 @@
 //! The log on stderr: its filter and its two forms, from `log.level` and `log.format`.
 
 mod seldom;
+mod writer;
 
 use std::io::IsTerminal;
 
@@ -11,6 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 use crate::config::{Log, LogFormat};
 
 pub use seldom::Seldom;
+pub use writer::{dropped, finish};
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -59,12 +61,17 @@ type Filtered = tracing_subscriber::layer::Layered<reload::Layer<EnvFilter, Regi
 
 /// The form of the lines: for people on a terminal, else for machines.
 fn lines(format: LogFormat, terminal: bool) -> Box<dyn Layer<Filtered> + Send + Sync> {
-    let layer = fmt::layer().with_ansi(terminal).with_writer(std::io::stderr);
+    let layer = fmt::layer().with_ansi(terminal).with_writer(writer::stderr());
     match format {
         LogFormat::Auto if terminal => layer.boxed(),
         LogFormat::Text => layer.boxed(),
         LogFormat::Auto | LogFormat::Json => layer.json().flatten_event(true).boxed(),
     }
+}
+
+/// What a stranger said of itself, no longer than it may be: a line stays a line.
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// A word without `=` has to be a level: the library would take a misspelled one for the name of a
@@ -91,6 +98,14 @@ fn ends_in_level(directive: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        assert_eq!(
+            [cut("bob", 3), cut("bobby", 3), cut("", 3), cut("b\u{e4}\u{e4}", 4)],
+            ["bob", "bob", "", "b\u{e4}"]
+        );
+    }
 
     #[test]
     fn levels_and_filters_are_read() {

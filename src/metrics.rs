@@ -11,7 +11,7 @@ mod login;
 mod process;
 mod store;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -74,6 +74,8 @@ pub struct Metrics {
     pub connections_opened: Count,
     pub connects_waiting: Gauge,
     pub readers_throttled: Gauge,
+    /// As of [`Metrics::note_dropped_lines`].
+    log_lines_dropped: Count,
     pub takeovers: Count,
     pub commits: Count,
     pub commit_records: Count,
@@ -119,6 +121,11 @@ impl Default for Metrics {
             connections_opened: counter(r, "connections_opened", "Connections accepted"),
             connects_waiting: gauge(r, "connects_waiting", "CONNECTs that wait for their turn now"),
             readers_throttled: gauge(r, "readers_throttled", THROTTLED),
+            log_lines_dropped: counter(
+                r,
+                "log_lines_dropped",
+                "Lines of the log that nobody took in time",
+            ),
             takeovers: counter(r, "takeovers", "Sessions taken over by another connection"),
             commits: counter(r, "commits", "Store transactions committed"),
             commit_records: counter(r, "commit_records", "Records written by transactions"),
@@ -204,6 +211,11 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
 }
 
 impl Metrics {
+    /// Of the log, since the start.
+    pub fn note_dropped_lines(&self, count: u64) {
+        self.log_lines_dropped.inner().fetch_max(count, Ordering::Relaxed);
+    }
+
     pub fn messages_received(&self, qos: QoS) -> &Count {
         &self.messages_received[qos as usize]
     }

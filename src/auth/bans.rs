@@ -59,20 +59,25 @@ impl Bans {
         self.of_login(&key.uid, &key.client_id, now).is_some() || self.of_address(ip, now).is_some()
     }
 
+    /// Whether there is a ban of exactly this.
+    pub fn has(&self, target: &BanTarget, now: Stamp) -> bool {
+        self.get(target, now).is_some()
+    }
+
     fn get(&self, target: &BanTarget, now: Stamp) -> Option<&Ban> {
         self.all.get(target).filter(|ban| ban.holds(now))
     }
 }
 
-/// What is told to everyone who serves connections when the table changes.
-pub type BansChanged = Arc<dyn Fn(Arc<Bans>) + Send + Sync>;
+/// What is told to everyone who serves connections when somebody is banned.
+pub type Banned = Arc<dyn Fn(Arc<Ban>) + Send + Sync>;
 
 /// What the book stands on.
 pub struct BanParts {
     pub store: Arc<dyn Store>,
     pub writer: AccountWriter,
     pub clock: Arc<dyn Clock>,
-    pub changed: BansChanged,
+    pub banned: Banned,
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -124,19 +129,30 @@ impl BanBook {
         let made_at = self.parts.clock.stamp();
         let ban = Ban { target: canonical(target), made_at, until: made_at.after(length), reason };
         let mut all = self.holding(made_at);
-        all.insert(ban.target.clone(), ban.clone());
         (self.parts.writer)(Write::PutBan(ban.clone())).await?;
-        while all.len() > BANS_COUNT_MAX {
-            let Some(first) = all.values().min_by_key(|ban| ban.until) else { break };
-            let first = first.target.clone();
-            tracing::warn!("the ban of {first} ends early: there are {BANS_COUNT_MAX} bans");
-            (self.parts.writer)(Write::DeleteBan(first.clone())).await?;
-            all.remove(&first);
-        }
-        self.swap(all);
+        all.insert(ban.target.clone(), ban.clone());
+        self.swap(all.clone());
+        (self.parts.banned)(Arc::new(ban.clone()));
         let (target, until) = (&ban.target, ban.until.0);
         tracing::info!(until, reason = ban.reason.as_str(), "banned: {target}");
+        self.make_room(all, target).await;
         Ok(ban)
+    }
+
+    /// Beyond the bound the ban goes that ends first, never the `new` one. One that cannot be
+    /// deleted goes on, until the next ban tries again.
+    async fn make_room(&self, mut all: HashMap<BanTarget, Ban>, new: &BanTarget) {
+        while all.len() > BANS_COUNT_MAX {
+            let others = all.values().filter(|ban| ban.target != *new);
+            let Some(first) = others.min_by_key(|ban| ban.until) else { break };
+            let first = first.target.clone();
+            tracing::warn!("the ban of {first} ends early: there are {BANS_COUNT_MAX} bans");
+            if let Err(error) = (self.parts.writer)(Write::DeleteBan(first.clone())).await {
+                return tracing::error!("the ban of {first} goes on, it was not deleted: {error}");
+            }
+            all.remove(&first);
+            self.swap(all.clone());
+        }
     }
 
     /// # Errors
@@ -168,9 +184,7 @@ impl BanBook {
     }
 
     fn swap(&self, all: HashMap<BanTarget, Ban>) {
-        let bans = Arc::new(Bans::new(all.into_values()));
-        self.now.store(bans.clone());
-        (self.parts.changed)(bans);
+        self.now.store(Arc::new(Bans::new(all.into_values())));
     }
 }
 
@@ -206,7 +220,7 @@ mod tests {
         async fn book(&self) -> BanBook {
             let (store, clock) = (self.store.clone(), self.clock.clone());
             let writer = direct_writer(store.clone(), clock.clone());
-            let parts = BanParts { store, writer, clock, changed: Arc::new(|_| {}) };
+            let parts = BanParts { store, writer, clock, banned: Arc::new(|_| {}) };
             BanBook::open(parts).await.unwrap()
         }
     }
@@ -274,6 +288,39 @@ mod tests {
         let list = book.list();
         assert_eq!(list.len(), BANS_COUNT_MAX);
         assert!(!list.iter().any(|ban| ban.target == user(0)));
+        // Though it is the one that ends first.
+        let short = BanTarget::User(uid("short"));
+        book.add(short.clone(), BAN_MIN, BanReason::default()).await.unwrap();
+        assert_eq!(book.list().len(), BANS_COUNT_MAX);
+        assert!(book.now().has(&short, bench.clock.stamp()));
+        assert!(!book.now().has(&user(1), bench.clock.stamp()));
+    }
+
+    /// What is on disk holds at once, whatever becomes of the others.
+    #[tokio::test]
+    async fn a_ban_holds_though_another_one_cannot_be_deleted() {
+        let bench = Bench::new();
+        let (store, clock) = (bench.store.clone(), bench.clock.clone());
+        let inner = direct_writer(store.clone(), clock.clone());
+        let writer: AccountWriter = Arc::new(move |write| match write {
+            Write::DeleteBan(_) => {
+                Box::pin(std::future::ready(Err(StoreError::Full(String::new()))))
+            }
+            write => inner(write),
+        });
+        let parts = BanParts { store, writer, clock, banned: Arc::new(|_| {}) };
+        let book = BanBook::open(parts).await.unwrap();
+        let now = bench.clock.stamp();
+        let ban = |number: usize| Ban {
+            target: BanTarget::User(uid(&format!("u{number}"))),
+            made_at: now,
+            until: now.after(HOUR),
+            reason: BanReason::default(),
+        };
+        book.now.store(Arc::new(Bans::new((0..BANS_COUNT_MAX).map(ban))));
+        let new = BanTarget::User(uid("new"));
+        book.add(new.clone(), HOUR, BanReason::default()).await.unwrap();
+        assert!(book.now().has(&new, now));
     }
 
     #[tokio::test]

@@ -1,24 +1,23 @@
 //! What stands before the providers, for every kind of login: bans, and patience with wrong
 //! passwords (threat I13). After some wrong ones, a user's logins from that address pause, longer
 //! and longer. Logins of the same user from elsewhere do not, so that nobody can lock another out.
+//! No more are under way at once than wrong ones are free: more at a time are no more guesses.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use ipnet::IpNet;
+use tokio::sync::Notify;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::tries::{Begun, Key, Tries};
 use super::{AuthError, AuthFuture, Authenticator, BanBook, Credentials, source_of};
 use crate::clock::Clock;
-use crate::model::{ClientId, Moment, Uid};
-use crate::throttle::Windows;
+use crate::model::{Ban, ClientId, Stamp, Uid};
 
-/// Pairs of user and address, and addresses, that are remembered; about 100 bytes each.
-const LOGINS_COUNT_MAX: usize = 64 * 1024;
-const ADDRESSES_COUNT_MAX: usize = 16 * 1024;
-/// The first pause; each further wrong password doubles it.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// A login waits this long for those before it that may still turn out wrong.
+const DECISION_WAIT: Duration = Duration::from_secs(10);
 
 /// How many wrong passwords are free. 0 is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +36,24 @@ pub struct Guard {
     bans: Arc<BanBook>,
     clock: Arc<dyn Clock>,
     limits: ArcSwap<GuardLimits>,
-    tried: Mutex<Tried>,
+    tries: Mutex<Tries>,
+    /// A login that was under way is not any more.
+    decided: Notify,
     /// User names are kept as tags: they come from strangers and may be long.
     seed: u64,
 }
 
-struct Tried {
-    logins: Windows<(u128, IpNet)>,
-    addresses: Windows<IpNet>,
+/// A login under way, until this is dropped.
+struct UnderWay<'a> {
+    guard: &'a Guard,
+    key: Key,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.guard.with(|tries| tries.end(&self.key));
+        self.guard.decided.notify_waiters();
+    }
 }
 
 impl Guard {
@@ -55,50 +64,84 @@ impl Guard {
         limits: GuardLimits,
         seed: u64,
     ) -> Guard {
-        let tried = Tried {
-            logins: Windows::new(LOGINS_COUNT_MAX),
-            addresses: Windows::new(ADDRESSES_COUNT_MAX),
-        };
-        let (limits, tried) = (ArcSwap::from_pointee(limits), Mutex::new(tried));
-        Guard { inner, bans, clock, limits, tried, seed }
+        let (limits, tries) = (ArcSwap::from_pointee(limits), Mutex::default());
+        Guard { inner, bans, clock, limits, tries, decided: Notify::new(), seed }
     }
 
     pub fn set_limits(&self, limits: GuardLimits) {
         self.limits.store(Arc::new(limits));
     }
 
+    /// Whether it is worth waiting for a turn: those who are banned or have to pause take none from
+    /// others.
+    ///
+    /// # Errors
+    /// [`AuthError::Banned`], [`AuthError::TooMany`]
+    pub fn may_ask(&self, credentials: &Credentials<'_>) -> Result<(), AuthError> {
+        let now = self.clock.stamp();
+        let bans = self.bans.now();
+        banned(bans.of_address(credentials.peer.ip(), now), now)?;
+        if let Ok(uid) = Uid::parse(credentials.uid.unwrap_or_default()) {
+            self.not_banned(&uid, credentials.client_id)?;
+        }
+        let key = self.key(credentials);
+        self.with(|tries| tries.not_paused(&key, self.clock.moment()))
+    }
+
     async fn login(&self, credentials: Credentials<'_>) -> super::Login {
-        let name = credentials.uid.unwrap_or_default();
-        // Before anybody is asked about the password of a banned user.
-        Uid::parse(name).ok().map_or(Ok(()), |uid| self.not_banned(&uid, credentials.client_id))?;
-        let tag = xxh3_128_with_seed(name.as_bytes(), self.seed);
-        let login = (tag, source_of(credentials.peer.ip()));
-        self.with(|tried| tried.may_try(&login, self.clock.moment()))?;
+        self.may_ask(&credentials)?;
+        let key = self.key(&credentials);
+        let _under_way = self.begin(key).await?;
         let answer = self.inner.authenticate(credentials).await;
         match &answer {
             Ok(identity) => {
                 self.not_banned(&identity.uid, credentials.client_id)?;
-                self.with(|tried| tried.logins.forget(&login));
+                self.with(|tries| tries.right(&key));
             }
             Err(AuthError::BadLogin | AuthError::NotMine) => {
                 let (now, limits) = (self.clock.moment(), **self.limits.load());
-                self.with(|tried| tried.wrong(login, now, limits));
+                self.with(|tries| tries.wrong(key, now, limits));
             }
             Err(_) => {}
         }
         answer
     }
 
-    fn not_banned(&self, uid: &Uid, client_id: &ClientId) -> Result<(), AuthError> {
-        let now = self.clock.stamp();
-        match self.bans.now().of_login(uid, client_id, now) {
-            Some(ban) => Err(AuthError::Banned { retry_after: now.until(ban.until) }),
-            None => Ok(()),
-        }
+    /// Waits while those under way would use up the wrong passwords that are free.
+    async fn begin(&self, key: Key) -> Result<UnderWay<'_>, AuthError> {
+        let begun = async {
+            loop {
+                let mut decided = pin!(self.decided.notified());
+                decided.as_mut().enable();
+                let (now, limits) = (self.clock.moment(), **self.limits.load());
+                match self.with(|tries| tries.begin(key, now, limits))? {
+                    Begun::Now => return Ok(UnderWay { guard: self, key }),
+                    Begun::NotYet => decided.await,
+                }
+            }
+        };
+        tokio::time::timeout(DECISION_WAIT, begun).await.unwrap_or(Err(AuthError::BUSY))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Tried) -> T) -> T {
-        act(&mut self.tried.lock().unwrap_or_else(PoisonError::into_inner))
+    fn key(&self, credentials: &Credentials<'_>) -> Key {
+        let tag = xxh3_128_with_seed(credentials.uid.unwrap_or_default().as_bytes(), self.seed);
+        Key { tag, source: source_of(credentials.peer.ip()) }
+    }
+
+    fn not_banned(&self, uid: &Uid, client_id: &ClientId) -> Result<(), AuthError> {
+        let now = self.clock.stamp();
+        banned(self.bans.now().of_login(uid, client_id, now), now)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Tries) -> T) -> T {
+        act(&mut self.tries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn banned(ban: Option<&Ban>, now: Stamp) -> Result<(), AuthError> {
+    match ban {
+        Some(ban) => Err(AuthError::Banned { retry_after: now.until(ban.until) }),
+        None => Ok(()),
     }
 }
 
@@ -112,36 +155,10 @@ impl Authenticator for Guard {
     }
 }
 
-impl Tried {
-    fn may_try(&self, login: &(u128, IpNet), now: Moment) -> Result<(), AuthError> {
-        let seen = [self.logins.get(login), self.addresses.get(&login.1)];
-        let paused = seen.into_iter().flatten().map(|seen| seen.paused_until).max();
-        match paused.filter(|until| *until > now) {
-            Some(until) => Err(AuthError::TooMany { retry_after: until.since(now) }),
-            None => Ok(()),
-        }
-    }
-
-    fn wrong(&mut self, login: (u128, IpNet), now: Moment, limits: GuardLimits) {
-        let address = self.addresses.count(login.1, now, limits.window);
-        address.paused_until = pause(address.count, limits.per_address, now, limits.window);
-        let own = self.logins.count(login, now, limits.window);
-        own.paused_until = pause(own.count, limits.per_login, now, limits.window);
-    }
-}
-
-/// Until when, after so many wrong passwords.
-fn pause(count: u32, free: u32, now: Moment, longest: Duration) -> Moment {
-    if free == 0 || count < free {
-        return Moment::default();
-    }
-    let doubled = 1u32.checked_shl(count - free).unwrap_or(u32::MAX);
-    now.after(FIRST_PAUSE.saturating_mul(doubled).min(longest))
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::task::Poll;
 
     use super::*;
     use crate::auth::testing::{self, uid};
@@ -149,17 +166,22 @@ mod tests {
     use crate::model::{BanTarget, Identity};
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// Lets in whoever has the password `right`, and counts the questions.
+    /// Lets in whoever has the password `right`, and counts the questions; it takes its time.
     #[derive(Default)]
     struct Asked(AtomicU32);
 
     impl Authenticator for Asked {
         fn authenticate<'a>(&'a self, credentials: Credentials<'a>) -> AuthFuture<'a> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            let right = credentials.password == Some(b"right");
-            let answer =
-                if right { Ok(Identity::user(uid("bob"))) } else { Err(AuthError::BadLogin) };
-            Box::pin(std::future::ready(answer))
+            let answer = match credentials.password {
+                Some(b"right") => Ok(Identity::user(uid("bob"))),
+                Some(b"late") => Err(AuthError::UNAVAILABLE),
+                _ => Err(AuthError::BadLogin),
+            };
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                answer
+            })
         }
 
         fn forget(&self, _: &Uid) {}
@@ -169,6 +191,27 @@ mod tests {
         guard: Guard,
         asked: Arc<Asked>,
         clock: Arc<ManualClock>,
+    }
+
+    /// Polls all in turn until each has its answer.
+    async fn all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+        let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+        let mut answers: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+        std::future::poll_fn(|context| {
+            for (future, answer) in futures.iter_mut().zip(&mut answers) {
+                if answer.is_none()
+                    && let Poll::Ready(ready) = future.as_mut().poll(context)
+                {
+                    *answer = Some(ready);
+                }
+            }
+            match answers.iter().all(Option::is_some) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+        answers.into_iter().flatten().collect()
     }
 
     const WINDOW: Duration = Duration::from_secs(300);
@@ -187,6 +230,12 @@ mod tests {
             let peer = (ip.parse::<IpAddr>().unwrap(), 5).into();
             let login = Credentials::test(&client_id, uid, password.as_bytes());
             self.guard.authenticate(Credentials { peer, ..login }).await.err()
+        }
+
+        /// From one address.
+        async fn at_once(&self, uid: &str, passwords: &[&str]) -> Vec<Option<AuthError>> {
+            let logins = passwords.iter().map(|password| self.login("10.0.0.1", uid, password));
+            all(logins.collect()).await
         }
 
         async fn paused(&self, ip: &str, uid: &str) -> Option<u64> {
@@ -250,11 +299,57 @@ mod tests {
         assert_eq!(refused, Some(AuthError::Banned { retry_after: hour }), "who it really is");
     }
 
-    #[test]
-    fn a_pause_has_an_end_whatever_the_count() {
-        for count in [3, 4, 40, u32::MAX] {
-            assert!(pause(count, 3, Moment(0), WINDOW) <= Moment(WINDOW.as_millis() as u64));
+    /// Threat I13. Many at a time are no more guesses than one after the other.
+    #[tokio::test]
+    async fn guesses_at_once_are_no_more_than_those_one_by_one() {
+        let bench = bench().await;
+        let all = bench.at_once("bob", &["guess"; 100]).await;
+        let wrong = all.iter().filter(|answer| **answer == Some(AuthError::BadLogin)).count();
+        assert_eq!((wrong, bench.asked.0.load(Ordering::Relaxed)), (3, 3));
+        assert!(matches!(all[99], Some(AuthError::TooMany { .. })), "{:?}", all[99]);
+        for number in 0..7 {
+            let answers = bench.at_once(&format!("u{number}"), &["guess"]).await;
+            assert_eq!(answers, [Some(AuthError::BadLogin)]);
         }
-        assert_eq!(pause(1000, 0, Moment(5), WINDOW), Moment::default());
+        assert!(matches!(
+            bench.login("10.0.0.1", "u8", "guess").await,
+            Some(AuthError::TooMany { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn right_passwords_at_once_wait_for_each_other_and_are_all_let_in() {
+        let bench = bench().await;
+        assert_eq!(bench.at_once("bob", &["right"; 100]).await, [None; 100]);
+        let unavailable = bench.at_once("bob", &["late"; 100]).await;
+        assert_eq!(unavailable, [Some(AuthError::UNAVAILABLE); 100], "it is given back");
+        assert_eq!(bench.login("10.0.0.1", "bob", "right").await, None);
+    }
+
+    /// Who gives up, as a page whose time is over, is under way no more.
+    #[tokio::test]
+    async fn a_login_that_is_given_up_leaves_nothing_behind() {
+        let bench = bench().await;
+        for _ in 0..20 {
+            let mut login = pin!(bench.login("10.0.0.1", "bob", "guess"));
+            std::future::poll_fn(|context| {
+                assert!(login.as_mut().poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        assert_eq!(bench.login("10.0.0.1", "bob", "right").await, None);
+    }
+
+    #[tokio::test]
+    async fn a_banned_address_is_not_checked() {
+        let bench = bench().await;
+        let hour = Duration::from_secs(3600);
+        let target = BanTarget::Net("10.0.0.0/8".parse().unwrap());
+        bench.guard.bans.add(target, hour, Default::default()).await.unwrap();
+        let refused = bench.login("10.0.0.1", "bob", "right").await;
+        assert_eq!(refused, Some(AuthError::Banned { retry_after: hour }));
+        assert_eq!(bench.asked.0.load(Ordering::Relaxed), 0);
+        assert_eq!(bench.login("11.0.0.1", "bob", "right").await, None);
     }
 }

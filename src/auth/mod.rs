@@ -34,6 +34,7 @@ pub mod source;
 mod swap;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tries;
 pub mod witness;
 
 use std::fmt;

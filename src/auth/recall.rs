@@ -112,7 +112,12 @@ impl Recall {
     /// The account was added, changed or removed and now `exists` or not: after the commit.
     pub fn changed(&self, uid: &Uid, exists: bool) {
         self.forget(uid);
-        self.remember_exists(uid, exists, self.as_of());
+        match exists {
+            true => self.remember_exists(uid, true, self.as_of()),
+            // Even if another user changes at this moment: who is removed stays so, short as this
+            // is remembered.
+            false => self.known.put(uid, false, self.clock.moment().after(UNKNOWN_FOR), || true),
+        }
     }
 
     /// The account may have changed.
@@ -134,9 +139,11 @@ impl Recall {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{OnceLock, Weak};
+
     use super::*;
     use crate::clock::ManualClock;
-    use crate::model::Role;
+    use crate::model::{Moment, Role, Stamp};
 
     fn uid() -> Uid {
         Uid::parse("ut001").unwrap()
@@ -173,6 +180,36 @@ mod tests {
         recall.remember_verdict(&uid(), b"p", right(), before);
         recall.remember_exists(&uid(), true, before);
         assert_eq!((recall.verdict(&uid(), b"p"), recall.exists(&uid())), (None, None));
+    }
+
+    /// At each look at it another user changes.
+    #[derive(Default)]
+    struct Busy(OnceLock<Weak<Recall>>);
+
+    impl Clock for Busy {
+        fn moment(&self) -> Moment {
+            if let Some(recall) = self.0.get().and_then(Weak::upgrade) {
+                recall.forget(&Uid::parse("other").unwrap());
+            }
+            Moment(0)
+        }
+
+        fn stamp(&self) -> Stamp {
+            Stamp(0)
+        }
+
+        fn wall(&self) -> Stamp {
+            Stamp(0)
+        }
+    }
+
+    #[test]
+    fn a_user_who_was_removed_is_known_to_be_whoever_changes_meanwhile() {
+        let clock = Arc::new(Busy::default());
+        let recall = Arc::new(Recall::new(clock.clone()));
+        clock.0.set(Arc::downgrade(&recall)).unwrap();
+        recall.changed(&uid(), false);
+        assert_eq!(recall.exists(&uid()), Some(false));
     }
 
     #[test]

@@ -221,7 +221,7 @@ impl Bench {
         let limits = StoreLimits { messages_max: 1, session_expiry_max: hour };
         let (store, clock) = (Arc::new(MemoryStore::new(limits)), self.clock.clone());
         let writer = direct_writer(store.clone(), clock.clone());
-        let parts = BanParts { store, writer, clock, changed: Arc::new(|_| {}) };
+        let parts = BanParts { store, writer, clock, banned: Arc::new(|_| {}) };
         Arc::new(BanBook::open(parts).await.unwrap())
     }
 }

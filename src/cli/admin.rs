@@ -100,7 +100,7 @@ pub async fn desk(store: Arc<dyn Store>, data: &Path) -> Result<Desk, String> {
         store: store.clone(),
         writer: writer.clone(),
         clock: clock.clone(),
-        changed: Arc::new(|_| {}),
+        banned: Arc::new(|_| {}),
     });
     let bans = Arc::new(bans.await.map_err(|error| error.to_string())?);
     let audit = Arc::new(Audit::open(data, clock.clone())?);

@@ -64,7 +64,12 @@ struct Whom {
 }
 
 fn length(text: &str) -> Result<Span, String> {
-    Span::parse(text).ok_or_else(|| format!("{text:?} is no duration: as 30m, 1h or 7d"))
+    let span = Span::parse(text);
+    let span = span.ok_or_else(|| format!("{text:?} is no duration: as 30m, 1h or 7d"))?;
+    match span.0.subsec_nanos() {
+        0 => Ok(span),
+        _ => Err(format!("{text:?} is no whole number of seconds: as 30s, 30m, 1h or 7d")),
+    }
 }
 
 pub async fn run(args: BanArgs) -> Result<(), Failure> {
@@ -111,4 +116,17 @@ fn line(ban: &Banned, now: Stamp) -> String {
     let left = now.secs_until(Stamp(ban.until));
     let reason = if ban.reason.is_empty() { String::new() } else { format!(": {}", ban.reason) };
     format!("{}, {left} s left{reason}", ban.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_taken_as_it_is_or_refused() {
+        assert_eq!(length("2000ms").unwrap().0.as_secs(), 2);
+        for (text, words) in [("1500ms", "whole number of seconds"), ("soon", "no duration")] {
+            assert!(length(text).unwrap_err().contains(words), "{text}");
+        }
+    }
 }

@@ -79,7 +79,7 @@ pub fn run() -> ExitCode {
         Verb::Auth(args) => finish("auth", block_on(auth::run(args))),
         Verb::Reload(args) => finish("reload", block_on(reload::run(args))),
         Verb::Doctor(args) => finish("doctor", block_on(doctor::run(args))),
-        Verb::Config(args) => finish("config", config::run(args)),
+        Verb::Config(args) => finish("config", block_on(config::run(args))),
         Verb::Bench(args) => finish("bench", bench::run(args)),
     }
 }

@@ -1,5 +1,6 @@
 //! Where a broker's settings and data are: the flags of `dev`, `serve`, `user` and `config`.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,9 +62,8 @@ impl Place {
         let flags = Flags { mqtt: self.mqtt, http: self.http, data: self.data.data };
         let loaded = load(base, self.data.config.as_deref(), flags).map_err(Failure::usage)?;
         crate::log::filter(&loaded.config.log.level).map_err(Failure::usage)?;
-        let auth = &loaded.config.auth;
-        if auth.provider.has(Provider::Http) {
-            MemberPlan::new(&auth.http).map_err(Failure::usage)?;
+        if loaded.config.auth.provider.has(Provider::Http) {
+            MemberPlan::new(&loaded.config).map_err(Failure::usage)?;
         }
         Ok(loaded)
     }
@@ -75,9 +75,13 @@ pub(super) struct Opened {
     pub lock: DataLock,
 }
 
-/// The store of a directory that no broker uses.
+/// The store of a directory that no broker uses. Nothing is made in somebody else's: what root
+/// leaves there, the broker could not write.
 pub(super) async fn open(config: &Config, data: &Path) -> Result<Opened, String> {
     let words = |error: &dyn std::fmt::Display| error.to_string();
+    if let Ok(there) = std::fs::metadata(data) {
+        of_this_user(data, there.uid(), rustix::process::geteuid().as_raw())?;
+    }
     let mode = mode_of(data).map_err(|error| words(&error))?.unwrap_or(Mode::Serve);
     let lock = lock(data, mode).map_err(|error| words(&error))?;
     let limits = store_limits(config);
@@ -85,4 +89,31 @@ pub(super) async fn open(config: &Config, data: &Path) -> Result<Opened, String>
         crate::store::open::open(&config.store.url, data, limits, SystemClock::default().stamp())
             .await;
     Ok(Opened { store: opened.map_err(|error| words(&error))?, lock })
+}
+
+fn of_this_user(data: &Path, owner: u32, user: u32) -> Result<(), String> {
+    if owner == user {
+        return Ok(());
+    }
+    Err(format!(
+        "no broker runs, and its data directory {} belongs to the system user {owner}, not to this \
+         one ({user}): run it as the user of the broker, as in sudo -u '#{owner}' homing ...",
+        data.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_somebody_else_is_left_alone_even_by_root() {
+        let data = Path::new("/var/lib/homing");
+        assert_eq!(of_this_user(data, 7, 7), Ok(()));
+        for (owner, user) in [(7, 0), (0, 7)] {
+            let words = of_this_user(data, owner, user).unwrap_err();
+            assert!(words.contains("run it as the user of the broker"), "{words}");
+            assert!(words.contains(&format!("'#{owner}'")), "{words}");
+        }
+    }
 }

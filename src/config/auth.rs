@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{HttpAuth, Secret, Span};
+use super::{HttpAuth, Secret, Span, Url};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,7 +63,7 @@ pub struct JwtAuth {
     /// A public key as a PEM file, for any other algorithm.
     pub key: String,
     /// Public keys as a JWKS: a file or an https URL.
-    pub jwks: String,
+    pub jwks: Url,
     pub jwks_refresh: Span,
     /// What `iss` has to be; empty: not looked at.
     pub issuer: String,
@@ -92,7 +92,7 @@ pub enum JwtAlgorithm {
 #[serde(default, deny_unknown_fields)]
 pub struct RedisAuth {
     /// `redis://host:port/db`, without a password.
-    pub url: String,
+    pub url: Url,
     pub user: String,
     pub password: Secret,
     pub layout: RedisLayout,
@@ -144,7 +144,7 @@ impl Default for JwtAuth {
             algorithms: vec![JwtAlgorithm::RS256],
             secret: Secret::default(),
             key: String::new(),
-            jwks: String::new(),
+            jwks: Url::default(),
             jwks_refresh: Span(Duration::from_secs(10 * 60)),
             issuer: String::new(),
             audience: String::new(),

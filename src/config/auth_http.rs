@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, Span};
+use super::{Secret, Span, Url};
 
 /// A known interface: its keys hold where the settings say nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,15 +47,13 @@ pub enum TimeFormat {
 #[serde(default, deny_unknown_fields)]
 pub struct HttpAuth {
     pub preset: Preset,
-    pub url: String,
-    /// `{host}` in templates: the installation's domain.
-    pub host: String,
+    pub url: Url,
     /// `{api_key}` in templates.
     pub api_key: Secret,
     /// GET, POST or PUT.
     pub method: String,
-    /// `Name: value` each.
-    pub headers: Vec<String>,
+    /// `Name: value` each; a value may be a password.
+    pub headers: Vec<Secret>,
     pub body: String,
     pub body_type: BodyType,
     /// Where the token is in a password that is a JSON object.
@@ -95,8 +93,7 @@ impl Default for HttpAuth {
         let seconds = |count| Span(Duration::from_secs(count));
         HttpAuth {
             preset: Preset::Json,
-            url: String::new(),
-            host: String::new(),
+            url: Url::default(),
             api_key: Secret::default(),
             method: String::new(),
             headers: Vec::new(),

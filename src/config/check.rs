@@ -44,9 +44,10 @@ fn inboxes(config: &Config, wrong: &mut Vec<String>) {
         ));
     }
     let url = &config.store.url;
-    if url != "sqlite" && !["postgres://", "postgresql://"].iter().any(|s| url.starts_with(s)) {
-        let shown = super::show::without_password(url);
-        wrong.push(format!("store.url: {shown:?} is neither \"sqlite\" nor a postgres:// URL"));
+    if url.as_str() != "sqlite"
+        && !["postgres://", "postgresql://"].iter().any(|s| url.starts_with(s))
+    {
+        wrong.push(format!("store.url: {url:?} is neither \"sqlite\" nor a postgres:// URL"));
     }
 }
 

@@ -1,5 +1,7 @@
 //! `HOMING__SECTION__KEY` variables. A list is TOML; what is a string needs no quotes.
 
+use std::ffi::OsString;
+
 use toml::{Table, Value};
 
 use super::{file, keys, secret};
@@ -7,12 +9,26 @@ use super::{file, keys, secret};
 const PREFIX: &str = "HOMING__";
 
 /// The variables of this process that are meant for homing.
-pub fn variables() -> Vec<(String, String)> {
-    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let all = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-    let mut own: Vec<_> = all.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+///
+/// # Errors
+/// In words: a name or a value that is no UTF-8.
+pub fn variables() -> Result<Vec<(String, String)>, String> {
+    let meant = |name: &OsString| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
+    let own = std::env::vars_os().filter(|(name, _)| meant(name));
+    let mut own: Vec<_> = own.map(text).collect::<Result<_, _>>()?;
     own.sort();
-    own
+    Ok(own)
+}
+
+/// Refused rather than bent: a password would be another one.
+fn text((name, value): (OsString, OsString)) -> Result<(String, String), String> {
+    let name = name.into_string().map_err(|name| {
+        format!("the name of the environment variable {} is no UTF-8", name.to_string_lossy())
+    })?;
+    match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(format!("the environment variable {name} is no UTF-8 text: set it anew")),
+    }
 }
 
 /// What one variable sets.
@@ -49,9 +65,11 @@ fn read(name: &str, text: &str) -> Result<Setting, String> {
     if let Some(secret) = secret::of_file_key(&dotted) {
         return Ok(Setting::SecretFile { secret, path: text.into() });
     }
-    // Taken as it is: no mistake in it could be told without telling it.
     if secret::is_secret(&dotted) {
-        return Ok(Setting::Value { dotted, value: Value::String(text.into()) });
+        let value = secret_value(&dotted, text).ok_or_else(|| {
+            format!("{name}: {}", super::wrong_value(&dotted, secret::kind(&dotted)))
+        })?;
+        return Ok(Setting::Value { dotted, value });
     }
     let found = keys::at(&keys::known(), &dotted).filter(|value| !value.is_table());
     let Some(example) = found else { return Err(unknown(name, &dotted)) };
@@ -61,6 +79,17 @@ fn read(name: &str, text: &str) -> Result<Setting, String> {
     file::fits(&table)
         .map_err(|words| format!("{name}={text}: {}", super::wrong_value(&dotted, &words)))?;
     Ok(Setting::Value { dotted, value })
+}
+
+/// A text is taken as it is: no mistake in it could be told without telling it.
+fn secret_value(dotted: &str, text: &str) -> Option<Value> {
+    if secret::is_text(dotted) {
+        return Some(Value::String(text.into()));
+    }
+    let mut table = Table::new();
+    keys::put(&mut table, dotted, value(text, &Value::Array(Vec::new())).ok()?);
+    file::fits(&table).ok()?;
+    keys::at(&table, dotted)
 }
 
 fn unknown(name: &str, dotted: &str) -> String {
@@ -120,8 +149,23 @@ mod tests {
         assert!(wrong("HOMING__X", "1").contains("HOMING__SECTION__KEY"));
         let words = wrong("HOMING__LISTEN__MQTT", "0.0.0.0:1883");
         assert!(words.contains("for instance [\"0.0.0.0:1883\"]"), "{words}");
+        for text in ["authorization: 4711", "[4711]", "[\"4711\""] {
+            let words = wrong("HOMING__AUTH__HTTP__HEADERS", text);
+            assert!(words.contains("list of strings") && !words.contains("4711"), "{words}");
+        }
         let words = wrong("HOMING__INBOX__SETTLE", "soon");
         assert!(words.contains("\"soon\" is no duration"), "{words}");
+    }
+
+    #[test]
+    fn what_is_no_utf8_is_refused_and_not_shown() {
+        use std::os::unix::ffi::OsStringExt;
+        let name = || OsString::from("HOMING__AUTH__REDIS__PASSWORD");
+        let odd = OsString::from_vec(b"hunter2\xff".to_vec());
+        let words = text((name(), odd)).unwrap_err();
+        assert!(words.contains("HOMING__AUTH__REDIS__PASSWORD is no UTF-8"), "{words}");
+        assert!(!words.contains("hunter2"), "{words}");
+        assert!(text((name(), "hunter2".into())).is_ok());
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! A configuration file: TOML to values, and every mistake with its place in the file.
 
-use std::ops::Range;
-
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use toml::de::{DeTable, DeValue, Deserializer};
@@ -20,13 +18,13 @@ pub struct Content {
 /// A mistake: what is wrong and where.
 struct Mistake {
     words: String,
-    at: Range<usize>,
+    at: usize,
 }
 
 /// Reads the text of the file `name`.
 ///
 /// # Errors
-/// The first mistake in words, with file, line, column and the line itself.
+/// The first mistake in words, with file, line and column; nothing of what stands there.
 pub fn read(name: &str, text: &str) -> Result<Content, String> {
     content(text).map_err(|mistake| mistake.render(name, text))
 }
@@ -72,7 +70,7 @@ fn take_secret_file(
 ) -> Result<Option<(&'static str, String)>, Mistake> {
     let own = secret.rsplit('.').next().unwrap_or(secret);
     let Some(path) = tree.remove(name) else { return Ok(None) };
-    let at = path.span();
+    let at = path.span().start;
     if tree.contains_key(own) {
         let words = format!("`{secret}` and `{secret}_file` are both given: keep one");
         return Err(Mistake { words, at });
@@ -107,12 +105,12 @@ fn unknown_in(tree: &DeTable<'_>, known: &Table, section: &str) -> Result<(), Mi
         let name = key.get_ref();
         let dotted = dotted(section, name);
         match (known.get(name.as_ref()), value.get_ref()) {
-            (None, _) => return Err(Mistake::unknown(&dotted, key.span())),
+            (None, _) => return Err(Mistake::unknown(&dotted, key.span().start)),
             (Some(Value::Table(keys)), DeValue::Table(table)) => unknown_in(table, keys, &dotted)?,
             (Some(Value::Table(_)), _) => {
                 let words =
                     format!("`{dotted}` is a section: write [{dotted}] and its keys below it");
-                return Err(Mistake { words, at: value.span() });
+                return Err(Mistake { words, at: value.span().start });
             }
             (Some(_), _) => {}
         }
@@ -137,14 +135,14 @@ impl Mistake {
     fn of(error: &toml::de::Error, key: Option<String>) -> Mistake {
         let words = match key {
             // The cause may quote the value.
-            Some(key) if secret::is_secret(&key) => super::wrong_value(&key, "it is a string"),
+            Some(key) if secret::is_secret(&key) => super::wrong_value(&key, secret::kind(&key)),
             Some(key) => super::wrong_value(&key, error.message()),
             None => error.message().to_owned(),
         };
-        Mistake { words, at: error.span().unwrap_or_default() }
+        Mistake { words, at: error.span().unwrap_or_default().start }
     }
 
-    fn unknown(key: &str, at: Range<usize>) -> Mistake {
+    fn unknown(key: &str, at: usize) -> Mistake {
         let hint = match keys::nearest(key) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "`homing config defaults` shows all keys".into(),
@@ -152,22 +150,16 @@ impl Mistake {
         Mistake { words: format!("unknown key `{key}`: {hint}"), at }
     }
 
+    /// Without the line itself: whatever stands there may be a secret, under a key that is
+    /// misspelled or within a text of many lines.
     fn render(&self, name: &str, text: &str) -> String {
-        let start = text.floor_char_boundary(self.at.start);
+        let start = text.floor_char_boundary(self.at);
         let before = &text[..start];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         let number = before.matches('\n').count() + 1;
         let column = text[line_start..start].chars().count() + 1;
-        let line = secret::line(text[line_start..].lines().next().unwrap_or_default());
-        let room = line.chars().count().saturating_sub(column - 1).max(1);
-        let length = text.get(start..self.at.end).map_or(1, |marked| marked.chars().count());
-        let marks = "^".repeat(length.clamp(1, room));
-        let (words, gutter) = (&self.words, " ".repeat(number.to_string().len()));
-        let indent = " ".repeat(column - 1);
-        format!(
-            "{name}, line {number}, column {column}: {words}\n {number} | {line}\n \
-             {gutter} | {indent}{marks}"
-        )
+        let words = &self.words;
+        format!("{name}, line {number}, column {column}: {words}")
     }
 }
 
@@ -193,8 +185,7 @@ mod tests {
         assert_eq!(
             mistake("[log]\nlevel = \"info\"\n[inbox]\n  setle = \"1s\"\n"),
             "homing.toml, line 4, column 3: unknown key `inbox.setle`: did you mean \
-             `inbox.settle`?\n \
-             4 |   setle = \"1s\"\n   |   ^^^^^"
+             `inbox.settle`?"
         );
         assert!(
             mistake("[inbx]\n")
@@ -220,7 +211,6 @@ mod tests {
     fn broken_toml_is_told_with_its_place() {
         let words = mistake("[log]\nlevel = info\n");
         assert!(words.starts_with("homing.toml, line 2, column 9: "), "{words}");
-        assert!(words.ends_with("2 | level = info\n   |         ^^^^"), "{words}");
         assert!(mistake("# žluť\n[log]\nä = 1").contains("line 3, column 1: "));
     }
 
@@ -233,7 +223,7 @@ mod tests {
     #[test]
     fn store_may_be_given_as_its_url() {
         let content = read("f", "store = \"postgres://db/homing\"").unwrap();
-        assert_eq!(fits(&content.values).unwrap().store.url, "postgres://db/homing");
+        assert_eq!(fits(&content.values).unwrap().store.url.as_str(), "postgres://db/homing");
     }
 
     #[test]
@@ -249,9 +239,21 @@ mod tests {
 
     #[test]
     fn a_mistake_does_not_tell_a_secret() {
-        for text in
-            ["[store]\nurl = 4711", "[store]\nurl = x4711", "store = 4711", "[store]\nurl = \"4711"]
-        {
+        for text in [
+            "[store]\nurl = 4711",
+            "[store]\nurl = x4711",
+            "store = 4711",
+            "[store]\nurl = \"4711",
+            "[auth.redis]\npasword = \"4711\"",
+            "[auth.redis]\npasword = 4711",
+            "[auth.redis]\npassword = \"\"\"\na4711\nb4711 = \\q4711\"\"\"",
+            "[auth.redis]\npassword = \"\"\"\na4711\nb4711=",
+            "auth.redis = { password = \"4711\", passwort = \"x\" }",
+            "[auth.redis]\npassword = { is = \"4711\" }",
+            "auth.redis = [\"4711\"]",
+            "auth.http.headers = \"authorization: 4711\"",
+            "auth.http.headers = [{ authorization = \"4711\" }]",
+        ] {
             assert!(!mistake(text).contains("4711"), "{}", mistake(text));
         }
     }

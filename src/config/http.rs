@@ -1,9 +1,8 @@
 //! `[http]` and `[startalk]`: what the pages over HTTP allow, and what of them speaks Startalk.
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::CountRate;
+use super::{CountRate, Network};
 use crate::model::Rate;
 
 /// Bounds of the pages that check logins.
@@ -21,7 +20,7 @@ pub struct Startalk {
     /// The domain of all its users.
     pub domain: String,
     /// Networks from which `checktoken` is answered; none: not served.
-    pub checktoken_from: Vec<IpNet>,
+    pub checktoken_from: Vec<Network>,
     /// Whether the navigation page is served.
     pub nav: bool,
 }

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use super::check_listen::not_loopback;
-use super::{Config, check, env, file, keys, secret};
+use super::{Config, check, env, file, keys, regular, secret};
+
+/// With every key and a thousand rules, settings have a tenth of this.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +56,7 @@ impl std::fmt::Debug for Given {
 pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, String> {
     let name = path.map(|path| path.display().to_string()).unwrap_or_default();
     let unreadable = |error| format!("the configuration file {name} cannot be read: {error}");
-    let text = path.map(std::fs::read_to_string).transpose().map_err(unreadable)?;
+    let text = path.map(text).transpose().map_err(unreadable)?;
     if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
         // An editor that has not finished, or a full disk: nobody means the defaults by it.
         return Err(format!(
@@ -62,7 +65,11 @@ pub fn load(base: Config, path: Option<&Path>, flags: Flags) -> Result<Loaded, S
         ));
     }
     let file = text.as_deref().map(|text| (name.as_str(), text));
-    merge(Sources { base, file, variables: env::variables(), flags })
+    merge(Sources { base, file, variables: env::variables()?, flags })
+}
+
+fn text(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(regular::read(path, FILE_BYTES_MAX)?).map_err(std::io::Error::other)
 }
 
 /// Merges the sources and looks for contradictions.
@@ -84,7 +91,7 @@ pub fn merge(sources: Sources<'_>) -> Result<Loaded, String> {
             env::Setting::SecretFile { secret, path } => state.put_secret(secret, &path, name)?,
         }
     }
-    state.put_flags(sources.flags);
+    state.put_flags(sources.flags)?;
     let config = file::fits(&state.table)?;
     match check::contradictions(&config).as_slice() {
         [] => {
@@ -129,7 +136,7 @@ impl State {
         Ok(())
     }
 
-    fn put_flags(&mut self, flags: Flags) {
+    fn put_flags(&mut self, flags: Flags) -> Result<(), String> {
         let list = |all: Vec<String>| Value::Array(all.into_iter().map(Value::String).collect());
         if !flags.mqtt.is_empty() {
             self.put("listen.mqtt", list(flags.mqtt), "--mqtt");
@@ -138,9 +145,11 @@ impl State {
             self.put("listen.http", list(flags.http), "--http");
         }
         if let Some(data) = flags.data {
-            let path = Value::String(data.to_string_lossy().into_owned());
-            self.put("store.data", path, "--data");
+            let text =
+                data.to_str().ok_or("--data is no UTF-8 text: give the directory another name")?;
+            self.put("store.data", Value::String(text.into()), "--data");
         }
+        Ok(())
     }
 }
 
@@ -207,7 +216,7 @@ mod tests {
         std::fs::write(&path, "postgres://u:hunter2@h/d\n").unwrap();
         let path = path.to_str().unwrap();
         let loaded = merge(sources("", &[("HOMING__STORE__URL_FILE", path)])).unwrap();
-        assert_eq!(loaded.config.store.url, "postgres://u:hunter2@h/d");
+        assert_eq!(loaded.config.store.url.as_str(), "postgres://u:hunter2@h/d");
         let origin = loaded.origins.get("store.url").unwrap();
         assert_eq!(*origin, format!("{path}, named by HOMING__STORE__URL_FILE"));
         assert_eq!(loaded.secret_files["store.url"], PathBuf::from(path));

@@ -14,10 +14,12 @@ mod listen;
 pub mod load;
 mod policy;
 mod rate;
+pub mod regular;
 pub mod reload;
 pub mod secret;
 pub mod show;
 mod tls;
+mod url;
 mod value;
 mod websocket;
 
@@ -34,6 +36,7 @@ pub use listen::{Advertise, Listen, Listener};
 pub use policy::{Access, Acl};
 pub use rate::{BytesRate, CountRate};
 pub use tls::{CertificateFiles, ClientCertificate, Network, Proxy, Tls, TlsVersion};
+pub use url::Url;
 pub use value::{Secret, Size, Span};
 pub use websocket::{Origin, WebSocket};
 
@@ -80,7 +83,7 @@ pub struct Inbox {
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     /// `sqlite` (a file in the data directory) or `postgres://…`.
-    pub url: String,
+    pub url: Url,
     /// The data directory; `serve` must be told.
     pub data: Option<PathBuf>,
     /// Free space below which nothing new is stored.

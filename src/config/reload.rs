@@ -192,18 +192,36 @@ mod tests {
 
     #[test]
     fn a_new_secret_is_seen_though_it_is_not_shown() {
-        let with = |password: &str| loaded(&format!("store = \"postgres://u:{password}@h/d\""));
-        let change = change(&with("one"), with("two")).unwrap();
-        assert_eq!(change.restart, ["store.url"]);
-        assert!(!format!("{change:?}").contains("two"));
+        let with = |password: &str| {
+            loaded(&format!(
+                "store = \"postgres://u:{password}@h/d\"\nauth.jwt.secret = {password:?}"
+            ))
+        };
+        let change = change(&with("the-old-one"), with("the-new-one")).unwrap();
+        assert_eq!(
+            (change.restart, change.live),
+            (vec!["store.url".into()], vec!["auth.jwt.secret".into()])
+        );
+        assert_eq!(change.loaded.config.store.url.as_str(), "postgres://u:the-old-one@h/d");
+        assert_eq!(change.loaded.config.auth.jwt.secret.expose(), "the-new-one");
+        let shown = format!("{:?}", change.loaded);
+        assert!(!shown.contains("the-old-one") && !shown.contains("the-new-one"), "{shown}");
     }
 
     #[test]
     fn new_values_that_contradict_those_that_stay_change_nothing() {
-        let old = loaded("listen.mqtt = [\"0.0.0.0:1883\"]\ninbox.settle_max = \"2s\"");
+        // Each is right by itself; the rule names an inbox only where inboxes are the first level.
+        let old = loaded("topics.inbox = \"{uid}\"");
+        let new = "topics.inbox = \"u/{uid}\"\nacl.rules = [{ allow = \"all\", topic = \"news\" }]";
+        let words = change(&old, loaded(new)).unwrap_err();
+        assert!(words.contains("until a restart the old values of topics.inbox hold"), "{words}");
+        assert!(words.contains("rule 1"), "{words}");
+    }
+
+    #[test]
+    fn new_values_that_wait_for_the_restart_together_contradict_nothing() {
+        let old = loaded("listen.mqtt = [\"0.0.0.0:1883\"]");
         let new = "listen.mqtt = [\"127.0.0.1:1883\"]\nauth.provider = \"open\"";
-        let change = change(&old, loaded(new));
-        // Both wait for the restart, so nothing of it holds.
-        assert_eq!(change.unwrap().loaded.config, old.config);
+        assert_eq!(change(&old, loaded(new)).unwrap().loaded.config, old.config);
     }
 }

@@ -9,25 +9,13 @@ use super::load::Loaded;
 use super::reload::{Takes, takes};
 use super::{Config, keys, secret};
 
-/// A URL whose password is replaced by `***`.
-pub fn without_password(url: &str) -> String {
-    let hidden = || {
-        let (scheme, rest) = url.split_once("://")?;
-        let authority = rest.split('/').next()?;
-        let (login, _) = authority.rsplit_once('@')?;
-        let (user, _) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:***{}", &rest[login.len()..]))
-    };
-    hidden().unwrap_or_else(|| url.to_owned())
-}
-
+/// By their types, secrets are left out.
 fn sections(config: &Config) -> Table {
-    let mut shown = config.clone();
-    shown.store.url = without_password(&shown.store.url);
-    Table::try_from(shown).unwrap_or_default()
+    Table::try_from(config).unwrap_or_default()
 }
 
-/// All settings as a file that could be read again; behind a key stands what set it.
+/// All settings as they stand in a file; behind a key stands what set it. Where `hidden` stands
+/// too, a copy would have lost the secret.
 pub fn toml(loaded: &Loaded) -> String {
     let mut text = String::new();
     section("", &sections(&loaded.config), loaded, &mut text);
@@ -54,16 +42,18 @@ fn section(name: &str, keys: &Table, loaded: &Loaded, text: &mut String) {
     }
 }
 
-/// What set a key, and that a change of it takes a restart.
+/// What set a key, whether it is shown as it is, and that a change of it takes a restart.
 fn note(key: &str, loaded: &Loaded) -> String {
+    let origin = loaded.origins.get(key).map(String::as_str);
+    let given = keys::at(&loaded.values.0, key);
+    let hidden = given.is_some_and(|value| secret::has_one(key, &value)).then_some("hidden");
     let restart = (takes(key) == Takes::Restart).then_some("takes a restart");
-    let notes: Vec<&str> =
-        loaded.origins.get(key).map(String::as_str).into_iter().chain(restart).collect();
+    let notes: Vec<&str> = [origin, hidden, restart].into_iter().flatten().collect();
     if notes.is_empty() { String::new() } else { format!("  # {}", notes.join("; ")) }
 }
 
 /// `{"section.key": {"value": …, "from": "default" | file | variable | flag, "takes": "reload" |
-/// "restart"}}`, and `"secret": true` where the value is not shown as it is.
+/// "restart"}}`, and `"secret": true` where the value is not shown as it is if a secret is in it.
 pub fn json(loaded: &Loaded) -> String {
     let mut all = BTreeMap::new();
     for (dotted, value) in keys::leaves(&sections(&loaded.config)) {
@@ -83,7 +73,10 @@ mod tests {
     use crate::config::load::{Flags, Sources, merge};
 
     fn loaded() -> Loaded {
-        let text = "store = \"postgres://homing:hunter2@db:5432/homing\"\n[log]\nlevel = \"warn\"";
+        let text = "store = \"postgres://homing:hunter2@db:5432/homing\"\n\
+                    auth.redis.url = \"redis://:hunter2@h/0\"\n\
+                    auth.http.headers = [\"authorization: Bearer hunter2\"]\n\
+                    log.level = \"warn\"";
         let (base, flags) = (Config::default(), Flags::default());
         merge(Sources { base, file: Some(("f", text)), variables: Vec::new(), flags }).unwrap()
     }
@@ -91,16 +84,17 @@ mod tests {
     #[test]
     fn a_password_is_never_shown() {
         let (toml, json) = (toml(&loaded()), json(&loaded()));
-        for shown in [&toml, &json] {
+        for shown in [&toml, &json, &format!("{:?}", loaded())] {
             assert!(!shown.contains("hunter2"), "{shown}");
             assert!(shown.contains("postgres://homing:***@db:5432/homing"), "{shown}");
+            assert!(shown.contains("redis://:***@h/0"), "{shown}");
         }
-        assert_eq!(without_password("postgres://db/homing"), "postgres://db/homing");
-        assert_eq!(without_password("postgres://u:a@b@h/x"), "postgres://u:***@h/x");
+        assert!(toml.contains("headers = [\"***\"]  # f; hidden\n"), "{toml}");
+        assert!(toml.contains("password = \"\"\n"), "{toml}");
     }
 
     #[test]
-    fn what_is_shown_can_be_read_again_and_tells_who_set_it() {
+    fn what_is_shown_is_a_file_and_tells_who_set_it() {
         let shown = toml(&loaded());
         assert!(shown.contains("level = \"warn\"  # f\n"), "{shown}");
         assert_eq!(toml::from_str::<Config>(&shown).unwrap().log.level, "warn");

@@ -1,13 +1,13 @@
 //! `[tls]` and `[proxy]`: what stands between a socket and its client: certificates, and load
 //! balancers in front.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Span;
+use crate::model::parse_network;
 
 /// Certificates of the TLS listeners.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,10 +93,7 @@ impl Default for Proxy {
 impl<'de> Deserialize<'de> for Network {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let single = || text.parse::<IpAddr>().map(IpNet::from);
-        let problem = |_| format!("{text:?} is no network: write it as in 10.0.0.0/8");
-        let network = text.parse().or_else(|_| single()).map_err(problem);
-        network.map(Network).map_err(serde::de::Error::custom)
+        parse_network(&text).map(Network).map_err(serde::de::Error::custom)
     }
 }
 
@@ -109,6 +106,8 @@ mod tests {
         let read = |text: &str| toml::from_str::<Proxy>(&format!("trusted = [\"{text}\"]"));
         assert_eq!(read("10.0.0.0/8").unwrap().trusted[0].0.to_string(), "10.0.0.0/8");
         assert_eq!(read("::1").unwrap().trusted[0].0.to_string(), "::1/128");
+        let mapped = read("::ffff:10.0.0.0/104").unwrap();
+        assert_eq!(mapped.trusted[0].0.to_string(), "10.0.0.0/8");
         for bad in ["10.0.0.0/33", "10.0.0", "lb.example.org"] {
             assert!(read(bad).unwrap_err().message().contains("is no network"), "{bad}");
         }

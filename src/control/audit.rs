@@ -8,7 +8,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -108,13 +108,28 @@ impl Audit {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a full disk left of the line before does not spoil this one.
+        if !ends_well(&file)? {
+            text.insert(0, b'\n');
+        }
         file.write_all(&text)?;
         file.sync_data()
     }
 }
 
+/// It is empty, no file, or ends with a whole line.
+fn ends_well(file: &File) -> io::Result<bool> {
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.read_exact_at(&mut last, about.len() - 1)?;
+    Ok(last == *b"\n")
+}
+
 fn open(path: &Path) -> Result<File, String> {
-    let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let opened = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
     opened.map_err(|error| format!("the audit log {} cannot be opened: {error}", path.display()))
 }
 
@@ -219,6 +234,22 @@ mod tests {
         audit.change(audit.reopen().unwrap());
         audit.record(&add(), SIGNAL, Ok(())).unwrap();
         assert_eq!((lines(&old).len(), lines(&path).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_line_that_was_not_written_whole_spoils_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let audit = Audit::open(dir.path(), Arc::new(ManualClock::default())).unwrap();
+        let path = dir.path().join(NAME);
+        audit.record(&add(), SIGNAL, Ok(())).unwrap();
+        // As on a full disk.
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"time\":\"20").unwrap();
+        audit.record(&add(), SIGNAL, Ok(())).unwrap();
+        audit.record(&add(), SIGNAL, Ok(())).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let whole =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
+        assert_eq!(whole.collect::<Vec<_>>(), [true, false, true, true]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Answer, Desk, Refusal};
 use crate::auth::BanError;
-use crate::model::{Ban, BanReason, BanTarget, ClientId, Uid};
+use crate::model::{Ban, BanReason, BanTarget, ClientId, Uid, parse_network};
 
 /// Whom a ban concerns, as text: a user, a client id, both, or a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,10 @@ impl Target {
             (Some(uid), None, None) => Ok(BanTarget::User(uid)),
             (None, Some(client_id), None) => Ok(BanTarget::Client(client_id)),
             (Some(uid), Some(client_id), None) => Ok(BanTarget::Device(uid, client_id)),
-            (None, None, Some(ip)) => network(ip),
+            (None, None, Some(ip)) => {
+                let net = parse_network(ip).map_err(|error| error.to_string())?;
+                Ok(BanTarget::Net(net))
+            }
             _ => Err("a ban is of a user, a client id, both together, or an address".into()),
         }
     }
@@ -65,14 +68,6 @@ impl Target {
             target.to_columns().map(|text| if text.is_empty() { None } else { Some(text) });
         Target { user, client, ip }
     }
-}
-
-fn network(text: &str) -> Result<BanTarget, String> {
-    let single = |ip: std::net::IpAddr| ipnet::IpNet::from(ip.to_canonical());
-    let net = text.parse().ok().map(single).or_else(|| text.parse().ok());
-    net.map(BanTarget::Net).ok_or_else(|| {
-        format!("{text:?} is neither an address nor a network, as 10.1.2.3 or 10.0.0.0/8")
-    })
 }
 
 impl Banned {
@@ -133,6 +128,8 @@ mod tests {
         assert!(parse(text("bob"), text("phone"), None).is_ok());
         assert_eq!(parse(None, None, text("10.1.2.3")).unwrap().to_string(), "address 10.1.2.3/32");
         assert!(parse(None, None, text("2001:db8::/32")).is_ok());
+        let mapped = parse(None, None, text("::ffff:10.0.0.0/104")).unwrap();
+        assert_eq!(mapped.to_string(), "address 10.0.0.0/8");
         assert!(parse(None, None, None).is_err());
         assert!(parse(text("bob"), None, text("10.1.2.3")).is_err());
         assert!(parse(text("a/b"), None, None).is_err());

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -16,6 +17,7 @@ use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
 use super::{Answer, Answered, Desk, Line, REQUEST_BYTES_MAX, Refusal, Who, socket_path};
+use crate::store::lock::DataLock;
 
 /// Requests under way at the same time; further ones wait in the kernel's backlog.
 const REQUESTS_COUNT_MAX: usize = 8;
@@ -43,18 +45,23 @@ pub struct ControlSocket {
     path: PathBuf,
     /// The system user whose broker this is.
     owner: u32,
+    /// Goes after the file: else that could be the one of the next broker.
+    _lock: Arc<DataLock>,
 }
 
 impl ControlSocket {
-    /// Makes the socket, mode 0600. A file that is there belongs to a broker that died, since the
-    /// caller holds the lock of the data directory, and is replaced.
+    /// Makes the socket, mode 0600. A file that is there belongs to a broker that died, since
+    /// this one holds the lock of the data directory, and is replaced.
     ///
     /// # Errors
     /// [`ControlError`] if the file cannot be made or its path is too long for a socket.
-    pub fn bind(data_dir: &Path) -> Result<ControlSocket, ControlError> {
+    pub fn bind(data_dir: &Path, lock: Arc<DataLock>) -> Result<ControlSocket, ControlError> {
         let path = socket_path(data_dir);
         make(&data_dir.join("control.new"), &path)
-            .map(|(listener, owner)| ControlSocket { listener, path: path.clone(), owner })
+            .map(|(listener, owner)| {
+                let path = path.clone();
+                ControlSocket { listener, path, owner, _lock: lock }
+            })
             .map_err(|cause| ControlError { path, cause })
     }
 
@@ -152,20 +159,23 @@ async fn write(stream: &mut UnixStream, answered: Answered) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::sync::oneshot;
 
     use super::*;
     use crate::auth::testing::{Bench, password, uid};
     use crate::control::{AskError, Audit, Listed, Request, ask};
     use crate::health::{Health, Status};
+    use crate::store::lock::{Mode, lock};
 
     struct Broker {
         dir: tempfile::TempDir,
         bench: Bench,
         stop: oneshot::Sender<()>,
         task: tokio::task::JoinHandle<io::Result<()>>,
+    }
+
+    fn locked(dir: &Path) -> Arc<DataLock> {
+        Arc::new(lock(dir, Mode::Serve).unwrap())
     }
 
     async fn broker() -> Broker {
@@ -182,7 +192,7 @@ mod tests {
             accounts: bench.auth.accounts.clone(),
         };
         let (stop, stopped) = oneshot::channel();
-        let socket = ControlSocket::bind(dir.path()).unwrap();
+        let socket = ControlSocket::bind(dir.path(), locked(dir.path())).unwrap();
         let task = tokio::spawn(socket.serve(desk, async move { drop(stopped.await) }));
         Broker { dir, bench, stop, task }
     }
@@ -270,7 +280,17 @@ mod tests {
         }
         let answer = ask(dir.path(), &Request::Ping).await;
         assert!(matches!(answer, Err(AskError::NoBroker)), "{answer:?}");
-        ControlSocket::bind(dir.path()).unwrap();
+        ControlSocket::bind(dir.path(), locked(dir.path())).unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_has_the_directory_before_the_socket_of_this_broker_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = ControlSocket::bind(dir.path(), locked(dir.path())).unwrap();
+        assert!(lock(dir.path(), Mode::Serve).is_err());
+        drop(socket);
+        assert!(!socket_path(dir.path()).exists());
+        lock(dir.path(), Mode::Serve).unwrap();
     }
 
     #[test]
@@ -278,7 +298,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("d".repeat(120));
         fs::create_dir(&deep).unwrap();
-        let error = ControlSocket::bind(&deep).err().unwrap().to_string();
+        let error = ControlSocket::bind(&deep, locked(dir.path())).err().unwrap().to_string();
         assert!(error.contains("control.sock") && error.contains("90 bytes"), "{error}");
     }
 }

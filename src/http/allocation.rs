@@ -1,7 +1,7 @@
 //! `GET /v1/route`: which server to connect to, the first question of an installed app. It is
 //! answered with what the operator advertises, to users alone.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
@@ -12,8 +12,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::logins::Question;
 use super::problem::Problem;
-use super::{HttpState, Peer};
+use super::{HttpState, Visitor};
 use crate::model::{ClientId, Reason};
 
 /// How clients reach the broker from where they are.
@@ -68,7 +69,7 @@ struct Answer<'a> {
 
 pub async fn route(
     State(state): State<HttpState>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(visitor): Extension<Arc<Visitor>>,
     asked: Result<Query<Asked>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -77,7 +78,7 @@ pub async fn route(
     if advertised.hosts.is_empty() {
         return Err(not_advertised());
     }
-    let uid = who(&state, &asked, &headers, peer).await?;
+    let uid = who(&state, &asked, &headers, &visitor).await?;
     let answer = Answer { uid: &uid, ttl: advertised.ttl.as_secs(), servers: advertised.servers() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
@@ -87,23 +88,27 @@ async fn who(
     state: &HttpState,
     asked: &Asked,
     headers: &HeaderMap,
-    peer: SocketAddr,
+    visitor: &Visitor,
 ) -> Result<String, Problem> {
-    let login = login(headers).ok_or_else(no_login)?;
+    let certificate = visitor.certificate.as_ref();
+    // Who shows a certificate needs no token where one is accepted.
+    let by_certificate = certificate.map(|_| Login { uid: None, token: None });
+    let login = login(headers).or(by_certificate).ok_or_else(no_login)?;
     let uid = match (&asked.uid, &login.uid) {
         (Some(asked), Some(named)) if asked != named => return Err(two_users()),
         (asked, named) => asked.as_deref().or(named.as_deref()),
     };
     let client_id = ClientId::parse(asked.client_id.as_deref().unwrap_or_default())
         .map_err(|error| Problem::of(Reason::ClientIdInvalid, error.to_string()))?;
-    let checked = state.logins.check(uid, &client_id, &login.token, peer).await;
-    Ok(checked?.uid.as_str().to_owned())
+    let token = login.token.as_deref();
+    let question = Question { uid, client_id: &client_id, token, certificate };
+    Ok(state.logins.check(question, visitor).await?.uid.as_str().to_owned())
 }
 
-/// What the header `Authorization` says.
+/// What the header `Authorization` says; nothing where a certificate says it.
 struct Login {
     uid: Option<String>,
-    token: Vec<u8>,
+    token: Option<Vec<u8>>,
 }
 
 /// `Bearer token` (RFC 6750) or `Basic` of `uid:token` (RFC 7617).
@@ -112,12 +117,12 @@ fn login(headers: &HeaderMap) -> Option<Login> {
     let (scheme, rest) = value.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(Login { uid: None, token: rest.as_bytes().to_vec() });
+        return Some(Login { uid: None, token: Some(rest.as_bytes().to_vec()) });
     }
     let pair = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(rest).ok())??;
     let colon = pair.iter().position(|byte| *byte == b':')?;
     let uid = std::str::from_utf8(&pair[..colon]).ok()?.to_owned();
-    Some(Login { uid: Some(uid), token: pair[colon + 1..].to_vec() })
+    Some(Login { uid: Some(uid), token: Some(pair[colon + 1..].to_vec()) })
 }
 
 fn not_advertised() -> Problem {

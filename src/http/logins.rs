@@ -1,7 +1,6 @@
 //! Logins that pages have checked, by the same providers as those over MQTT: so many at the same
 //! time, so many per address, each within a time.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +8,17 @@ use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 use tracing::info;
 
+use super::Visitor;
 use super::asks::Asks;
 use super::problem::Problem;
-use crate::auth::{AuthError, Authenticator, Credentials};
+use crate::auth::{AuthError, Authenticator, Certificate, Credentials};
 use crate::clock::Clock;
-use crate::log::Seldom;
+use crate::log::{self, Seldom};
+use crate::model::limit::UID_BYTES_MAX;
 use crate::model::{ClientId, Identity, Rate};
 
-/// Checks under way at the same time: fewer than connections, so that health is always answered.
+/// Checks under way at the same time, of users and again of the router: together fewer than
+/// connections, so that health is always answered.
 const CHECKS_AT_ONCE: usize = 32;
 /// For one check.
 const CHECK_WAIT: Duration = Duration::from_secs(10);
@@ -28,6 +30,15 @@ pub struct Logins {
     asks: Asks,
     places: Semaphore,
     refusals: Seldom,
+}
+
+/// Whose login is to be checked.
+pub struct Question<'a> {
+    pub uid: Option<&'a str>,
+    pub client_id: &'a ClientId,
+    pub token: Option<&'a [u8]>,
+    /// Of the user that logs in, not of somebody who asks for it.
+    pub certificate: Option<&'a Certificate>,
 }
 
 /// Why a login was not checked, or what was found.
@@ -54,13 +65,13 @@ impl Logins {
 
     /// # Errors
     /// [`Refused`]
-    pub async fn check(
+    pub(super) async fn check(
         &self,
-        uid: Option<&str>,
-        client_id: &ClientId,
-        token: &[u8],
-        peer: SocketAddr,
+        question: Question<'_>,
+        visitor: &Visitor,
     ) -> Result<Identity, Refused> {
+        let Question { uid, client_id, token, certificate } = question;
+        let (peer, listener) = (visitor.peer, visitor.listener);
         let taken = self.asks.take(peer.ip(), self.clock.moment());
         taken.map_err(|retry_after| Refused::TooMany { retry_after })?;
         let place = self.places.try_acquire();
@@ -68,17 +79,19 @@ impl Logins {
         let credentials = Credentials {
             uid,
             client_id,
-            password: Some(token),
+            password: token,
             peer,
-            listener: "http",
-            certificate: None,
+            listener,
+            certificate,
             witness: None,
         };
+        let _checking = visitor.place.check();
         let checking = self.authenticator.authenticate(credentials);
         let checked = tokio::time::timeout(CHECK_WAIT, checking).await;
         checked.unwrap_or(Err(AuthError::UNAVAILABLE)).map_err(|error| {
             if let Some(left_out) = self.refusals.say() {
                 let reason = error.reason().name();
+                let uid = uid.map(|uid| log::cut(uid, UID_BYTES_MAX));
                 info!(uid, %peer, reason, left_out, "login over HTTP refused: {error}");
             }
             Refused::Login(error)

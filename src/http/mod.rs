@@ -7,6 +7,7 @@ mod logins;
 mod problem;
 mod routes;
 mod startalk;
+mod visitors;
 
 use std::future::Future;
 use std::io;
@@ -31,12 +32,15 @@ pub use allocation::{Advertised, Ports};
 pub use logins::Logins;
 pub use startalk::Startalk;
 
+use crate::auth::Certificate;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::net::{Door, Stream};
+use visitors::{Place, Visitors};
 
-/// Connections that are served at the same time; further ones wait in the kernel's backlog.
-const CONNECTIONS_COUNT_MAX: usize = 64;
+/// Connections that are served at the same time: the next one sends an idle one away, or waits in
+/// the kernel's backlog.
+const CONNECTIONS_COUNT_MAX: usize = 96;
 /// From the first byte, or the last answer, to the end of a request's headers.
 const HEADERS_WAIT: Duration = Duration::from_secs(10);
 const HEADERS_COUNT_MAX: usize = 64;
@@ -63,9 +67,14 @@ pub struct HttpState {
     pub startalk: Arc<Startalk>,
 }
 
-/// Who asks; with every request.
-#[derive(Clone, Copy)]
-struct Peer(SocketAddr);
+/// Who asks; with every request, as `Arc`.
+struct Visitor {
+    peer: SocketAddr,
+    /// As in the settings: `http` or `https`.
+    listener: &'static str,
+    certificate: Option<Certificate>,
+    place: Place,
+}
 
 /// Serves until `shutdown` is over, then lets the answers under way finish for a few seconds.
 ///
@@ -83,6 +92,7 @@ pub async fn serve(
     let (stop, stopped) = watch::channel(());
     let mut shutdown = pin!(shutdown);
     let mut connections = JoinSet::new();
+    let visitors = Visitors::default();
     loop {
         let room = connections.len() < CONNECTIONS_COUNT_MAX;
         tokio::select! {
@@ -90,8 +100,9 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if room => match accepted {
                 Ok((tcp, from)) => {
-                    let door = door.clone();
-                    connections.spawn(visit(door, tcp, from, pages.clone(), stopped.clone()));
+                    let place = visitors.enter(from.ip());
+                    let (pages, stopped) = (pages.clone(), stopped.clone());
+                    connections.spawn(visit((door.clone(), place), tcp, from, pages, stopped));
                 }
                 Err(error) => {
                     warn!(%error, "an HTTP connection could not be accepted");
@@ -105,24 +116,46 @@ pub async fn serve(
     Ok(())
 }
 
-/// Through the door, then one connection.
+/// Through the door, then one connection, unless it is told to go before it ends.
 async fn visit(
-    door: Arc<Door>,
+    (door, place): (Arc<Door>, Place),
+    tcp: TcpStream,
+    from: SocketAddr,
+    pages: Router,
+    stopped: watch::Receiver<()>,
+) {
+    let go = place.go();
+    tokio::select! {
+        () = come_in((door, place), tcp, from, pages, stopped) => {}
+        () = go.notified() => debug!(%from, "an HTTP connection made room for another one"),
+    }
+}
+
+async fn come_in(
+    (door, place): (Arc<Door>, Place),
     mut tcp: TcpStream,
     from: SocketAddr,
     pages: Router,
     stopped: watch::Receiver<()>,
 ) {
     let Some(peer) = door.caller(&mut tcp, from, HEADERS_WAIT).await else { return };
+    place.comes_from(peer.ip());
     let Some(opened) = door.open(tcp, peer, HEADERS_WAIT).await else { return };
-    connection(opened.stream, Peer(peer), pages, stopped).await;
+    let (listener, certificate) = (door.listener, opened.certificate);
+    let visitor = Arc::new(Visitor { peer, listener, certificate, place });
+    connection(opened.stream, visitor, pages, stopped).await;
 }
 
 /// One connection until it closes, its time is over or the server stops.
-async fn connection(stream: Stream, peer: Peer, pages: Router, mut stopped: watch::Receiver<()>) {
+async fn connection(
+    stream: Stream,
+    visitor: Arc<Visitor>,
+    pages: Router,
+    mut stopped: watch::Receiver<()>,
+) {
     let pages = TowerToHyperService::new(pages);
     let pages = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(visitor.clone());
         pages.call(request)
     });
     let served = http1::Builder::new()
@@ -255,6 +288,21 @@ mod tests {
     async fn a_client_that_never_finishes_its_headers_is_closed() {
         let server = server();
         assert!(!talk(&server, "GET /health HTTP/1.1\r\nhost:").await.contains("200"));
+    }
+
+    /// Threat W12.
+    #[tokio::test]
+    async fn those_who_say_nothing_do_not_keep_others_out() {
+        let server = server();
+        let mut silent = Vec::new();
+        for _ in 0..2 * CONNECTIONS_COUNT_MAX {
+            silent.push(TcpStream::connect(server.address).await.unwrap());
+        }
+        assert!(get(&server, "/metrics").await.starts_with("HTTP/1.1 200"));
+        // It did not wait until their time was over.
+        let youngest = silent.pop().unwrap();
+        let closed = youngest.try_read(&mut [0; 1]).map(drop).map_err(|error| error.kind());
+        assert_eq!(closed, Err(io::ErrorKind::WouldBlock));
     }
 
     #[tokio::test]

@@ -63,6 +63,7 @@ fn report(state: &HttpState, good: impl Fn(Status) -> bool) -> Response {
 }
 
 async fn metrics(State(state): State<HttpState>) -> Response {
+    state.metrics.note_dropped_lines(crate::log::dropped());
     match state.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(error) => {

@@ -2,6 +2,7 @@
 //! homing's logins, and the navigation page of their apps.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -14,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::logins::Refused;
+use super::logins::{Question, Refused};
 use super::problem::Problem;
-use super::{HttpState, Peer, routes};
+use super::{HttpState, Visitor, routes};
 use crate::model::ClientId;
 
 /// Where the router asks, directly and through the web server in front of the original service.
@@ -42,7 +43,7 @@ impl Startalk {
 }
 
 #[derive(Deserialize)]
-struct Question {
+struct Asked {
     /// uid
     u: String,
     /// domain
@@ -67,22 +68,26 @@ const LATER: &str = "the token cannot be checked now: try again";
 /// `POST {"u","h","t"}`. Unknown users, wrong and expired tokens have one answer.
 pub async fn checktoken(
     State(state): State<HttpState>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(visitor): Extension<Arc<Visitor>>,
     request: axum::http::request::Parts,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    if !state.startalk.may_check(peer.ip()) {
+    if !state.startalk.may_check(visitor.peer.ip()) {
         return routes::not_found(request.method, request.uri).await.into_response();
     }
-    let question = body.ok().and_then(|body| serde_json::from_slice::<Question>(&body).ok());
-    let Some(Question { u, h, t }) = question else { return refusal(3, UNREADABLE) };
+    let asked = body.ok().and_then(|body| serde_json::from_slice::<Asked>(&body).ok());
+    let Some(Asked { u, h, t }) = asked else { return refusal(3, UNREADABLE) };
     if h != state.startalk.domain {
         return refusal(1, WRONG);
     }
-    let checked =
-        state.router_logins.check(Some(&u), &ClientId::default(), t.as_bytes(), peer).await;
-    match checked {
-        Ok(_) => answer(true, 0, ""),
+    let client_id = ClientId::default();
+    // A certificate would be the router's.
+    let (uid, token) = (Some(u.as_str()), Some(t.as_bytes()));
+    let question = Question { uid, client_id: &client_id, token, certificate: None };
+    match state.router_logins.check(question, &visitor).await {
+        Ok(identity) if identity.uid.as_str() == u => answer(true, 0, ""),
+        // Somebody's token, not this user's.
+        Ok(_) => refusal(1, WRONG),
         Err(refused) => match refused.retry_after() {
             None => refusal(1, WRONG),
             Some(wait) => later(refused, wait),

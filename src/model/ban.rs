@@ -5,7 +5,7 @@ use std::fmt;
 use ipnet::IpNet;
 
 use super::limit::BAN_REASON_BYTES_MAX;
-use super::{ClientId, Stamp, Uid};
+use super::{ClientId, SessionKey, Stamp, Uid};
 
 /// Whom a ban concerns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,21 @@ impl Ban {
 }
 
 impl BanTarget {
+    /// Whether it is about this session, wherever that comes from.
+    pub fn concerns(&self, key: &SessionKey) -> bool {
+        match self {
+            BanTarget::User(uid) => *uid == key.uid,
+            BanTarget::Client(client_id) => *client_id == key.client_id,
+            BanTarget::Device(uid, client_id) => *uid == key.uid && *client_id == key.client_id,
+            BanTarget::Net(_) => false,
+        }
+    }
+
+    /// Whether it is about those at this address.
+    pub fn covers(&self, address: &IpNet) -> bool {
+        matches!(self, BanTarget::Net(net) if net.contains(address))
+    }
+
     /// The columns of a row: uid, client id, network; what it does not concern is empty.
     pub fn to_columns(&self) -> [String; 3] {
         let none = String::new;
@@ -115,6 +130,25 @@ mod tests {
         {
             assert_eq!(BanTarget::from_columns(uid, client_id, net), None);
         }
+    }
+
+    #[test]
+    fn a_target_is_about_sessions_or_addresses() {
+        let (uid, client_id) = (Uid::parse("bob").unwrap(), ClientId::parse("phone").unwrap());
+        let other = ClientId::parse("laptop").unwrap();
+        let key =
+            |client_id: &ClientId| SessionKey { uid: uid.clone(), client_id: client_id.clone() };
+        for (target, both) in [
+            (BanTarget::User(uid.clone()), [true, true]),
+            (BanTarget::Client(client_id.clone()), [true, false]),
+            (BanTarget::Device(uid.clone(), client_id.clone()), [true, false]),
+            (BanTarget::Net("10.0.0.0/8".parse().unwrap()), [false, false]),
+        ] {
+            assert_eq!([&client_id, &other].map(|id| target.concerns(&key(id))), both, "{target}");
+        }
+        let net = BanTarget::Net("10.0.0.0/8".parse().unwrap());
+        let covered = |text: &str| net.covers(&text.parse().unwrap());
+        assert!(covered("10.1.2.3/32") && !covered("11.1.2.3/32") && !covered("::1/128"));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::{ClientId, Stamp, Uid};
 /// What a person or program may do beyond being a user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// May push to channels and read `$SYS`.
+    /// May write to every user unless a rule denies it, and read `$…`.
     Operator,
-    /// A back-end: may send in the name of others.
+    /// A back-end: may write to every user unless a rule denies it.
     Service,
     /// May only receive: an app for push alone.
     Receiver,

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::task::spawn_local;
 
 use crate::metrics::Counted;
 use crate::model::Reason;
@@ -21,6 +21,7 @@ use super::admission::Seat;
 use super::greet::Arrival;
 use super::layers::{Layers, Said};
 use super::stream::Parts;
+use super::watched::contained;
 use super::worker::Worker;
 
 /// One read takes this much at most.
@@ -98,7 +99,8 @@ impl Worker {
         };
         let (read, write) = stream.into_split();
         let key = hello.key.clone();
-        let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into()));
+        let address = IpNet::from(peer.ip().to_canonical());
+        let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into(), address));
         // A ban made while this was on its way.
         if self.gate.is_banned(&key, peer.ip()) {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));
@@ -162,7 +164,15 @@ impl Worker {
         let socket = sockets.get(token)?;
         let mut plain = self.plain.borrow_mut();
         let tcp = socket.write.as_ref().as_ref();
-        let Said { mqtt, broken } = socket.layers.open(tcp, wire, &mut plain);
+        let layers = &mut socket.layers;
+        // Nothing but this connection is in its layers (threat N12).
+        let into = &mut *plain;
+        let opened = contained(move || layers.open(tcp, wire, into));
+        let Ok(Said { mqtt, broken }) = opened else {
+            self.gate.metrics.panics.inc();
+            plain.clear();
+            return None;
+        };
         let taken = self.feed(socket, mqtt);
         plain.clear();
         if socket.layers.has_answer() {
@@ -247,7 +257,7 @@ impl Worker {
     fn resume(self: &Rc<Self>, token: Token) {
         let read = self.sockets.borrow_mut().get(token).and_then(|socket| socket.paused.take());
         if let Some(read) = read {
-            spawn_local(self.clone().read_loop(token, read));
+            self.tasks.spawn(self.clone().read_loop(token, read));
         }
     }
 
@@ -281,7 +291,7 @@ impl Worker {
     /// The client takes nothing for now: it has `outbox_wait` to go on.
     fn wait_writable(self: &Rc<Self>, token: Token, write: Rc<OwnedWriteHalf>) {
         let worker = self.clone();
-        spawn_local(async move {
+        self.tasks.spawn(async move {
             let waited = tokio::time::timeout(worker.outbox_wait.get(), write.writable()).await;
             if let Some(socket) = worker.sockets.borrow_mut().get(token) {
                 socket.blocked = false;
@@ -304,7 +314,7 @@ impl Worker {
             if let Some(mut socket) = socket {
                 socket.counted = None;
                 self.lingering.update(|count| count + 1);
-                spawn_local(self.clone().leave(socket));
+                self.tasks.spawn(self.clone().leave(socket));
             }
         }
     }

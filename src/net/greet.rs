@@ -10,20 +10,22 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpStream;
 
 use crate::auth::{
-    AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, source_of,
+    AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, Guard, source_of,
 };
 use crate::broker::Action;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
-use crate::metrics::{Counted, Flapper, Metrics, Protocol, Refused};
-use crate::model::limit::PACKET_BEFORE_LOGIN_BYTES_MAX;
-use crate::model::{BanReason, BanTarget, ClientId, Identity, Reason, SessionKey};
+use crate::log;
+use crate::metrics::{Counted, Metrics, Protocol, Refused};
+use crate::model::limit::{CLIENT_ID_BYTES_MAX, PACKET_BEFORE_LOGIN_BYTES_MAX, UID_BYTES_MAX};
+use crate::model::{ClientId, Reason, SessionKey};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of};
 
-use super::admission::{Admission, Seat};
+use super::admission::{Admission, Seat, Turn};
 use super::door::{Door, Opened};
+use super::flapper::Banning;
 use super::stream::{Parts, Stream};
 use super::worker::{Mail, Worker};
 
@@ -39,11 +41,12 @@ const LEAVE_WAIT: Duration = Duration::from_millis(1);
 
 /// What stands before the workers, shared by all of them.
 pub struct Gate {
-    pub authenticator: Arc<dyn Authenticator>,
+    pub guard: Arc<Guard>,
     pub directory: Arc<Directory>,
     /// The same that the shards have; a change reaches both.
     pub live: ArcSwap<Live>,
     pub bans: Arc<BanBook>,
+    pub banning: Banning,
     pub clock: Arc<dyn Clock>,
     pub metrics: Arc<Metrics>,
     pub admission: Arc<Admission>,
@@ -71,25 +74,6 @@ impl Gate {
             }
         }
         None
-    }
-
-    /// Keeps out who connects too often; its connections end when the ban is stored.
-    fn ban_flapper(&self, flapping: Option<(BanTarget, Duration)>) {
-        let Some((target, length)) = flapping else { return };
-        let who = match &target {
-            BanTarget::User(_) => Flapper::User,
-            BanTarget::Net(_) => Flapper::Address,
-            BanTarget::Client(_) | BanTarget::Device(..) => Flapper::Client,
-        };
-        self.metrics.doors.flapping_bans(who).inc();
-        let bans = self.bans.clone();
-        tokio::task::spawn_local(async move {
-            let reason = BanReason::parse("connects too often (limits.flapping)");
-            let banned = bans.add(target.clone(), length, reason.unwrap_or_default()).await;
-            if let Err(error) = banned {
-                tracing::error!("{target} connects too often, but could not be banned: {error}");
-            }
-        });
     }
 
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
@@ -134,6 +118,19 @@ struct Refusal {
     client_id: String,
 }
 
+/// Why a login leads nowhere.
+enum NotIn {
+    Refused(Refusal),
+    /// Nobody is there any more, and all that was said is the CONNECT.
+    Gone,
+}
+
+impl From<Refusal> for NotIn {
+    fn from(refusal: Refusal) -> NotIn {
+        NotIn::Refused(refusal)
+    }
+}
+
 /// Somebody who came through a door.
 struct Guest {
     peer: SocketAddr,
@@ -149,30 +146,55 @@ struct Heard {
     connect: Result<usize, Refusal>,
 }
 
+/// A guest whose login was accepted, with what came behind its CONNECT.
+struct Known {
+    stream: Stream,
+    guest: Guest,
+    hello: Hello,
+    rest: Vec<u8>,
+}
+
 /// To the worker of its user, or to its end.
 pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAddr, mut seat: Seat) {
-    let gate = &worker.gate;
     let told_to_go = seat.told_to_go();
-    let heard = tokio::select! {
-        heard = hear(worker, door, tcp, from, &mut seat) => heard,
+    let known = tokio::select! {
+        known = meet(worker, door, tcp, from, &mut seat) => known,
         () = told_to_go => {
-            return gate.admission.count_refused(from, Refused::Unauthenticated);
+            return worker.gate.admission.count_refused(from, Refused::Unauthenticated);
         }
     };
-    let Some(Heard { stream, guest, bytes, connect }) = heard else { return };
-    seat.introduced();
+    if let Some(known) = known {
+        seat.logged_in();
+        hand_over(worker, known, seat);
+    }
+}
+
+/// `None` if the connection is over.
+async fn meet(
+    worker: &Worker,
+    door: &Door,
+    tcp: TcpStream,
+    from: SocketAddr,
+    seat: &mut Seat,
+) -> Option<Known> {
+    let gate = &worker.gate;
+    let Heard { stream, guest, bytes, connect } = hear(worker, door, tcp, from, seat).await?;
+    seat.asks();
     let hello = match connect {
-        Ok(length) => introduce(gate, &guest, &bytes, length).await,
-        Err(refusal) => Err(refusal),
+        Ok(length) => {
+            let hello = introduce(gate, &guest, &stream, &bytes, length).await;
+            hello.map(|hello| (hello, bytes[length..].to_vec()))
+        }
+        Err(refusal) => Err(NotIn::Refused(refusal)),
     };
     match hello {
-        // Its login took longer than it waited: it must not take over from who came after it.
-        Ok((_, rest)) if rest.is_empty() && stream.is_over() => {
+        Ok((hello, rest)) => return Some(Known { stream, guest, hello, rest }),
+        Err(NotIn::Refused(refusal)) => refuse(gate, stream, guest.peer, refusal).await,
+        Err(NotIn::Gone) => {
             tracing::debug!(peer = %guest.peer, "gone before its login was decided");
         }
-        Ok((hello, rest)) => hand_over(worker, (stream, guest, seat), hello, rest),
-        Err(refusal) => refuse(gate, stream, guest.peer, refusal).await,
     }
+    None
 }
 
 /// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the
@@ -212,6 +234,8 @@ async fn hear(
             Err(Refusal::unknown(None, reason, reason.words().into()))
         }
     };
+    // It may have to wait for its turn.
+    bytes.shrink_to_fit();
     Some(Heard { stream, guest, bytes, connect })
 }
 
@@ -234,25 +258,25 @@ fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
     }
 }
 
-/// Logs the guest in; what came behind its CONNECT of `length` bytes is not lost.
+/// Logs the guest in, by the first `length` bytes of what it said.
 async fn introduce(
     gate: &Gate,
     guest: &Guest,
+    stream: &Stream,
     bytes: &[u8],
     length: usize,
-) -> Result<(Hello, Vec<u8>), Refusal> {
+) -> Result<Hello, NotIn> {
     let malformed = || Refusal::unknown(None, Reason::Malformed, "no CONNECT".into());
     let decoded = decode_connect(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX).ok().flatten();
     let (connect, _) = decoded.ok_or_else(malformed)?;
-    Ok((login(gate, &connect, guest).await?, bytes[length..].to_vec()))
+    let is_gone = || bytes.len() == length && stream.is_over();
+    let hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
+    // Its login may have taken longer than it waited.
+    if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }
 
-fn hand_over(
-    worker: &Worker,
-    (stream, guest, seat): (Stream, Guest, Seat),
-    hello: Hello,
-    mut rest: Vec<u8>,
-) {
+fn hand_over(worker: &Worker, known: Known, seat: Seat) {
+    let Known { stream, guest, hello, mut rest } = known;
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
             let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
@@ -311,7 +335,13 @@ async fn read_connect(stream: &mut Stream, buffer: &mut Vec<u8>) -> Result<Optio
     }
 }
 
-async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hello, Refusal> {
+async fn login(
+    gate: &Gate,
+    connect: &Connect<'_>,
+    guest: &Guest,
+    bytes: usize,
+    is_gone: impl Fn() -> bool,
+) -> Result<Hello, NotIn> {
     let refusal = |reason: Reason, words: String| Refusal {
         version: Some(connect.version),
         reason,
@@ -323,7 +353,7 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         .map_err(|error| refusal(Reason::ClientIdInvalid, error.to_string()))?;
     if connect.properties.authentication_method().is_some() {
         let words = "no extended authentication is served".to_string();
-        return Err(refusal(Reason::BadAuthenticationMethod, words));
+        return Err(refusal(Reason::BadAuthenticationMethod, words).into());
     }
     let credentials = Credentials {
         uid: connect.username,
@@ -335,11 +365,17 @@ async fn login(gate: &Gate, connect: &Connect<'_>, guest: &Guest) -> Result<Hell
         witness: None,
     };
     let asked_at = gate.clock.moment();
-    let identity = check(gate, credentials).await;
-    let identity = identity.map_err(|(reason, words)| refusal(reason, words))?;
+    let turn = turn(gate, &credentials, bytes).await;
+    let turn = turn.map_err(|(reason, words)| refusal(reason, words))?;
+    if is_gone() {
+        return Err(NotIn::Gone);
+    }
+    let identity = gate.guard.authenticate(credentials).await;
+    let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
+    drop(turn);
     let wall = gate.clock.wall();
     if identity.expires_at.is_some_and(|at| at <= wall) {
-        return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()));
+        return Err(refusal(Reason::LoginExpired, AuthError::Expired.to_string()).into());
     }
     let live = gate.live.load();
     let asked = LoginTime { asked_at, wall };
@@ -357,14 +393,17 @@ fn may_leave_will(live: &Live, hello: &Hello) -> Result<(), Denial> {
     action.map_or(Ok(()), |action| live.policy.may(&hello.identity, action))
 }
 
-/// Asks the authenticator when it is this login's turn.
-async fn check(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, (Reason, String)> {
+/// Waits until this login may be checked. Those who would be refused anyhow take nobody's turn.
+async fn turn<'a>(
+    gate: &'a Gate,
+    credentials: &Credentials<'_>,
+    bytes: usize,
+) -> Result<Turn<'a>, (Reason, String)> {
     let source = source_of(credentials.peer.ip());
     gate.ban_flapper(gate.admission.address_connects(source));
-    let turn = gate.admission.turn(source).await;
-    let _turn = turn.map_err(|busy| (Reason::Busy, busy.words()))?;
-    let answer = gate.authenticator.authenticate(credentials).await;
-    answer.map_err(|error| (error.reason(), error.to_string()))
+    let may_ask = gate.guard.may_ask(credentials);
+    may_ask.map_err(|error| (error.reason(), error.to_string()))?;
+    gate.admission.turn(source, bytes).await.map_err(|busy| (Reason::Busy, busy.words()))
 }
 
 impl Refusal {
@@ -378,7 +417,8 @@ async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refu
     let Refusal { version, reason, words, uid, client_id } = refusal;
     let name = reason.name();
     if let Some(left_out) = gate.admission.tells(reason) {
-        let client = client_id;
+        let uid = log::cut(&uid, UID_BYTES_MAX);
+        let client = log::cut(&client_id, CLIENT_ID_BYTES_MAX);
         tracing::warn!(uid, client, %peer, reason = name, left_out, "connection refused: {words}");
     }
     gate.metrics.connects_refused(reason).inc();

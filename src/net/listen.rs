@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::task::spawn_local;
 
 use super::door::Door;
 use super::greet;
+use super::watched::spawn_apart;
 use super::worker::Worker;
 
 /// After a failed accept (mostly: no more open files) the next try waits, so that the loop does
@@ -21,9 +21,10 @@ pub async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) 
             Ok((stream, peer)) => {
                 if let Some(seat) = worker.gate.enter(peer).await {
                     let (worker, door) = (worker.clone(), door.clone());
-                    spawn_local(async move {
-                        greet::greet(&worker, &door, stream, peer, seat).await;
-                    });
+                    let metrics = worker.gate.metrics.clone();
+                    let greeting =
+                        async move { greet::greet(&worker, &door, stream, peer, seat).await };
+                    spawn_apart(greeting, move || _ = metrics.panics.inc());
                 }
             }
             Err(error) => {

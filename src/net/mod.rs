@@ -3,12 +3,14 @@
 //!
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
 //! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
-//! and asks who it is, `worker` drives one shard, `conn` moves one connection's bytes, `layers` has
-//! what they go through, `route` brings commits back to the workers, `kick` sends sessions away.
+//! and asks who it is, `flapper` bans who comes too often, `worker` drives one shard, `conn` moves
+//! one connection's bytes, `layers` has what they go through, `route` brings commits back to the
+//! workers, `kick` sends sessions away, `watched` sees panics.
 
 mod admission;
 mod conn;
 mod door;
+mod flapper;
 mod greet;
 mod kick;
 mod layers;
@@ -18,11 +20,13 @@ mod proxy;
 mod route;
 mod stream;
 pub mod tls;
+mod watched;
 pub mod websocket;
 mod worker;
 
 pub use admission::{Admission, AdmissionLimits, FlappingLimits};
 pub use door::{Balancer, Door, Lock, Opened};
+pub use flapper::Banning;
 pub use greet::Gate;
 pub use kick::{connected, kick};
 pub use mailbox::Mailbox;

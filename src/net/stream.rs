@@ -78,10 +78,11 @@ impl Stream {
         Ok(())
     }
 
-    /// The peer has closed, and all that it sent was read.
+    /// The connection broke, or the peer has closed and all that it sent was read.
     pub fn is_over(&self) -> bool {
-        let mut byte = [std::mem::MaybeUninit::uninit()];
-        matches!(socket2::SockRef::from(&self.tcp).peek(&mut byte), Ok(0))
+        let socket = socket2::SockRef::from(&self.tcp);
+        let broke = !matches!(socket.take_error(), Ok(None));
+        broke || matches!(socket.peek(&mut [std::mem::MaybeUninit::uninit()]), Ok(0))
     }
 
     /// What was decrypted already is appended to `rest`, which came before it.

@@ -2,18 +2,17 @@
 //! turn of the runtime is finished together: one batch to the store, one write per connection.
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::LocalSet;
 
-use crate::auth::Bans;
 use crate::clock::Clock;
-use crate::model::{ClientId, Entry, Message, Reason, Recipient, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
 use crate::shard::{Asker, DirectoryAsk, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
@@ -23,6 +22,7 @@ use super::conn::Sockets;
 use super::door::Door;
 use super::greet::{Arrival, Gate};
 use super::kick::Kicking;
+use super::watched::Watch;
 use super::{Mailbox, listen};
 
 /// How long a moved cursor may wait for its commit.
@@ -57,8 +57,8 @@ pub enum Mail {
     Expired(Vec<SessionKey>),
     /// New settings and rules.
     Live(Arc<Live>),
-    /// Who is banned now.
-    Bans(Arc<Bans>),
+    /// Somebody is banned from now on.
+    Banned(Arc<Ban>),
     /// Tell every client to go; the worker ends when they are gone.
     Drain,
 }
@@ -103,12 +103,16 @@ pub struct Worker {
     turn: Notify,
     gone: Notify,
     timer: Notify,
+    pub(super) tasks: Watch,
 }
 
 /// Runs one worker until it is drained.
 ///
 /// # Errors
 /// If the runtime or a listener can't be set up.
+///
+/// # Panics
+/// With the panic of any of its tasks that works on what they share.
 pub fn run(start: Start) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, work(start))
@@ -132,21 +136,39 @@ async fn work(start: Start) -> std::io::Result<()> {
         turn: Notify::new(),
         gone: Notify::new(),
         timer: Notify::new(),
+        tasks: Watch::default(),
     });
-    let mut accepting = Vec::new();
-    for (listener, door) in start.listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(spawn_local(listen::accept(worker.clone(), listener, door)));
+    let listeners = start.listeners.into_iter().map(|(listener, door)| {
+        tokio::net::TcpListener::from_std(listener).map(|listener| (listener, door))
+    });
+    let listeners: Vec<_> = listeners.collect::<std::io::Result<_>>()?;
+    tokio::select! {
+        () = worker.serve(listeners) => Ok(()),
+        panic = worker.tasks.panicked() => std::panic::resume_unwind(panic),
     }
-    spawn_local(worker.clone().turns());
-    spawn_local(worker.clone().timers());
-    worker.read_mail().await;
-    accepting.iter().for_each(|task| task.abort());
-    worker.wait_until_gone().await;
-    Ok(())
 }
 
 impl Worker {
+    async fn serve(self: &Rc<Self>, listeners: Vec<(TcpListener, Arc<Door>)>) {
+        let (drained, draining) = watch::channel(());
+        for (listener, door) in listeners {
+            let (accept, mut draining) =
+                (listen::accept(self.clone(), listener, door), draining.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    biased;
+                    _ = draining.changed() => {}
+                    () = accept => {}
+                }
+            });
+        }
+        self.tasks.spawn(self.clone().turns());
+        self.tasks.spawn(self.clone().timers());
+        self.read_mail().await;
+        drop(drained);
+        self.wait_until_gone().await;
+    }
+
     /// Takes letters until [`Mail::Drain`] comes; then goes on beside what follows.
     async fn read_mail(self: &Rc<Self>) {
         let mut letters = Vec::new();
@@ -157,7 +179,7 @@ impl Worker {
             self.take_letters(&mut letters);
         }
         let worker = self.clone();
-        spawn_local(async move {
+        self.tasks.spawn(async move {
             let mut letters = Vec::new();
             loop {
                 worker.mailboxes[usize::from(worker.index)].take(&mut letters).await;
@@ -170,7 +192,7 @@ impl Worker {
         for mail in letters.drain(..) {
             match mail {
                 Mail::Connect(arrival) => self.arrived(*arrival),
-                Mail::Bans(bans) => self.end_banned(&bans),
+                Mail::Banned(ban) => self.with_shard(|shard| shard.banned(&ban.target)),
                 Mail::Kick(kicking) => self.kicked(*kicking),
                 Mail::Live(live) => self.reload(live),
                 other => self.with_shard(|shard| deliver(shard, other)),
@@ -183,16 +205,6 @@ impl Worker {
         self.store_queue_bytes_max.set(live.store_queue_bytes_max);
         self.outbox_wait.set(live.outbox_wait);
         self.with_shard(|shard| shard.reload(live));
-    }
-
-    fn end_banned(&self, bans: &Bans) {
-        let now = self.clock.stamp();
-        let banned = |key: &SessionKey, peer: &str| {
-            let peer: Option<SocketAddr> = peer.parse().ok();
-            peer.is_some_and(|peer| bans.hits(key, peer.ip(), now))
-        };
-        let waiting = |key: &SessionKey| bans.of_login(&key.uid, &key.client_id, now).is_some();
-        self.with_shard(|shard| shard.end_where(Reason::Banned, banned, waiting));
     }
 
     /// Sets the time and gives the shard to `act`. Never called from within itself.
@@ -378,7 +390,7 @@ impl Worker {
 
 fn deliver(shard: &mut Shard, mail: Mail) {
     match mail {
-        Mail::Connect(_) | Mail::Bans(_) | Mail::Live(_) | Mail::Kick(_) => {}
+        Mail::Connect(_) | Mail::Banned(_) | Mail::Live(_) | Mail::Kick(_) => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }

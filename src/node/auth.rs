@@ -69,6 +69,8 @@ pub struct Providers {
     member_api: Arc<ArcSwapOption<MemberApi>>,
     /// The settings that it was made from.
     http: ArcSwap<HttpAuth>,
+    /// With the settings that it was made from.
+    jwt: ArcSwapOption<(JwtAuth, Arc<Jwt>)>,
 }
 
 /// Providers that do not answer yet.
@@ -76,6 +78,7 @@ pub struct Built {
     chain: Chain,
     member_api: Option<Arc<MemberApi>>,
     http: HttpAuth,
+    jwt: Option<Arc<(JwtAuth, Arc<Jwt>)>>,
 }
 
 impl Providers {
@@ -87,7 +90,7 @@ impl Providers {
     ) -> Providers {
         let swap = Arc::new(Swap::new(accounts.clone()));
         let http = ArcSwap::from_pointee(config.auth.http.clone());
-        Providers { accounts, swap, clock, metrics, member_api, http }
+        Providers { accounts, swap, clock, metrics, member_api, http, jwt: Default::default() }
     }
 
     /// New ones for these settings; [`Providers::change`] lets them answer.
@@ -96,7 +99,7 @@ impl Providers {
     /// As [`authentication`].
     pub async fn build(&self, config: &Config) -> Result<Built, String> {
         let mut chain: Vec<(Provider, Arc<dyn Authenticator>)> = Vec::new();
-        let mut member_api = None;
+        let (mut member_api, mut jwt) = (None, None);
         let standing = || (self.clock.clone(), self.metrics.clone());
         for provider in &config.auth.provider.0 {
             let authenticator: Arc<dyn Authenticator> = match provider {
@@ -107,18 +110,42 @@ impl Providers {
                 }
                 Provider::Accounts => self.accounts.clone(),
                 Provider::Open => Arc::new(Open),
-                Provider::Jwt => Arc::new(jwt(&config.auth.jwt, standing()).await?),
+                Provider::Jwt => {
+                    let kept = self.jwt(&config.auth.jwt).await?;
+                    jwt = Some(kept.clone());
+                    kept.1.clone()
+                }
                 Provider::Certificate => Arc::new(certificate(config, self.clock.clone())?),
                 Provider::Redis => Arc::new(redis(config, standing())?),
             };
             chain.push((*provider, authenticator));
         }
-        Ok(Built { chain: Chain(chain), member_api, http: config.auth.http.clone() })
+        Ok(Built { chain: Chain(chain), member_api, http: config.auth.http.clone(), jwt })
+    }
+
+    /// As [`Providers::build`], for a broker whose providers have all they need: new ones have to
+    /// have it too.
+    ///
+    /// # Errors
+    /// Also if new keys cannot be read now.
+    pub async fn rebuild(&self, config: &Config) -> Result<Built, String> {
+        let built = self.build(config).await?;
+        let kept = self.jwt.load_full();
+        let new = built.jwt.as_ref().filter(|new| !is_same(new, &kept));
+        match new.and_then(|new| new.1.keys.failed()) {
+            Some(words) => Err(no_keys(&words)),
+            None => Ok(built),
+        }
     }
 
     pub fn change(&self, next: Built) {
-        let Built { chain, member_api, http } = next;
+        let Built { chain, member_api, http, jwt } = next;
+        let before = self.member_api.load_full();
+        if let Some(before) = before.filter(|before| !is_same(before, &member_api)) {
+            before.retire();
+        }
         self.swap.change(Arc::new(chain));
+        self.jwt.store(jwt);
         self.member_api.store(member_api);
         self.http.store(Arc::new(http));
     }
@@ -130,8 +157,25 @@ impl Providers {
             return Ok(api);
         }
         let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
-        MemberApi::new(http, clock, metrics, Handle::current()).map(Arc::new)
+        MemberApi::new(config, clock, metrics, Handle::current()).map(Arc::new)
     }
+
+    /// Its keys are kept while its settings are the same: their URL may not answer just now.
+    async fn jwt(&self, settings: &JwtAuth) -> Result<Arc<(JwtAuth, Arc<Jwt>)>, String> {
+        if let Some(kept) = self.jwt.load_full().filter(|kept| kept.0 == *settings) {
+            return Ok(kept);
+        }
+        let new = jwt(settings, (self.clock.clone(), self.metrics.clone())).await?;
+        Ok(Arc::new((settings.clone(), Arc::new(new))))
+    }
+}
+
+fn is_same<T>(one: &Arc<T>, other: &Option<Arc<T>>) -> bool {
+    other.as_ref().is_some_and(|other| Arc::ptr_eq(one, other))
+}
+
+fn no_keys(words: &str) -> String {
+    format!("the keys of auth.jwt cannot be used: {words}")
 }
 
 fn certificate(config: &Config, clock: Arc<dyn Clock>) -> Result<ByCertificate, String> {
@@ -165,7 +209,7 @@ async fn jwt(
     let algorithms: Vec<_> = config.algorithms.iter().copied().map(algorithm).collect();
     let source = source(config, &algorithms);
     let keys = KeyRing::open(source, clock.clone()).await;
-    let keys = keys.map_err(|error| format!("the keys of auth.jwt cannot be used: {error}"))?;
+    let keys = keys.map_err(|words| no_keys(&words))?;
     Ok(Jwt {
         keys,
         algorithms,
@@ -191,9 +235,9 @@ fn source(config: &JwtAuth, algorithms: &[Algorithm]) -> Source {
     let is_url = jwks.starts_with("https://") || jwks.starts_with("http://");
     let algorithms = algorithms.to_vec();
     match algorithms.as_slice() {
-        _ if is_url => Source::Url { url: jwks.clone(), interval: jwks_refresh.0, algorithms },
+        _ if is_url => Source::Url { url: jwks.to_string(), interval: jwks_refresh.0, algorithms },
         _ if !jwks.is_empty() => {
-            Source::File { path: jwks.into(), format: jwt::Format::Jwks(algorithms) }
+            Source::File { path: jwks.as_str().into(), format: jwt::Format::Jwks(algorithms) }
         }
         [one] if !key.is_empty() => {
             Source::File { path: key.into(), format: jwt::Format::Pem(*one) }
@@ -222,13 +266,14 @@ fn redis(config: &Config, standing: (Arc<dyn Clock>, Arc<Metrics>)) -> Result<Re
     let own = &config.auth.redis;
     let startalk = own.layout == RedisLayout::Startalk;
     let server = Server {
-        url: own.url.clone(),
+        url: own.url.to_string(),
         user: own.user.clone(),
         password: own.password.expose().into(),
         database: startalk.then_some(STARTALK_DATABASE),
         wait: own.wait.0,
+        at_once: own.at_once,
     };
-    let redis = Redis::new(&server, layout(config)?, own.at_once, Handle::current(), standing);
+    let redis = Redis::new(&server, layout(config)?, Handle::current(), standing);
     redis.map_err(|error| format!("auth.redis.url: {error}"))
 }
 
@@ -251,5 +296,16 @@ fn layout(config: &Config) -> Result<Layout, String> {
     if (layout.key.has_host() || layout.value.has_host()) && layout.host.is_empty() {
         return Err("auth.redis: its {host} is startalk.domain, which is not set".into());
     }
+    proves(&layout)?;
     Ok(layout)
+}
+
+/// What lies in Redis has to join a user to a token, or one's token would let in as another.
+fn proves(Layout { key, value, .. }: &Layout) -> Result<(), String> {
+    let missing = match (key.has_uid() || value.has_uid(), key.has_token() || value.has_token()) {
+        (true, true) => return Ok(()),
+        (false, _) => "{uid}, so that a right token would be right for every user",
+        (_, false) => "{token}, so that any token would be right",
+    };
+    Err(format!("auth.redis: neither key nor value has {missing}: put it into one of them"))
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::task::JoinSet;
 
 use crate::auth::{
     self, AccountWriter, Auth, Authenticator, BanBook, BanParts, DeviceBook, Guard, GuardLimits,
@@ -30,6 +31,7 @@ use crate::store::{DiskGuard, Store};
 use super::auth::authentication;
 use super::doors::{Doors, Entrance};
 use super::pages;
+use super::panics::{last_words, panicked};
 use super::reload::{self, Reloader};
 use super::settings::{admission, guard_limits, live, store_limits};
 use super::sweep::Sweeper;
@@ -56,7 +58,9 @@ pub struct Node {
     pub store_failed: oneshot::Receiver<String>,
     pub reloader: Arc<Reloader>,
     pub audit: Arc<Audit>,
-    _lock: DataLock,
+    /// None of them ends by itself before the broker stops.
+    pub services: JoinSet<()>,
+    _lock: Arc<DataLock>,
 }
 
 /// What everything stands on.
@@ -79,7 +83,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let Start { loaded, load, log, mode, .. } = start;
     let config = loaded.config.clone();
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
-    let data_lock = lock(&data, mode).map_err(|error| error.to_string())?;
+    let data_lock = Arc::new(lock(&data, mode).map_err(|error| error.to_string())?);
     let doors = Doors::bind(&config.listen)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().wall())?;
     let (base, store_failed) = base(config, &data).await?;
@@ -121,16 +125,15 @@ pub async fn build(start: Start) -> Result<Node, String> {
         member_api,
         accounts: auth.accounts.clone(),
     };
-    serve_control(&data, desk, &stop)?;
+    let mut services = JoinSet::new();
+    services.spawn(control(&data, desk, (&stop, &data_lock))?);
     let serving = doors.serving(data)?;
     let (mqtt, http) = doors.open(&tls, &base.metrics, (&base.config, &base.clock));
-    mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
-    serve_http(http, &state, &stop);
+    http.into_iter().for_each(|entrance| _ = services.spawn(web(entrance, &state, &stop)));
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
-    tokio::spawn(timekeeper(&base).run());
-    tokio::spawn(sweeper(&base).run());
+    serve_time(&base, &mut services);
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -142,6 +145,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
         reloader,
         audit,
         store_failed,
+        services,
         _lock: data_lock,
     })
 }
@@ -180,9 +184,9 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     tokio::spawn(async move {
         ending.ended().await;
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-        if let Ok(Ok(Err(error))) = ended {
+        if let Some(words) = ended.map_or_else(|error| Some(error.to_string()), last_words) {
             // Nobody listens any more when the broker is stopping already.
-            _ = failed.send(format!("the store cannot go on: {error}"));
+            _ = failed.send(words);
         }
     });
     let hasher = Arc::new(Hasher::new(config.auth.hashes_at_once));
@@ -211,15 +215,15 @@ fn writer(base: &Base) -> AccountWriter {
     })
 }
 
-/// Who is banned; every worker hears of a change.
+/// Who is banned; every worker hears of a new one.
 async fn bans(base: &Base) -> Result<Arc<BanBook>, String> {
     let mailboxes = base.mailboxes.clone();
     let parts = BanParts {
         store: base.store.clone(),
         writer: writer(base),
         clock: base.clock.clone(),
-        changed: Arc::new(move |bans| {
-            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Bans(bans.clone())]));
+        banned: Arc::new(move |ban| {
+            mailboxes.iter().for_each(|mailbox| mailbox.post([Mail::Banned(ban.clone())]));
         }),
     };
     BanBook::open(parts).await.map(Arc::new).map_err(|error| error.to_string())
@@ -259,7 +263,8 @@ async fn add_dev_users(auth: &Auth) -> Result<(), String> {
 /// Bans and patience with wrong passwords stand before the providers, for every kind of login.
 pub(super) struct Guards {
     clients: Arc<Guard>,
-    /// For the legacy router: all its users come from one address, which must not pause for one.
+    /// For the legacy router: all its users come from one address, so a pause would be for a user
+    /// wherever it is, and whoever knows its name could lock it out.
     router: Arc<Guard>,
 }
 
@@ -280,7 +285,7 @@ impl Guards {
 }
 
 fn of_router(limits: GuardLimits) -> GuardLimits {
-    GuardLimits { per_address: 0, ..limits }
+    GuardLimits { per_login: 0, per_address: 0, ..limits }
 }
 
 fn gate(
@@ -292,10 +297,11 @@ fn gate(
     let (clock, metrics) = (base.clock.clone(), base.metrics.clone());
     let admission = Admission::new(admission(limits), limits.logins, clock, metrics);
     Ok(Arc::new(Gate {
-        authenticator: guards.clients.clone(),
+        guard: guards.clients.clone(),
         directory: auth.directory.clone(),
         live: ArcSwap::from_pointee(live(&base.config)?),
         bans: bans.clone(),
+        banning: net::Banning::default(),
         clock: base.clock.clone(),
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),
@@ -305,26 +311,30 @@ fn gate(
     }))
 }
 
-fn serve_control(data: &Path, desk: Desk, stop: &Arc<Notify>) -> Result<(), String> {
-    let socket = ControlSocket::bind(data).map_err(|error| error.to_string())?;
+fn control(
+    data: &Path,
+    desk: Desk,
+    (stop, lock): (&Arc<Notify>, &Arc<DataLock>),
+) -> Result<impl Future<Output = ()> + use<>, String> {
+    let socket = ControlSocket::bind(data, lock.clone()).map_err(|error| error.to_string())?;
     let stop = stop.clone();
-    tokio::spawn(async move {
+    Ok(async move {
         if let Err(error) = socket.serve(desk, stop.notified()).await {
             tracing::error!("the control socket is not served: {error}");
         }
-    });
-    Ok(())
+    })
 }
 
-fn serve_http(listeners: Vec<Entrance>, state: &HttpState, stop: &Arc<Notify>) {
-    for (listener, door) in listeners {
-        let state = state.clone();
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
-                tracing::error!("HTTP is not served: {error}");
-            }
-        });
+fn web(
+    (listener, door): Entrance,
+    state: &HttpState,
+    stop: &Arc<Notify>,
+) -> impl Future<Output = ()> + use<> {
+    let (state, stop) = (state.clone(), stop.clone());
+    async move {
+        if let Err(error) = http::serve(listener, door, state, stop.notified()).await {
+            tracing::error!("HTTP is not served: {error}");
+        }
     }
 }
 
@@ -335,6 +345,7 @@ fn start_workers(
     gate: &Arc<Gate>,
     mqtt: Vec<Entrance>,
 ) -> Result<(), String> {
+    mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
         metrics: base.metrics.clone(),
@@ -372,15 +383,18 @@ fn start_worker(start: net::Start) -> Result<(), String> {
         match ended {
             Ok(Ok(())) => {}
             Ok(Err(error)) => fatal(&format!("a worker could not start: {error}")),
-            Err(_) => fatal("a worker panicked: this is a bug"),
+            Err(panic) => fatal(&panicked("a worker", &*panic)),
         }
     };
     let spawned = std::thread::Builder::new().name(name).spawn(work);
     spawned.map(|_| ()).map_err(|error| format!("no thread for a worker: {error}"))
 }
 
+/// What is acknowledged is on disk; a shard that may be half changed must not say goodbye.
 fn fatal(words: &str) {
-    tracing::error!("{words}");
+    crate::log::finish();
+    // Not through the log: its level may be off, and this is the last word.
+    eprintln!("homing: {words}");
     std::process::exit(1);
 }
 
@@ -398,6 +412,11 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
             base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
         }
     }
+}
+
+fn serve_time(base: &Base, services: &mut JoinSet<()>) {
+    services.spawn(timekeeper(base).run());
+    services.spawn(sweeper(base).run());
 }
 
 fn timekeeper(base: &Base) -> Timekeeper {

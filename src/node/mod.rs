@@ -1,11 +1,14 @@
 //! Life and death of a broker process: builds all parts from the configuration, starts them in
 //! order, waits for the signal, drains, stops them in order.
 
+mod aside;
 mod auth;
 mod build;
+mod check;
 mod doors;
 mod files;
 mod pages;
+mod panics;
 mod reload;
 mod settings;
 mod sweep;
@@ -13,10 +16,12 @@ mod timekeeper;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::config::load::Loaded;
 use crate::control::audit::Action;
@@ -25,11 +30,13 @@ use crate::net::Mail;
 use crate::store::lock::Mode;
 
 pub use auth::{chain, jwt_keys, redis_answers};
+pub use check::{NOT_LOOKED_AT, check};
 pub use doors::reserve;
 pub use files::{FileLimit, connections_in, file_limit};
 pub use settings::store_limits;
 
 use build::Node;
+use reload::Reloader;
 
 /// Everything that was acknowledged is on disk at any time; this is for goodbyes only.
 const DRAIN_WAIT: Duration = Duration::from_secs(8);
@@ -67,8 +74,14 @@ pub fn run(start: Start) -> ExitCode {
         .thread_name("homing-services")
         .enable_all()
         .build();
-    let served = runtime.map_err(|error| format!("no runtime: {error}"));
-    match served.and_then(|runtime| runtime.block_on(serve(start))) {
+    let served = runtime.map_err(|error| format!("no runtime: {error}")).and_then(|runtime| {
+        let served = runtime.block_on(serve(start));
+        // What still reads from a disk that hangs is not waited for.
+        runtime.shutdown_timeout(FINISH_WAIT);
+        served
+    });
+    crate::log::finish();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(words) => {
             // Not through the log: its level may be off, and this is the last word.
@@ -83,6 +96,11 @@ async fn serve(start: Start) -> Result<(), String> {
     // Before the ready line: whoever reads it may send a signal at once.
     let mut signals = Signals::watch()?;
     let mut node = build::build(start).await?;
+    node.services.spawn(reload_by_signal(
+        node.reloader.clone(),
+        node.audit.clone(),
+        signals.reload.clone(),
+    ));
     announce(&node.serving, banner);
     let failure = signals.wait_for_end(&mut node).await;
     drain(node).await?;
@@ -112,6 +130,7 @@ struct Signals {
     hup: Signal,
     /// Then SIGHUP says that it is gone.
     on_terminal: bool,
+    reload: Arc<Notify>,
 }
 
 impl Signals {
@@ -122,6 +141,7 @@ impl Signals {
             int: watch(SignalKind::interrupt())?,
             hup: watch(SignalKind::hangup())?,
             on_terminal: std::io::stdin().is_terminal(),
+            reload: Arc::default(),
         })
     }
 
@@ -132,23 +152,34 @@ impl Signals {
             tokio::select! {
                 _ = self.term.recv() => return None,
                 _ = self.int.recv() => return None,
-                failure = &mut node.store_failed => return Some(failure.unwrap_or_default()),
+                failure = &mut node.store_failed => return Some(failure.unwrap_or_else(|_| {
+                    "the store's writer ended though nobody asked it to, which is a bug".into()
+                })),
+                Some(Err(error)) = node.services.join_next() => {
+                    if let Ok(panic) = error.try_into_panic() {
+                        return Some(panics::panicked("a part of the broker", &*panic));
+                    }
+                }
                 _ = self.hup.recv() => match self.on_terminal {
                     true => return None,
-                    false => reload_by_signal(node).await,
+                    false => self.reload.notify_one(),
                 },
             }
         }
     }
 }
 
-/// The log says how it ended, and the audit log too, which says in the log if it cannot.
-async fn reload_by_signal(node: &Node) {
-    let result = node.reloader.reload().await;
+/// Beside the signals, so that one that ends the broker is heard meanwhile; those that come during
+/// a reload cause one more. The log says how it ended, and the audit log too, which says in the log
+/// if it cannot.
+async fn reload_by_signal(reloader: Arc<Reloader>, audit: Arc<Audit>, asked: Arc<Notify>) {
     let action = Action { name: "reload", target: String::new() };
-    let audit: &Audit = &node.audit;
     let by = Who::Signal { signal: "SIGHUP" };
-    _ = audit.record(&action, by, result.as_ref().map(|_| ()).map_err(String::as_str));
+    loop {
+        asked.notified().await;
+        let result = reloader.reload().await;
+        _ = audit.record(&action, by, result.as_ref().map(|_| ()).map_err(String::as_str));
+    }
 }
 
 /// Nobody new comes in, everyone is told, what is under way is committed, the store is closed.

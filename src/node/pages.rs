@@ -17,7 +17,7 @@ pub fn state(base: &Base, gate: &Gate, router: Arc<Guard>) -> HttpState {
     HttpState {
         metrics: base.metrics.clone(),
         health: base.health.clone(),
-        logins: logins(gate.authenticator.clone()),
+        logins: logins(gate.guard.clone()),
         router_logins: logins(router),
         advertised: Arc::new(advertised(&base.config.advertise)),
         startalk: Arc::new(startalk(&base.config.startalk)),
@@ -40,5 +40,6 @@ fn advertised(config: &Advertise) -> Advertised {
 
 fn startalk(config: &Startalk) -> http::Startalk {
     let Startalk { domain, checktoken_from, nav } = config.clone();
+    let checktoken_from = checktoken_from.into_iter().map(|network| network.0).collect();
     http::Startalk { domain, checktoken_from, nav }
 }

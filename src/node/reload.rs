@@ -20,6 +20,7 @@ use crate::net::tls::{self, Tls};
 use crate::net::{AdmissionLimits, Gate, Mail, Mailbox};
 use crate::shard::Live;
 
+use super::aside::Aside;
 use super::auth::{Built, Providers};
 use super::build::Guards;
 use super::settings::{admission, guard_limits, live};
@@ -48,6 +49,7 @@ pub struct Reloader {
     /// One reload at a time.
     holding: Mutex<Loaded>,
     parts: Parts,
+    files: Aside,
 }
 
 /// What is handed out when all of it is there.
@@ -66,7 +68,7 @@ struct Prepared {
 impl Reloader {
     pub fn new(load: Load, holding: Loaded, parts: Parts) -> Reloader {
         parts.metrics.reloaded(true, parts.clock.stamp());
-        Reloader { load, holding: Mutex::new(holding), parts }
+        Reloader { load, holding: Mutex::new(holding), parts, files: Aside::default() }
     }
 
     /// Loads the settings again and takes those that need no restart.
@@ -97,17 +99,19 @@ impl Reloader {
 
     /// Everything that can fail.
     async fn prepare(&self, holding: &Loaded) -> Result<Prepared, String> {
-        let change = change(holding, (self.load)()?)?;
+        let load = self.load.clone();
+        let change = change(holding, self.files.run(move || load()).await?)?;
         let config = &change.loaded.config;
+        let (tls, now) = (config.tls.clone(), self.parts.clock.wall());
         let providers = match change.live.iter().any(|key| of_providers(key)) {
-            true => Some(self.parts.providers.build(config).await?),
+            true => Some(self.parts.providers.rebuild(config).await?),
             false => None,
         };
         Ok(Prepared {
             live: live(config)?,
             providers,
             guard: guard_limits(config),
-            tls: Tls::load(&config.tls, self.parts.clock.wall())?,
+            tls: self.files.run(move || Tls::load(&tls, now)).await?,
             admission: admission(&config.limits),
             filter: log::filter(&config.log.level).map_err(|error| error.to_string())?,
             audit: self.parts.audit.reopen()?,

@@ -1,6 +1,8 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
+use ipnet::IpNet;
+
 use crate::auth::Known;
 use crate::model::{Moment, Reason, SessionKey, Uid};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
@@ -12,14 +14,14 @@ use super::{Asked, Conn, Shard, Token};
 
 impl Shard {
     /// Takes in a connection whose CONNECT was accepted.
-    pub fn connect(&mut self, hello: Hello, peer: Box<str>) -> Token {
+    pub fn connect(&mut self, hello: Hello, peer: Box<str>, address: IpNet) -> Token {
         let late = self.is_late(&hello);
         if late.is_none() {
             self.take_over(&hello.key, &peer);
             self.make_room(&hello.key.uid);
         }
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
-        let token = self.insert(hello, peer);
+        let token = self.insert(hello, peer, address);
         self.add_user(&key.uid, token);
         self.arm(token);
         if let Some(reason) = late {
@@ -46,26 +48,36 @@ impl Shard {
         token
     }
 
-    /// While it was greeted, the others were sent away, or its user was kicked.
+    /// While it was greeted, the others were sent away, its user was kicked, or its device came
+    /// again: the one that asked last is the one that is there (threat I7).
     fn is_late(&self, hello: &Hello) -> Option<Reason> {
         match self.draining {
             true => Some(Reason::ShuttingDown),
             false if self.kicked.since(&hello.key.uid, hello.asked_at) => {
                 Some(Reason::RightsChanged)
             }
+            false if self.came_again(hello) => Some(Reason::TakenOver),
             false => None,
         }
     }
 
-    fn insert(&mut self, hello: Hello, peer: Box<str>) -> Token {
+    fn came_again(&self, hello: &Hello) -> bool {
+        let present = self.connected(&hello.key).and_then(|token| self.conns.get(token.index()));
+        present.is_some_and(|present| present.asked_at > hello.asked_at)
+    }
+
+    fn insert(&mut self, hello: Hello, peer: Box<str>, address: IpNet) -> Token {
         self.generation = self.generation.wrapping_add(1);
+        let asked_at = hello.asked_at;
         let session = Session::new(hello, &self.live.settings, self.now);
         let entry = self.conns.vacant_entry();
         let token = Token::new(entry.key(), self.generation);
         entry.insert(Conn {
             session,
             token,
+            asked_at,
             peer,
+            address,
             out: Vec::new(),
             filters: Vec::new(),
             flush_asked: false,

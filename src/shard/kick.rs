@@ -1,6 +1,6 @@
 //! Connections that an administrator ends: of a user, of a device, of whoever is banned.
 
-use crate::model::{ClientId, Moment, Reason, SessionKey, Uid};
+use crate::model::{BanTarget, ClientId, Moment, Reason, SessionKey, Uid};
 use crate::session::Input;
 
 use super::users::uid_hash;
@@ -43,27 +43,21 @@ impl Shard {
         let is = |key: &SessionKey| key.uid == *uid && only.is_none_or(|id| key.client_id == *id);
         let mut keys: Vec<SessionKey> = self.away.keys().filter(|key| is(key)).cloned().collect();
         keys.extend(self.by_key.keys().filter(|key| is(key)).cloned());
-        self.end_all(reason, |key, _| is(key));
+        self.end_all(reason, |conn| is(conn.session.key()));
         self.drop_wills(reason, is);
         keys
     }
 
-    /// Ends the connections that `is` is true of, by session and peer, and drops their wills; and
-    /// the delayed wills of the sessions that `waiting` is true of.
-    pub fn end_where(
-        &mut self,
-        reason: Reason,
-        is: impl Fn(&SessionKey, &str) -> bool,
-        waiting: impl Fn(&SessionKey) -> bool,
-    ) {
-        self.end_all(reason, is);
-        self.drop_wills(reason, waiting);
+    /// Ends the connections that a new ban is about, and drops their wills, waiting ones too.
+    pub fn banned(&mut self, target: &BanTarget) {
+        let is = |conn: &Conn| target.concerns(conn.session.key()) || target.covers(&conn.address);
+        self.end_all(Reason::Banned, is);
+        self.drop_wills(Reason::Banned, |key| target.concerns(key));
     }
 
-    fn end_all(&mut self, reason: Reason, is: impl Fn(&SessionKey, &str) -> bool) {
-        let hit = |conn: &&Conn| is(conn.session.key(), &conn.peer);
+    fn end_all(&mut self, reason: Reason, is: impl Fn(&Conn) -> bool) {
         let all = self.conns.iter().map(|(_, conn)| conn);
-        let tokens: Vec<Token> = all.filter(hit).map(|conn| conn.token).collect();
+        let tokens: Vec<Token> = all.filter(|conn| is(conn)).map(|conn| conn.token).collect();
         for token in tokens {
             self.handle(token, Input::End(reason, reason.words().into()));
         }

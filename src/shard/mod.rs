@@ -28,6 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use slab::Slab;
 
 use crate::auth::Directory;
@@ -93,8 +94,12 @@ pub struct Shared {
 struct Conn {
     session: Session,
     token: Token,
-    /// The peer's address, for the log.
+    /// When its login began to be checked.
+    asked_at: Moment,
+    /// The peer's address with its port, for the log.
     peer: Box<str>,
+    /// The same without it, as bans see it.
+    address: IpNet,
     /// Bytes that have not left yet.
     out: Vec<u8>,
     /// Plain filters of this session.

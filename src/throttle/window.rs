@@ -16,6 +16,12 @@ pub struct Seen {
     pub paused_until: Moment,
 }
 
+impl Seen {
+    fn is_over(&self, now: Moment, length: Duration) -> bool {
+        now.since(self.since) >= length && now.since(self.paused_until) >= length
+    }
+}
+
 /// Counters of one kind, of a bounded number of keys: who was not counted for longest is forgotten.
 pub struct Windows<K>(Bounded<K, Seen>);
 
@@ -28,11 +34,16 @@ impl<K: Hash + Eq + Clone> Windows<K> {
         self.0.get(key).copied()
     }
 
+    /// How many it has counted; 0 when the next one begins anew.
+    pub fn counted(&self, key: &K, now: Moment, length: Duration) -> u32 {
+        self.get(key).filter(|seen| !seen.is_over(now, length)).map_or(0, |seen| seen.count)
+    }
+
     /// Counts once. A window that is over, and whose pause is over, begins anew.
     pub fn count(&mut self, key: K, now: Moment, length: Duration) -> &mut Seen {
         let new = Seen { since: now, ..Seen::default() };
         let seen = self.0.entry(key, || new);
-        if now.since(seen.since) >= length && now.since(seen.paused_until) >= length {
+        if seen.is_over(now, length) {
             *seen = new;
         }
         seen.count = seen.count.saturating_add(1);
@@ -55,6 +66,8 @@ mod tests {
         let mut windows = Windows::new(10);
         assert_eq!(windows.count("a", Moment(0), MINUTE).count, 1);
         assert_eq!(windows.count("a", Moment(59_999), MINUTE).count, 2);
+        let counted = [59_999, 60_000].map(|now| windows.counted(&"a", Moment(now), MINUTE));
+        assert_eq!(counted, [2, 0]);
         assert_eq!(windows.count("a", Moment(60_000), MINUTE).count, 1);
         assert_eq!(windows.count("b", Moment(60_000), MINUTE).count, 1);
         windows.forget(&"a");

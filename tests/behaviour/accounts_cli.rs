@@ -2,7 +2,7 @@
 
 use super::support::broker::Start;
 use super::support::command::homing;
-use super::support::{Broker, Connect, wait_until};
+use super::support::{Broker, Connect, skip_loudly, wait_until};
 
 fn set_password(broker: &Broker, verb: &str, uid: &str, password: &str) {
     broker.command(&["user", verb, uid, "--password-stdin"]).stdin(&format!("{password}\n")).ok();
@@ -172,4 +172,20 @@ fn roles_are_given_listed_and_changed() {
     assert!(broker.command(&["user", "list", "--json"]).ok().contains(r#""roles":[],"uid":"ops""#));
     let told = broker.command(&["user", "roles", "ops", "--role", "a/b"]).fails();
     assert!(told.contains("a role has"), "{told}");
+}
+
+/// As root, whose files the broker could not write.
+#[test]
+fn the_directory_of_another_user_is_left_as_it_is() {
+    const NOBODY: u32 = 65_534;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    if let Err(error) = std::os::unix::fs::chown(&data, Some(NOBODY), None) {
+        return skip_loudly("the_directory_of_another_user_is_left_as_it_is", &error.to_string());
+    }
+    let add = homing(&["user", "add", "dora", "--password-stdin", "--data"]);
+    let told = add.arg(&data).stdin("secret\n").fails();
+    assert!(told.contains("run it as the user of the broker"), "{told}");
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
 }

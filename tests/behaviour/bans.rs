@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::support::broker::Start;
 use super::support::command::homing;
 use super::support::connect::Will;
+use super::support::page::ask;
 use super::support::{Broker, Connect};
 
 /// 3.1.1: not authorized. MQTT 5: banned.
@@ -58,6 +59,22 @@ fn a_device_is_banned_alone_and_a_client_id_for_everyone() {
     ban(&broker, &["add", "--client", "bot"]);
     assert_banned(&broker, "alice", "bot");
     assert_banned(&broker, "bob", "bot");
+}
+
+/// Threat I13. Guessing over HTTP is guessing, too.
+#[test]
+fn no_login_of_a_banned_address_is_checked_over_http() {
+    let hosts = ("HOMING__ADVERTISE__HOSTS", "['chat.example.org']");
+    let broker = Broker::with(&[hosts, ("HOMING__ADVERTISE__MQTT", "1883")]);
+    // `alice:dev`
+    let login = "Authorization: Basic YWxpY2U6ZGV2";
+    let route = || ask(broker.http, "GET", "/v1/route", &[login], "");
+    assert_eq!(route().status, 200);
+    ban(&broker, &["add", "--ip", "::ffff:127.0.0.0/104"]);
+    let refused = route();
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &"banned".into()));
+    assert_eq!(ask(broker.http, "GET", "/health/ready", &[], "").status, 200);
+    assert!(Connect::v5("alice", "phone").try_open(broker.mqtt).is_err());
 }
 
 #[test]
@@ -117,7 +134,7 @@ fn a_wrong_ban_is_told_in_words() {
     let broker = Broker::dev();
     for (words, hint) in [
         (&["add", "--user", "a/b"][..], "a uid must not contain"),
-        (&["add", "--ip", "10.0.0"], "neither an address nor a network"),
+        (&["add", "--ip", "10.0.0"], "is no network"),
         (&["add", "--user", "alice", "--for", "400d"], "from 1s to 365d"),
         (&["add", "--user", "alice", "--for", "soon"], "no duration"),
         (&["remove", "--user", "alice"], "there is no ban of user alice"),

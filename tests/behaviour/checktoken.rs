@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
+use super::support::member_api::MemberApi;
 use super::support::page::{Answer, ask};
 use super::support::{Broker, broker::Start};
 
@@ -83,6 +84,34 @@ fn what_cannot_be_said_now_is_not_called_wrong() {
     let answer = check(broker.http, "alice", "startalk.test", "dev");
     assert_eq!((answer.status, &answer.json()["ret"]), (503, &json!(false)));
     assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+/// Threat I13. All users of the router come from its one address.
+#[test]
+fn nobody_locks_a_user_out_by_wrong_tokens() {
+    let patience = ("HOMING__LIMITS__WRONG_PASSWORDS__PER_USER", "3");
+    let broker = Broker::with(&[DOMAIN, FROM_HERE, patience]);
+    for _ in 0..5 {
+        refused(&check(broker.http, "alice", "startalk.test", "guess"));
+    }
+    assert_eq!(check(broker.http, "alice", "startalk.test", "dev").json()["ret"], true);
+}
+
+/// Threat I2. A token is right for the user that it belongs to.
+#[test]
+fn the_token_of_another_user_is_wrong() {
+    let api = MemberApi::says(200, r#"{"allow":true,"uid":"ut002"}"#);
+    let broker = Broker::with(&[
+        DOMAIN,
+        FROM_HERE,
+        ("HOMING__AUTH__PROVIDER", "http"),
+        ("HOMING__AUTH__HTTP__URL", &api.url()),
+        ("HOMING__AUTH__HTTP__UID_POINTER", "/uid"),
+        ("HOMING__AUTH__HTTP__UID_MAY_DIFFER", "true"),
+    ]);
+    assert_eq!(check(broker.http, "ut002", "startalk.test", "T").json()["ret"], true);
+    let other = refused(&check(broker.http, "ut001", "startalk.test", "T"));
+    assert_eq!(other["errmsg"], "the token is not valid");
 }
 
 /// Threat I13.

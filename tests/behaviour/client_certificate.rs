@@ -1,8 +1,11 @@
 //! Client certificates: as the login, as a second factor, and every way in which one is refused.
 
+use std::io::{Read, Write};
+
 use super::support::broker::Start;
 use super::support::certificates::{Authority, email, params, self_signed};
 use super::support::command::Running;
+use super::support::member_api::MemberApi;
 use super::support::python::Paho;
 use super::support::{Broker, Connect, HANG, Secured, TlsClient, V5, V311, wait_until};
 
@@ -224,4 +227,44 @@ fn settings_that_let_nobody_in_stop_the_start() {
     assert!(said.contains("\"certificate\" needs a listener in listen.mqtts"), "{said}");
     let said = required(&secured).env("HOMING__TLS__CLIENT_CRL", secured.ca()).refused().said;
     assert!(said.contains("has no revocation list"), "{said}");
+}
+
+/// `GET /v1/route` over HTTPS, with these header lines.
+fn route(broker: &Broker, tls: &TlsClient, headers: &str) -> String {
+    let mut stream = tls.clone().alpn("http/1.1").open(broker.listeners("https")[0]);
+    let head = format!("GET /v1/route HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+fn https(start: Start) -> Start {
+    let start = start.env("HOMING__LISTEN__HTTPS", "['127.0.0.1:0']");
+    start.env("HOMING__ADVERTISE__HOSTS", "['chat.example.org']")
+}
+
+#[test]
+fn the_certificate_is_the_login_over_https_too() {
+    let secured = Secured::new();
+    let broker = https(as_login(asking(&secured, "optional"))).start();
+    let answer = route(&broker, &secured.client_named("alice"), "");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"uid\":\"alice\""), "{answer}");
+    // `bob:dev`
+    let bob = "Authorization: Basic Ym9iOmRldg==\r\n";
+    let answer = route(&broker, &secured.client_named("alice"), bob);
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert!(route(&broker, &secured.client(), "").contains("no_login"));
+}
+
+#[test]
+fn the_member_api_hears_by_which_listener_a_page_was_asked() {
+    let (secured, api) = (Secured::new(), MemberApi::says(200, "{\"allow\":true}"));
+    let url = format!("http://{}/check?via={{listener}}", api.addr);
+    let start = https(secured.start()).env("HOMING__AUTH__PROVIDER", "http");
+    let broker = start.env("HOMING__AUTH__HTTP__URL", &url).start();
+    let bob = "Authorization: Basic Ym9iOmRldg==\r\n";
+    let answer = route(&broker, &secured.client(), bob);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(api.only_call().line, "POST /check?via=https HTTP/1.1");
 }

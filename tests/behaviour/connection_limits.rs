@@ -1,8 +1,10 @@
 //! So many connections in all, per address and per user, and what happens to one more.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use super::support::connect::stream_from;
+use super::support::member_api::{MemberApi, Mood};
 use super::support::{Broker, Client, Connect, V311, wait_until};
 
 fn address(last: u8) -> IpAddr {
@@ -134,4 +136,29 @@ fn a_users_subscriptions_are_bounded_over_all_sessions() {
     assert_eq!(old.subscribe("news/2", 1), 0x80);
     let mut bob = broker.device_v5("bob", "phone");
     assert_eq!(bob.subscribe("news/2", 1), 1);
+}
+
+/// Threat M7. A CONNECT alone holds no place: it makes room while its login is not decided.
+#[test]
+fn whose_login_is_not_decided_makes_room_for_one_more() {
+    let api = MemberApi::start();
+    api.allow("alice", "dev");
+    api.mood(Mood::Slow(Duration::from_secs(8)));
+    let broker = Broker::with(&[
+        ("HOMING__AUTH__PROVIDER", "http"),
+        ("HOMING__AUTH__HTTP__URL", &api.url()),
+        ("HOMING__LIMITS__CONNECTIONS", "2"),
+    ]);
+    let waiting = [1, 2].map(|number| {
+        let mut client = Client::silent(broker.mqtt, V311);
+        client.send_raw(&Connect::v311(&format!("mallory{number}"), "phone").encode());
+        api.wait_for_calls(number);
+        client
+    });
+    api.mood(Mood::Table);
+    let mut alice = broker.device("alice", "phone");
+    let [mut first, _] = waiting;
+    assert_eq!(first.expect_closed(), []);
+    wait_for(&broker, REFUSED, "unauthenticated", 1.0);
+    alice.ping();
 }

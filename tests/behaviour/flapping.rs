@@ -83,3 +83,16 @@ fn an_address_that_comes_too_often_is_closed_unheard() {
     assert!(list.contains("127.0.0.2"), "{list}");
     assert_eq!(wrong.try_from(from(3), broker.mqtt).unwrap().1.code, 4);
 }
+
+/// Threat I7. A ban that is over within the window is no licence to go on.
+#[test]
+fn who_goes_on_after_its_ban_is_banned_again() {
+    let broker = broker(&[("PER_CLIENT", "3"), ("BAN", "1s"), ("WINDOW", "1h")]);
+    flap(&broker, "alice", "phone");
+    wait_until("a second ban", || {
+        // Whatever becomes of it.
+        let _ = Connect::v5("alice", "phone").try_open(broker.mqtt);
+        let bans = broker.metrics("homing_flapping_bans_total", &[("target", "client")]);
+        (bans >= 2.0).then_some(())
+    });
+}

@@ -11,12 +11,15 @@ const UNAVAILABLE: u8 = 0x88;
 /// The reason string of a CONNACK (MQTT 5, section 3.2.2.3.9).
 const REASON_STRING: u8 = 0x1F;
 
+/// `DOMAIN` is startalk.domain, all other keys are of auth.http.
 fn start(api: &MemberApi, settings: &[(&str, &str)]) -> Start {
     let start = Start::dev().env("HOMING__AUTH__PROVIDER", "http");
     let start = start.env("HOMING__AUTH__HTTP__URL", &api.url());
-    settings
-        .iter()
-        .fold(start, |start, (key, value)| start.env(&format!("HOMING__AUTH__HTTP__{key}"), value))
+    let set = |start: Start, (key, value): &(&str, &str)| match *key {
+        "DOMAIN" => start.env("HOMING__STARTALK__DOMAIN", value),
+        key => start.env(&format!("HOMING__AUTH__HTTP__{key}"), value),
+    };
+    settings.iter().fold(start, set)
 }
 
 fn broker(api: &MemberApi, settings: &[(&str, &str)]) -> Broker {
@@ -47,8 +50,10 @@ fn the_json_preset_asks_byte_for_byte_as_documented() {
 #[test]
 fn the_startalk_preset_takes_the_bare_token_and_the_wrapped_one() {
     let api = MemberApi::says(200, r#"{"ret":true,"errcode":0,"errmsg":"","data":{}}"#);
-    let broker =
-        broker(&api, &[("PRESET", "startalk"), ("HOST", "qtalk.example"), ("ACCEPTED_FOR", "0s")]);
+    let broker = broker(
+        &api,
+        &[("PRESET", "startalk"), ("DOMAIN", "qtalk.example"), ("ACCEPTED_FOR", "0s")],
+    );
     let token = r#"{"token":"T","mk":"K"}"#;
     let wrapped = r#"{"nauth":{"p":"{\"token\":\"T\",\"mk\":\"K\"}","mk":"K","u":"ut001"}}"#;
     let asked = r#"{"u":"ut001","h":"qtalk.example","t":"{\"token\":\"T\",\"mk\":\"K\"}"}"#;
@@ -69,7 +74,7 @@ fn any_other_api_fits_by_templates() {
         &[
             ("PRESET", "none"),
             ("URL", &url),
-            ("HOST", "127.0.0.1"),
+            ("DOMAIN", "127.0.0.1"),
             ("API_KEY", "k3y"),
             ("HEADERS", r#"["Authorization: Bearer {api_key}", "X-Token: {token}"]"#),
             ("ACCEPT_STATUS", "[201]"),
@@ -184,7 +189,7 @@ fn welcome(mut client: Client) {
 #[test]
 fn a_hundred_connections_with_one_token_are_one_call() {
     let api = MemberApi::says(200, r#"{"ret":true}"#);
-    let broker = broker(&api, &[("PRESET", "startalk"), ("HOST", "h")]);
+    let broker = broker(&api, &[("PRESET", "startalk"), ("DOMAIN", "h")]);
     api.mood(Mood::Hang);
     let clients: Vec<Client> =
         (0..100).map(|n| knock(&broker, "ut001", &format!("device-{n}"))).collect();
@@ -199,7 +204,7 @@ fn a_hundred_connections_with_one_token_are_one_call() {
 fn the_client_that_asked_first_may_leave() {
     let api = MemberApi::start();
     api.mood(Mood::Hang);
-    let broker = broker(&api, &[("PRESET", "startalk"), ("HOST", "h")]);
+    let broker = broker(&api, &[("PRESET", "startalk"), ("DOMAIN", "h")]);
     let first = knock(&broker, "ut001", "phone");
     api.wait_for_calls(1);
     first.cut();
@@ -233,23 +238,25 @@ fn calls_beyond_the_bound_wait_and_logins_beyond_the_queue_are_refused_as_busy()
 
 #[test]
 fn what_is_no_answer_is_not_the_users_fault() {
-    let redirect = Mood::Says(302, r#"{"allow":true}"#.into());
-    for mood in [
-        Mood::Says(500, r#"{"allow":true}"#.into()),
-        Mood::Says(429, "".into()),
-        Mood::Says(200, "<html>login</html>".into()),
-        Mood::Says(200, r#"{"allow":true,"roles":[{}]}"#.into()),
-        redirect,
-        Mood::Garbage,
-        Mood::Endless,
-        Mood::Reset,
+    let (silence, of_no_use) = ("does not answer", "is of no use");
+    let says = |status, body: &str| Mood::Says(status, body.into());
+    for (mood, words) in [
+        (says(500, r#"{"allow":true}"#), silence),
+        (says(429, ""), silence),
+        (says(302, r#"{"allow":true}"#), of_no_use),
+        (says(413, ""), of_no_use),
+        (says(200, "<html>login</html>"), of_no_use),
+        (says(200, r#"{"allow":true,"roles":[{}]}"#), of_no_use),
+        (Mood::Endless, of_no_use),
+        (Mood::Garbage, silence),
+        (Mood::Reset, silence),
     ] {
         let api = MemberApi::start();
         api.mood(mood.clone());
         let broker = broker(&api, &[]);
         assert_eq!(code(&broker, "ut001", "T1"), UNAVAILABLE, "{mood:?}");
         assert_eq!(Connect::v311("ut002", "phone").refused(broker.mqtt), 3, "{mood:?}");
-        broker.log.wait_for(&["the member API does not answer"]);
+        broker.log.wait_for(&["the member API", words]);
         assert!(api.calls().iter().all(|call| call.line.contains("/login")), "{mood:?}");
     }
 }
@@ -306,13 +313,31 @@ fn a_template_that_cannot_work_stops_the_start_and_names_key_and_placeholder() {
         ("URL", "http://127.0.0.1/{uid", ["auth.http.url", "{uid has no end"]),
         ("HEADERS", r#"["X-T: {tokn}"]"#, ["auth.http.headers", "{tokn}"]),
         ("URL", "", ["auth.http.url", "give the address"]),
-        ("PRESET", "startalk", ["auth.http.host", "{host}"]),
+        ("PRESET", "startalk", ["startalk.domain", "{host}"]),
         ("ACCEPT_VALUE", "ok", ["auth.http.accept_value", "no JSON"]),
+        ("PRESET", "none", ["auth.http", "no template has {token}"]),
     ] {
         let refused = start(&api, &[(key, value)]).refused();
         assert_eq!(refused.status.code(), Some(2), "{}", refused.said);
         assert!(words.iter().all(|word| refused.said.contains(word)), "{key}: {}", refused.said);
     }
+}
+
+#[test]
+fn settings_by_which_one_token_would_be_right_for_every_user_stop_the_start() {
+    let api = MemberApi::start();
+    let settings = [("PRESET", "none"), ("URL", "http://127.0.0.1/?t={token}")];
+    let refused = start(&api, &settings).refused();
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.said);
+    assert!(refused.said.contains("no template has {uid}"), "{}", refused.said);
+    // Or the API says whose it is, in every answer.
+    let api = MemberApi::says(200, r#"{"who":"ut001"}"#);
+    let url = format!("{}?t={{token}}", api.url());
+    let settings = [("PRESET", "none"), ("URL", &url), ("UID_POINTER", "/who")];
+    let broker = broker(&api, &settings);
+    assert_eq!((code(&broker, "ut001", "T1"), code(&broker, "ut002", "T1")), (0, BAD_LOGIN));
+    api.mood(Mood::Says(200, "{}".into()));
+    assert_eq!(code(&broker, "ut003", "T1"), UNAVAILABLE);
 }
 
 /// Neither token nor key of the API is ever in the log.
@@ -348,6 +373,25 @@ fn a_connection_that_is_gone_before_its_login_is_decided_takes_nothing_over() {
     second.ping();
     assert_eq!(broker.log.matching(&["taken_over"]), Vec::<String>::new());
     assert_eq!(broker.metrics("homing_takeovers_total", &[]), 0.0);
+}
+
+/// What the API was asked before the kick says nothing after it.
+#[test]
+fn a_login_that_begins_after_a_kick_does_not_wait_for_an_older_question() {
+    let api = MemberApi::start();
+    ["alice", "bob"].iter().for_each(|uid| api.allow(uid, "T1"));
+    let broker = broker(&api, &[("TIMEOUT", "20s")]);
+    let mut bob = Connect::v5("bob", "phone").password("T1").device(broker.mqtt);
+    api.mood(Mood::Hang);
+    let first = knock(&broker, "alice", "phone");
+    api.wait_for_calls(2);
+    first.cut();
+    broker.command(&["user", "kick", "bob"]).ok();
+    assert!(bob.expect_disconnect() >= 0x80);
+    let second = knock(&broker, "alice", "phone");
+    api.wait_for_calls(3);
+    api.mood(Mood::Table);
+    welcome(second);
 }
 
 #[test]

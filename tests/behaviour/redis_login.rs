@@ -205,6 +205,10 @@ fn a_template_that_is_none_stops_the_start_in_words() {
     let said = |key, value| start().env(key, value).refused().said;
     let words = said("HOMING__AUTH__REDIS__KEY", "x:{user}");
     assert!(words.contains("auth.redis.key") && words.contains("{client_id}"), "{words}");
+    let words = said("HOMING__AUTH__REDIS__KEY", "session:{token}");
+    assert!(words.contains("auth.redis") && words.contains("right for every user"), "{words}");
+    let words = said("HOMING__AUTH__REDIS__VALUE", "{client_id}");
+    assert!(words.contains("auth.redis") && words.contains("any token would be right"), "{words}");
     let words = said("HOMING__AUTH__REDIS__LAYOUT", "startalk");
     assert!(words.contains("startalk.domain"), "{words}");
     let words = said("HOMING__AUTH__REDIS__URL", "redis://:hunter2@127.0.0.1");

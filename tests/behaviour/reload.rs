@@ -91,6 +91,18 @@ fn sighup_reloads_and_does_not_end_the_broker() {
     wait_until("the new rule", || rig.may_publish().then_some(()));
 }
 
+#[test]
+fn a_pipe_in_place_of_the_file_holds_nothing_up() {
+    let mut rig = rig(OPEN);
+    std::fs::remove_file(&rig.file).unwrap();
+    assert!(Command::new("mkfifo").arg(&rig.file).status().unwrap().success());
+    rig.broker.signal("HUP");
+    rig.broker.log.wait_for(&["not reloaded", "it is no file"]);
+    assert!(rig.refused().contains("it is no file"));
+    assert!(rig.may_publish());
+    assert!(rig.broker.terminate().success());
+}
+
 /// Threat I4.
 #[test]
 fn a_broken_an_empty_and_a_missing_file_change_nothing() {

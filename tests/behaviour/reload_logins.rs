@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::support::broker::Start;
-use super::support::member_api::MemberApi;
+use super::support::member_api::{MemberApi, Mood};
 use super::support::tokens::{Issuer, jwks};
-use super::support::{Broker, Client, Connect};
+use super::support::{Broker, Client, Connect, Packet, V5};
 
 /// A broker whose settings are in a file that the test changes.
 struct Rig {
@@ -75,6 +75,32 @@ fn new_logins_follow_the_new_member_api() {
     assert_all_there(&rig, &mut devices);
 }
 
+/// A call to the old one that ends later says nothing of the new one either.
+#[test]
+fn the_breaker_of_a_member_api_that_was_replaced_is_shown_no_more() {
+    let (old, new) = (MemberApi::start(), MemberApi::start());
+    new.allow("alice", "new");
+    let settings = |api| format!("{}failures = 1\ntimeout = \"20s\"\n", asks(api));
+    let rig = Rig::start(&settings(&old));
+    let is_open = || rig.broker.metrics("homing_auth_breaker_open", &[]);
+    old.mood(Mood::Hang);
+    let mut waiting = Client::silent(rig.broker.mqtt, V5);
+    waiting.send_raw(&Connect::v5("bob", "phone").encode());
+    old.wait_for_calls(1);
+    rig.write(&settings(&new));
+    rig.reload();
+    old.mood(Mood::Reset);
+    assert!(matches!(waiting.recv(), Packet::ConnAck { code: 0x88, .. }));
+    assert_eq!(is_open(), 0.0);
+    rig.write(&settings(&old));
+    rig.reload();
+    assert_eq!((rig.code("alice", "new"), is_open()), (0x88, 1.0));
+    rig.write(&settings(&new));
+    rig.reload();
+    assert_eq!(is_open(), 0.0);
+    assert_eq!(rig.code("alice", "new"), 0);
+}
+
 #[test]
 fn by_sighup_as_well() {
     let (old, new) = (MemberApi::start(), MemberApi::start());
@@ -119,6 +145,45 @@ fn another_file_of_keys_holds_at_once() {
     assert_eq!(rig.code("alice", &one.token("alice")), 0x86);
     assert_eq!(rig.code("alice", &two.token("alice")), 0);
     assert_all_there(&rig, &mut devices);
+}
+
+/// Of [`MemberApi`] as a page with keys, over http, since it is on this machine.
+fn keys_of(page: &MemberApi, more: &str) -> String {
+    format!(
+        "[auth]\nprovider = [\"jwt\", \"http\"]\n[auth.http]\n\
+         url = \"http://127.0.0.1:1/\"\n{more}\n\
+         [auth.jwt]\nalgorithms = [\"ES256\"]\njwks = {:?}\n",
+        page.url()
+    )
+}
+
+/// What was read from a URL is not lost because it does not answer at the moment of a reload.
+#[test]
+fn keys_that_were_read_stay_when_their_url_is_away_at_a_reload() {
+    let issuer = Issuer::new("k1");
+    let page = MemberApi::says(200, &jwks(&[&issuer]));
+    let rig = Rig::start(&keys_of(&page, ""));
+    let mut devices = rig.devices("alice", &issuer.token("alice"));
+    page.mood(Mood::Reset);
+    rig.write(&keys_of(&page, "failures = 7"));
+    assert_eq!(rig.reload(), "auth.http.failures: holds now");
+    assert_eq!(rig.code("alice", &issuer.token("alice")), 0);
+    assert_all_there(&rig, &mut devices);
+}
+
+#[test]
+fn new_keys_that_cannot_be_read_are_no_reload() {
+    let (one, two) = (Issuer::new("k1"), Issuer::new("k1"));
+    let (old, new) = (MemberApi::says(200, &jwks(&[&one])), MemberApi::says(503, ""));
+    let rig = Rig::start(&keys_of(&old, ""));
+    rig.write(&keys_of(&new, "failures = 7"));
+    let words = rig.broker.command(&["reload"]).fails();
+    assert!(words.contains("nothing has changed") && words.contains("503"), "{words}");
+    assert_eq!(rig.code("alice", &one.token("alice")), 0);
+    new.mood(Mood::Says(200, jwks(&[&two])));
+    assert_eq!(rig.reload(), "auth.http.failures: holds now\nauth.jwt.jwks: holds now");
+    assert_eq!(rig.code("alice", &one.token("alice")), 0x86);
+    assert_eq!(rig.code("alice", &two.token("alice")), 0);
 }
 
 /// Who knows the users is built into the workers: the chain itself waits for a restart.

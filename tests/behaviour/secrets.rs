@@ -7,7 +7,7 @@ const SECRET: &str = "hunter2-4711";
 
 fn url() -> String {
     // Nobody listens there.
-    format!("postgres://homing:{SECRET}@127.0.0.1:1/homing")
+    format!("postgres://homing:{SECRET}@127.0.0.1:1/homing?password={SECRET}")
 }
 
 #[test]
@@ -47,7 +47,11 @@ fn no_secret_is_shown_or_logged() {
     let names: Vec<&String> = secrets.map(|(name, _)| name).collect();
     assert!(names.iter().any(|name| *name == "store.url"), "{names:?}");
     let variable = |name: &str| format!("HOMING__{}", name.replace('.', "__").to_uppercase());
-    let value = |name: &str| if name == "store.url" { url() } else { SECRET.to_owned() };
+    let value = |name: &str| match &known[name]["value"] {
+        serde_json::Value::Array(_) => format!("[\"authorization: Bearer {SECRET}\"]"),
+        _ if name.ends_with("url") || name.ends_with("jwks") => url(),
+        _ => SECRET.to_owned(),
+    };
     for words in [&["config", "show"][..], &["config", "show", "--json"], &["config", "check"]] {
         let command = homing(words);
         let done = names.iter().fold(command, |c, name| c.env(&variable(name), &value(name))).run();
@@ -64,7 +68,12 @@ fn no_secret_is_shown_or_logged() {
 fn a_mistake_beside_a_secret_does_not_tell_it() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("homing.toml");
-    for text in [format!("[store]\nurl = {SECRET}\n"), format!("store = \"{SECRET}\n")] {
+    for text in [
+        format!("[store]\nurl = {SECRET}\n"),
+        format!("store = \"{SECRET}\n"),
+        format!("[auth.redis]\npasword = \"{SECRET}\"\n"),
+        format!("[auth.redis]\npassword = \"\"\"\n{SECRET}\n{SECRET}=\\q\"\"\"\n"),
+    ] {
         std::fs::write(&file, text).unwrap();
         let words = homing(&["config", "check", "--config"]).arg(&file).fails();
         assert!(words.contains("line") && !words.contains(SECRET), "{words}");

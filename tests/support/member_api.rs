@@ -44,6 +44,8 @@ struct Shared {
     mood: Mutex<Mood>,
     changed: Condvar,
     table: Mutex<HashMap<(String, String), String>>,
+    /// Statuses and bodies for users that are answered otherwise.
+    odd: Mutex<HashMap<String, (u16, String)>>,
     calls: Mutex<Vec<Call>>,
     ended: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl MemberApi {
             mood: Mutex::new(Mood::Table),
             changed: Condvar::new(),
             table: Mutex::default(),
+            odd: Mutex::default(),
             calls: Mutex::default(),
             ended: AtomicBool::new(false),
         });
@@ -104,6 +107,11 @@ impl MemberApi {
     /// This user's logins are wrong from now on.
     pub fn forbid(&self, uid: &str) {
         self.shared.table.lock().expect("table").retain(|(own, _), _| own != uid);
+    }
+
+    /// Whatever the table says of this user, this is the answer.
+    pub fn answers(&self, uid: &str, status: u16, body: &str) {
+        self.shared.odd.lock().expect("odd").insert(uid.into(), (status, body.into()));
     }
 
     pub fn mood(&self, mood: Mood) {
@@ -158,10 +166,10 @@ impl Shared {
     /// False if the connection is over.
     fn answer(&self, call: &Call, mut stream: &TcpStream) -> bool {
         match self.awake() {
-            Mood::Table | Mood::Hang => respond(stream, 200, &self.looked_up(call)),
+            Mood::Table | Mood::Hang => self.respond_by_table(call, stream),
             Mood::Slow(wait) => {
                 std::thread::sleep(wait);
-                respond(stream, 200, &self.looked_up(call))
+                self.respond_by_table(call, stream)
             }
             Mood::Says(status, body) => respond(stream, status, &body),
             Mood::Garbage => {
@@ -192,12 +200,15 @@ impl Shared {
         self.changed.wait_while(mood, hangs).expect("mood").clone()
     }
 
-    fn looked_up(&self, call: &Call) -> String {
+    fn respond_by_table(&self, call: &Call, stream: &TcpStream) -> bool {
         let asked: serde_json::Value = serde_json::from_str(&call.body).unwrap_or_default();
         let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
-        let table = self.table.lock().expect("table");
-        let known = table.get(&(text("uid"), text("token")));
-        known.cloned().unwrap_or_else(|| "{\"allow\":false}".into())
+        let odd = self.odd.lock().expect("odd").get(&text("uid")).cloned();
+        if let Some((status, body)) = odd {
+            return respond(stream, status, &body);
+        }
+        let known = self.table.lock().expect("table").get(&(text("uid"), text("token"))).cloned();
+        respond(stream, 200, known.as_deref().unwrap_or("{\"allow\":false}"))
     }
 }
 

@@ -1,9 +1,10 @@
-//! What an answer of the member API means: accepted, refused, or no answer at all.
+//! What an answer of the member API means: accepted, refused, of no use, or no answer at all.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::call::{ANSWER_BYTES_MAX, Answered};
 use super::template::scalar;
 use crate::config::{HttpAuth, TimeFormat};
 use crate::model::{Attrs, Identity, Role, Roles, Stamp, Uid};
@@ -19,6 +20,8 @@ pub struct AnswerPlan {
     accept: Option<(Pointer, Value)>,
     uid: Option<Pointer>,
     uid_may_differ: bool,
+    /// An answer without one says of nobody that the token is theirs.
+    uid_required: bool,
     roles: Option<Pointer>,
     expires: Option<(Pointer, TimeFormat)>,
     attributes: Option<Pointer>,
@@ -36,8 +39,12 @@ pub enum Judgement {
     Refused(String),
     /// It was accepted, but only until a time that has passed.
     Expired,
-    /// The API cannot answer now, or nobody can read what it said.
+    /// The API cannot answer anybody now.
     NoAnswer(String),
+    /// It failed, of this login or altogether.
+    Error(String),
+    /// It answered, but nothing that decides: a matter of this login alone, as far as one can see.
+    Unusable(String),
 }
 
 impl Pointer {
@@ -62,11 +69,11 @@ impl Pointer {
 }
 
 impl AnswerPlan {
-    /// Of settings whose preset is resolved.
+    /// Of settings whose preset is resolved. `names_uid`: the API is told the user name.
     ///
     /// # Errors
     /// In words that name the key.
-    pub fn new(settings: &HttpAuth) -> Result<AnswerPlan, String> {
+    pub fn new(settings: &HttpAuth, names_uid: bool) -> Result<AnswerPlan, String> {
         let expires = Pointer::read("expires_pointer", &settings.expires_pointer)?;
         let plan = AnswerPlan {
             accept_status: settings.accept_status.iter().copied().collect(),
@@ -74,6 +81,7 @@ impl AnswerPlan {
             accept: accept(settings)?,
             uid: Pointer::read("uid_pointer", &settings.uid_pointer)?,
             uid_may_differ: settings.uid_may_differ,
+            uid_required: settings.uid_may_differ || !names_uid,
             roles: Pointer::read("roles_pointer", &settings.roles_pointer)?,
             expires: expires.map(|pointer| (pointer, settings.expires_format)),
             attributes: Pointer::read("attributes_pointer", &settings.attributes_pointer)?,
@@ -86,6 +94,12 @@ impl AnswerPlan {
         if plan.uid_may_differ && plan.uid.is_none() {
             return Err("auth.http.uid_may_differ needs auth.http.uid_pointer".into());
         }
+        if plan.uid_required && plan.uid.is_none() {
+            return Err("auth.http: no template has {uid}, so that a right token would be right \
+                        for every user: put it into the body, a header or the URL, or set \
+                        auth.http.uid_pointer"
+                .into());
+        }
         Ok(plan)
     }
 
@@ -95,24 +109,27 @@ impl AnswerPlan {
     }
 
     /// `user` is the user name that was asked about.
-    pub fn judge(&self, status: u16, body: &[u8], user: &str, now: Stamp) -> Judgement {
-        if self.refuse_status.contains(&status) {
+    pub fn judge(&self, answered: &Answered, user: &str, now: Stamp) -> Judgement {
+        let Answered { status, body, .. } = answered;
+        if self.refuse_status.contains(status) {
             return Judgement::Refused(format!("status {status} is in auth.http.refuse_status"));
         }
-        if self.accept_status.contains(&status) {
-            return self.read(body, user, now).unwrap_or_else(|other| other);
+        if !self.accept_status.contains(status) {
+            return undecided(*status);
         }
-        Judgement::NoAnswer(match status {
-            300..400 => format!("status {status}: put the address it leads to into auth.http.url"),
-            _ => format!("status {status} is not in auth.http.accept_status or refuse_status"),
-        })
+        match body {
+            Some(body) => self.read(body, user, now).unwrap_or_else(|other| other),
+            None => {
+                Judgement::Unusable(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"))
+            }
+        }
     }
 
     fn read(&self, body: &[u8], user: &str, now: Stamp) -> Result<Judgement, Judgement> {
         let answer = match self.status_decides() {
             true => Value::Null,
             false => serde_json::from_slice(body)
-                .map_err(|error| Judgement::NoAnswer(format!("the answer is no JSON: {error}")))?,
+                .map_err(|error| Judgement::Unusable(format!("the answer is no JSON: {error}")))?,
         };
         if let Some((pointer, wanted)) = &self.accept
             && pointer.find(&answer) != Some(wanted)
@@ -139,7 +156,7 @@ impl AnswerPlan {
         let found = self.uid.as_ref().and_then(|pointer| pointer.find(answer));
         let text = match found {
             Some(value) => scalar(value).ok_or_else(|| unreadable("uid", "is no text"))?,
-            None if self.uid_may_differ => return Err(unreadable("uid", "is missing")),
+            None if self.uid_required => return Err(unreadable("uid", "is missing")),
             None => user.into(),
         };
         if text != user && !self.uid_may_differ {
@@ -198,7 +215,21 @@ fn accept(settings: &HttpAuth) -> Result<Option<(Pointer, Value)>, String> {
 }
 
 fn unreadable(what: &str, why: impl std::fmt::Display) -> Judgement {
-    Judgement::NoAnswer(format!("the answer cannot be read: {what} {why}"))
+    Judgement::Unusable(format!("the answer cannot be read: {what} {why}"))
+}
+
+/// A status that is neither accepted nor refused. 408, 425 and 429 ask to come again (RFC 9110,
+/// RFC 8470, RFC 6585), whatever was asked.
+fn undecided(status: u16) -> Judgement {
+    let unnamed = || format!("status {status} is not in auth.http.accept_status or refuse_status");
+    match status {
+        408 | 425 | 429 => Judgement::NoAnswer(unnamed()),
+        500..600 => Judgement::Error(unnamed()),
+        300..400 => Judgement::Unusable(format!(
+            "status {status}: put the address it leads to into auth.http.url"
+        )),
+        _ => Judgement::Unusable(unnamed()),
+    }
 }
 
 /// Numbers may be texts: many an API quotes them.
@@ -222,19 +253,20 @@ mod tests {
     const NOW: Stamp = Stamp(1_700_000_000_000);
 
     fn plan(text: &str) -> AnswerPlan {
-        AnswerPlan::new(&resolve(&toml::from_str(text).unwrap())).unwrap()
+        AnswerPlan::new(&resolve(&toml::from_str(text).unwrap()), true).unwrap()
     }
 
     fn judge(text: &str, status: u16, body: &str) -> Judgement {
-        plan(text).judge(status, body.as_bytes(), "ut001", NOW)
+        let answered = Answered { status, body: Some(body.into()), date: None };
+        plan(text).judge(&answered, "ut001", NOW)
     }
 
     fn refused(judgement: Judgement) -> bool {
         matches!(judgement, Judgement::Refused(_))
     }
 
-    fn no_answer(judgement: Judgement) -> bool {
-        matches!(judgement, Judgement::NoAnswer(_))
+    fn unusable(judgement: Judgement) -> bool {
+        matches!(judgement, Judgement::Unusable(_))
     }
 
     #[test]
@@ -254,18 +286,28 @@ mod tests {
     }
 
     #[test]
-    fn refused_against_cannot_answer() {
+    fn refused_against_of_no_use_against_cannot_answer() {
         for status in [400, 401, 403, 404, 422] {
             assert!(refused(judge("", status, "anything")), "{status}");
         }
         for body in [r#"{"allow":false}"#, r#"{"allow":"true"}"#, "{}", "[]", r#"{"allow":null}"#] {
             assert!(refused(judge("", 200, body)), "{body}");
         }
-        for status in [100, 201, 204, 302, 405, 429, 500, 502, 503, 504] {
-            assert!(no_answer(judge("", status, r#"{"allow":true}"#)), "{status}");
+        for status in [100, 201, 204, 302, 402, 405, 413, 414, 431] {
+            assert!(unusable(judge("", status, r#"{"allow":true}"#)), "{status}");
         }
+        for status in [408, 425, 429] {
+            let said = judge("", status, r#"{"allow":true}"#);
+            assert!(matches!(said, Judgement::NoAnswer(_)), "{status}");
+        }
+        for status in [500, 502, 503, 504] {
+            let said = judge("", status, r#"{"allow":true}"#);
+            assert!(matches!(said, Judgement::Error(_)), "{status}");
+        }
+        let long = Answered { status: 200, body: None, date: None };
+        assert!(unusable(plan("").judge(&long, "ut001", NOW)));
         for body in ["", "<html>", r#"{"allow":true"#, "\u{0}"] {
-            assert!(no_answer(judge("", 200, body)), "{body}");
+            assert!(unusable(judge("", 200, body)), "{body}");
         }
     }
 
@@ -279,7 +321,7 @@ mod tests {
             r#""attributes":{"a":[]}"#,
             r#""uid":[]"#,
         ] {
-            assert!(no_answer(judge("", 200, &format!(r#"{{"allow":true,{rest}}}"#))), "{rest}");
+            assert!(unusable(judge("", 200, &format!(r#"{{"allow":true,{rest}}}"#))), "{rest}");
         }
     }
 
@@ -290,8 +332,23 @@ mod tests {
         let may = "uid_may_differ = true";
         let Judgement::Accepted(identity) = judge(may, 200, other) else { panic!("refused") };
         assert_eq!(identity.uid.as_str(), "ut002");
-        assert!(no_answer(judge(may, 200, r#"{"allow":true}"#)));
-        assert!(no_answer(judge(may, 200, r#"{"allow":true,"uid":"a/b"}"#)));
+        assert!(unusable(judge(may, 200, r#"{"allow":true}"#)));
+        assert!(unusable(judge(may, 200, r#"{"allow":true,"uid":"a/b"}"#)));
+    }
+
+    #[test]
+    fn where_the_api_is_not_told_the_user_name_it_has_to_say_it() {
+        let plan = |text| AnswerPlan::new(&resolve(&toml::from_str(text).unwrap()), false);
+        assert!(plan("preset = \"none\"").unwrap_err().contains("no template has {uid}"));
+        let said = |body: &str| {
+            let answered = Answered { status: 200, body: Some(body.into()), date: None };
+            plan("").unwrap().judge(&answered, "ut001", NOW)
+        };
+        assert!(matches!(said(r#"{"allow":true,"uid":"ut001"}"#), Judgement::Accepted(_)));
+        assert!(refused(said(r#"{"allow":true,"uid":"ut002"}"#)));
+        for body in [r#"{"allow":true}"#, r#"{"allow":true,"uid":null}"#] {
+            assert!(unusable(said(body)), "{body}");
+        }
     }
 
     #[test]
@@ -328,7 +385,8 @@ mod tests {
             ("accept_status = [200, 403]", "refuse_status"),
             ("preset = \"none\"\nuid_may_differ = true", "uid_pointer"),
         ] {
-            let error = AnswerPlan::new(&resolve(&toml::from_str(text).unwrap())).unwrap_err();
+            let settings = resolve(&toml::from_str(text).unwrap());
+            let error = AnswerPlan::new(&settings, true).unwrap_err();
             assert!(error.contains(key), "{text}: {error}");
         }
     }

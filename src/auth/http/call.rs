@@ -18,7 +18,8 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Answered {
     pub status: u16,
-    pub body: Vec<u8>,
+    /// `None`: it is longer than [`ANSWER_BYTES_MAX`].
+    pub body: Option<Vec<u8>>,
     /// The header `Date`, as it came.
     pub date: Option<String>,
 }
@@ -81,15 +82,15 @@ pub async fn exchange(
     tokio::time::timeout(limit, whole).await.unwrap_or_else(late)
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, String> {
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(told)? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Err(format!("the answer is longer than {ANSWER_BYTES_MAX} bytes"));
+            return Ok(None);
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok(Some(body))
 }
 
 fn told(error: reqwest::Error) -> String {

@@ -1,16 +1,20 @@
-//! Questions that are on their way: whoever asks the same meanwhile waits for the same answer.
+//! Questions that are on their way: whoever asks the same meanwhile waits for the same answer,
+//! unless a user was forgotten since: what was asked before that says nothing after it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::memory::Tag;
+use super::memory::{AsOf, Tag};
+
+/// A login, and since when it is asked about.
+type Question = (Tag, AsOf);
 
 /// All questions on their way, at most so many.
 pub struct Flights<A> {
     count_max: usize,
-    under_way: Mutex<HashMap<Tag, Waiting<A>>>,
+    under_way: Mutex<HashMap<Question, Waiting<A>>>,
 }
 
 /// Waits for one answer; any number may wait for the same.
@@ -30,7 +34,7 @@ pub enum Boarding<A> {
 /// The duty to answer. Dropped without an answer, those who wait are told that there is none.
 pub struct Lead<A> {
     flights: Arc<Flights<A>>,
-    tag: Tag,
+    question: Question,
     landed: bool,
     answer: watch::Sender<Option<A>>,
 }
@@ -40,23 +44,24 @@ impl<A: Clone> Flights<A> {
         Arc::new(Flights { count_max, under_way: Mutex::default() })
     }
 
-    pub fn board(self: &Arc<Self>, tag: &Tag) -> Boarding<A> {
+    pub fn board(self: &Arc<Self>, tag: &Tag, as_of: AsOf) -> Boarding<A> {
+        let question = (*tag, as_of);
         let mut under_way = self.lock();
-        if let Some(Waiting(answer)) = under_way.get(tag) {
+        if let Some(Waiting(answer)) = under_way.get(&question) {
             return Boarding::Follow(Waiting(answer.clone()));
         }
         if under_way.len() >= self.count_max {
             return Boarding::Full;
         }
         let (sender, receiver) = watch::channel(None);
-        under_way.insert(*tag, Waiting(receiver.clone()));
-        let lead = Lead { flights: self.clone(), tag: *tag, landed: false, answer: sender };
+        under_way.insert(question, Waiting(receiver.clone()));
+        let lead = Lead { flights: self.clone(), question, landed: false, answer: sender };
         Boarding::Lead(lead, Waiting(receiver))
     }
 }
 
 impl<A> Flights<A> {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Tag, Waiting<A>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Question, Waiting<A>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -71,7 +76,7 @@ impl<A> Lead<A> {
     /// Once only: afterwards somebody else may be under way with the same question.
     fn leave(&mut self) {
         if !std::mem::replace(&mut self.landed, true) {
-            self.flights.lock().remove(&self.tag);
+            self.flights.lock().remove(&self.question);
         }
     }
 }
@@ -98,14 +103,18 @@ mod tests {
     const B: Tag = [2; 32];
 
     fn lead(flights: &Arc<Flights<u8>>, tag: &Tag) -> (Lead<u8>, Waiting<u8>) {
-        match flights.board(tag) {
+        lead_since(flights, tag, AsOf::default())
+    }
+
+    fn lead_since(flights: &Arc<Flights<u8>>, tag: &Tag, as_of: AsOf) -> (Lead<u8>, Waiting<u8>) {
+        match flights.board(tag, as_of) {
             Boarding::Lead(lead, waiting) => (lead, waiting),
             _ => panic!("not the first"),
         }
     }
 
     fn follow(flights: &Arc<Flights<u8>>, tag: &Tag) -> Waiting<u8> {
-        match flights.board(tag) {
+        match flights.board(tag, AsOf::default()) {
             Boarding::Follow(waiting) => waiting,
             _ => panic!("nobody asks"),
         }
@@ -144,11 +153,26 @@ mod tests {
         lead(&flights, &A);
     }
 
+    #[tokio::test]
+    async fn whoever_asks_after_somebody_was_forgotten_waits_for_another_answer() {
+        let flights = Flights::new(2);
+        let (before, waiting) = lead(&flights, &A);
+        let (after, waiting_after) = lead_since(&flights, &A, AsOf::default().next());
+        before.land(7);
+        assert_eq!(waiting.answer().await, Some(7));
+        assert!(
+            matches!(flights.board(&A, AsOf::default().next()), Boarding::Follow(_)),
+            "the one that landed took another's place away"
+        );
+        after.land(8);
+        assert_eq!(waiting_after.answer().await, Some(8));
+    }
+
     #[test]
     fn no_more_than_the_bound_are_on_their_way() {
         let flights = Flights::<u8>::new(1);
         let first = lead(&flights, &A);
-        assert!(matches!(flights.board(&B), Boarding::Full));
+        assert!(matches!(flights.board(&B, AsOf::default()), Boarding::Full));
         follow(&flights, &A);
         drop(first);
         lead(&flights, &B);

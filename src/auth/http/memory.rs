@@ -50,8 +50,16 @@ pub struct Remembered {
 }
 
 /// Moves at every [`Memory::forget`]; an answer that was on its way then is not remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AsOf(u64);
+
+#[cfg(test)]
+impl AsOf {
+    /// After one more user was forgotten.
+    pub fn next(self) -> AsOf {
+        AsOf(self.0 + 1)
+    }
+}
 
 pub struct Memory {
     key: Zeroizing<[u8; 32]>,
@@ -126,7 +134,7 @@ impl Memory {
             }
             Judgement::Refused(_) => refuse(AuthError::BadLogin),
             Judgement::Expired => refuse(AuthError::Expired),
-            Judgement::NoAnswer(_) => {}
+            Judgement::NoAnswer(_) | Judgement::Error(_) | Judgement::Unusable(_) => {}
         }
     }
 

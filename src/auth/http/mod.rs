@@ -17,6 +17,8 @@ mod seen;
 pub mod template;
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,15 +31,16 @@ use zeroize::Zeroizing;
 
 use super::{AuthError, AuthFuture, Authenticator, Credentials, Witness};
 use crate::clock::{Clock, Stopwatch};
-use crate::config::HttpAuth;
+use crate::config::{Config, HttpAuth};
+use crate::log::Seldom;
 use crate::metrics::{Asked, Backend, Metrics, Remembered as Hit};
 use crate::model::limit::UID_BYTES_MAX;
 use crate::model::{Identity, Uid};
 use answer::{AnswerPlan, Judgement, Pointer};
-use breaker::{Breaker, Permit};
+use breaker::{Asker, Breaker, Failure, Permit};
 use call::Answered;
 use flight::{Boarding, Flights, Lead};
-use memory::{Known, Memory, Now, Tag, Times};
+use memory::{AsOf, Known, Memory, Now, Tag, Times};
 use request::{Login, RequestPlan};
 use seen::Seen;
 
@@ -60,11 +63,12 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// In words that name the key.
-    pub fn new(settings: &HttpAuth) -> Result<Plan, String> {
-        let settings = preset::resolve(settings);
+    pub fn new(config: &Config) -> Result<Plan, String> {
+        let settings = preset::resolve(&config.auth.http);
+        let request = RequestPlan::new(&settings, &config.startalk.domain)?;
         Ok(Plan {
-            request: RequestPlan::new(&settings)?,
-            answer: AnswerPlan::new(&settings)?,
+            answer: AnswerPlan::new(&settings, request.names_uid())?,
+            request,
             token_pointer: Pointer::read("token_pointer", &settings.token_pointer)?,
             settings,
         })
@@ -88,13 +92,22 @@ struct Desk {
     breaker: Mutex<Breaker>,
     flights: Arc<Flights<Verdict>>,
     slots: Semaphore,
+    /// Another one answers now, and the gauge of the breaker is its own. Changes while the breaker
+    /// is locked.
+    retired: AtomicBool,
+    /// Stands for user names in the breaker.
+    names: RandomState,
+    troubles: Seldom,
 }
 
 /// What came of a question.
 #[derive(Clone, Debug)]
 enum Verdict {
     Decided(Result<Identity, AuthError>),
+    /// The API cannot answer: what it said before may count.
     NoAnswer,
+    /// It answered, but nothing that decides: what it said before counts no more.
+    Unusable,
     Busy,
 }
 
@@ -124,12 +137,12 @@ impl MemberApi {
     /// # Errors
     /// In words: the settings are wrong, or there can be no HTTP client.
     pub fn new(
-        settings: &HttpAuth,
+        config: &Config,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> Result<MemberApi, String> {
-        let plan = Plan::new(settings)?;
+        let plan = Plan::new(config)?;
         let settings = &plan.settings;
         let times = Times {
             accepted_for: settings.accepted_for.0,
@@ -139,6 +152,9 @@ impl MemberApi {
         let try_wait = settings.timeout.0.min(TRY_WAIT_MAX);
         let desk = Desk {
             client: call::client(settings)?,
+            retired: AtomicBool::new(false),
+            names: RandomState::new(),
+            troubles: Seldom::new(clock.clone()),
             clock,
             metrics,
             memory: Memory::new(rand::random(), times, settings.remembered_max),
@@ -161,6 +177,14 @@ impl MemberApi {
         }
     }
 
+    /// Another one, or none, answers from now on; calls under way end here.
+    pub fn retire(&self) {
+        let desk = &self.desk;
+        let breaker = desk.breaker();
+        desk.show(&breaker, false);
+        desk.retired.store(true, Ordering::SeqCst);
+    }
+
     async fn login(&self, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
         let desk = &self.desk;
         let token = desk.plan.token(&credentials)?;
@@ -172,28 +196,37 @@ impl MemberApi {
             Some(known) => return desk.hit(known),
             None => None,
         };
-        let (verdict, stale) =
-            (self.ask(&login, &tag, credentials.witness).await, stale.map(Known::Stale));
-        match (verdict, stale) {
+        let asker = Asker { name: desk.names.hash_one(login.uid), proven: stale.is_some() };
+        let verdict = self.ask(&login, (&tag, asker), credentials.witness).await;
+        match (verdict, stale.map(Known::Stale)) {
             (Verdict::Decided(decision), _) => decision,
-            (_, Some(stale)) => desk.hit(stale),
-            (Verdict::NoAnswer, None) => Err(AuthError::Unavailable { retry_after: retry_after() }),
+            (Verdict::NoAnswer | Verdict::Busy, Some(stale)) => desk.hit(stale),
+            (Verdict::NoAnswer, None) | (Verdict::Unusable, _) => {
+                Err(AuthError::Unavailable { retry_after: retry_after() })
+            }
             (Verdict::Busy, None) => Err(AuthError::Busy { retry_after: retry_after() }),
         }
     }
 
-    async fn ask(&self, login: &Login<'_>, tag: &Tag, witness: Option<&Arc<Witness>>) -> Verdict {
+    async fn ask(
+        &self,
+        login: &Login<'_>,
+        (tag, asker): (&Tag, Asker),
+        witness: Option<&Arc<Witness>>,
+    ) -> Verdict {
         let desk = &self.desk;
-        if desk.breaker().blocked(desk.clock.moment()).is_some() {
+        if desk.breaker().blocked(asker, desk.clock.moment()).is_some() {
             return Verdict::NoAnswer;
         }
-        let waiting = match desk.flights.board(tag) {
+        let as_of = desk.memory.as_of();
+        let waiting = match desk.flights.board(tag, as_of) {
             Boarding::Follow(waiting) => waiting,
             Boarding::Full => return desk.busy(),
             Boarding::Lead(lead, waiting) => match desk.request(login) {
                 Ok(request) => {
                     let seen = witness.map(|witness| desk.seen(witness, login));
-                    let call = Call { request, user: login.uid.into(), tag: *tag, seen };
+                    let call =
+                        Call { request, user: login.uid.into(), asker, tag: *tag, as_of, seen };
                     // As many at a time as flights have room; each ends within two deadlines.
                     self.runtime.spawn(fly(desk.clone(), lead, call));
                     waiting
@@ -217,7 +250,10 @@ impl MemberApi {
 struct Call {
     request: Request,
     user: String,
+    asker: Asker,
     tag: Tag,
+    /// From before the question.
+    as_of: AsOf,
     seen: Option<Seen>,
 }
 
@@ -319,7 +355,7 @@ impl Desk {
     }
 
     async fn ask_in_turn(&self, call: Call) -> Verdict {
-        let Call { request, user, tag, seen } = call;
+        let Call { request, user, asker, tag, as_of, seen } = call;
         let limit = self.plan.settings.timeout.0;
         let Ok(Ok(_slot)) = tokio::time::timeout(limit, self.slots.acquire()).await else {
             return self.busy();
@@ -329,23 +365,24 @@ impl Desk {
             None | Some(Known::Stale(_)) => {}
             Some(known) => return Verdict::Decided(self.hit(known)),
         }
-        let Ok(permit) = self.breaker().permit(self.clock.moment()) else {
+        let Ok(permit) = self.breaker().permit(asker, self.clock.moment()) else {
             return Verdict::NoAnswer;
         };
-        let as_of = self.memory.as_of();
         let answered = self.call(request, permit).await;
         let judgement = self.judge(&answered, &user);
         if let Some(seen) = seen {
             seen.answer(&answered);
             seen.judgement(&judgement);
         }
-        self.note(&judgement, &user, permit);
+        self.note(&judgement, &user);
+        self.tell_breaker(&judgement, permit, asker);
         self.memory.remember(&tag, &judgement, as_of, self.now());
         match judgement {
             Judgement::Accepted(identity) => Verdict::Decided(Ok(identity)),
             Judgement::Refused(_) => Verdict::Decided(Err(AuthError::BadLogin)),
             Judgement::Expired => Verdict::Decided(Err(AuthError::Expired)),
-            Judgement::NoAnswer(_) => Verdict::NoAnswer,
+            Judgement::NoAnswer(_) | Judgement::Error(_) => Verdict::NoAnswer,
+            Judgement::Unusable(_) => Verdict::Unusable,
         }
     }
 
@@ -362,16 +399,13 @@ impl Desk {
 
     fn judge(&self, answered: &Result<Answered, String>, user: &str) -> Judgement {
         match answered {
-            Ok(answered) => {
-                let now = self.clock.wall();
-                self.plan.answer.judge(answered.status, &answered.body, user, now)
-            }
+            Ok(answered) => self.plan.answer.judge(answered, user, self.clock.wall()),
             Err(words) => Judgement::NoAnswer(words.clone()),
         }
     }
 
-    /// Counts and logs what a call brought, and tells the breaker.
-    fn note(&self, judgement: &Judgement, user: &str, permit: Permit) {
+    /// Counts and logs what a call brought.
+    fn note(&self, judgement: &Judgement, user: &str) {
         let asked = match judgement {
             Judgement::Accepted(_) => Asked::Accepted,
             Judgement::Refused(why) => {
@@ -379,22 +413,38 @@ impl Desk {
                 Asked::Refused
             }
             Judgement::Expired => Asked::Refused,
-            Judgement::NoAnswer(why) => {
-                warn!("the member API does not answer: {why}");
-                Asked::Unavailable
+            Judgement::NoAnswer(why) | Judgement::Error(why) => {
+                self.warn("the member API does not answer", user, why)
+            }
+            Judgement::Unusable(why) => {
+                self.warn("the member API's answer about this user is of no use", user, why)
             }
         };
         self.metrics.logins.requests(Backend::Http, asked).inc();
-        match asked {
-            Asked::Unavailable => self.failed(permit),
-            _ => self.answered(),
+    }
+
+    fn warn(&self, what: &str, user: &str, why: &str) -> Asked {
+        if let Some(left_out) = self.troubles.say() {
+            warn!(uid = user, left_out, "{what}: {why}");
+        }
+        Asked::Unavailable
+    }
+
+    fn tell_breaker(&self, judgement: &Judgement, permit: Permit, asker: Asker) {
+        match judgement {
+            Judgement::Accepted(_) | Judgement::Refused(_) | Judgement::Expired => self.answered(),
+            Judgement::Unusable(_) => {
+                self.breaker().unclear(permit, asker, self.clock.moment(), rand::random());
+            }
+            Judgement::NoAnswer(_) => self.failed(permit, (Failure::Away, asker)),
+            Judgement::Error(_) => self.failed(permit, (Failure::Error, asker)),
         }
     }
 
-    fn failed(&self, permit: Permit) {
+    fn failed(&self, permit: Permit, failure: (Failure, Asker)) {
         let mut breaker = self.breaker();
-        if breaker.failed(permit, self.clock.moment(), rand::random()) {
-            self.metrics.logins.breaker_open.set(1);
+        if breaker.failed(permit, failure, self.clock.moment(), rand::random()) {
+            self.show(&breaker, true);
             warn!(
                 failures = breaker.failures(),
                 "the member API is left alone but for one call at a time, until it answers again"
@@ -402,10 +452,17 @@ impl Desk {
         }
     }
 
+    /// In the gauge; while it is locked.
+    fn show(&self, _: &MutexGuard<'_, Breaker>, open: bool) {
+        if !self.retired.load(Ordering::SeqCst) {
+            self.metrics.logins.breaker_open.set(i64::from(open));
+        }
+    }
+
     fn answered(&self) {
         let mut breaker = self.breaker();
         if breaker.is_open() {
-            self.metrics.logins.breaker_open.set(0);
+            self.show(&breaker, false);
             info!("the member API answers again");
         }
         breaker.answered();

@@ -43,17 +43,21 @@ pub struct Rendered {
 }
 
 impl RequestPlan {
-    /// Of settings whose preset is resolved.
+    /// Of settings whose preset is resolved; `host` is the domain of all users.
     ///
     /// # Errors
     /// In words that name the key.
-    pub fn new(settings: &HttpAuth) -> Result<RequestPlan, String> {
+    pub fn new(settings: &HttpAuth, host: &str) -> Result<RequestPlan, String> {
         let mut plan = RequestPlan {
             method: method(&settings.method)?,
             url: url(&settings.url)?,
-            headers: settings.headers.iter().map(|line| header(line)).collect::<Result<_, _>>()?,
+            headers: settings
+                .headers
+                .iter()
+                .map(|line| header(line.expose()))
+                .collect::<Result<_, _>>()?,
             body: body(settings)?,
-            host: settings.host.clone(),
+            host: host.into(),
             api_key: settings.api_key.clone(),
             by_client_id: false,
             by_listener: false,
@@ -61,22 +65,40 @@ impl RequestPlan {
         plan.by_client_id = plan.uses(&Field::ClientId);
         plan.by_listener = plan.uses(&Field::Listener);
         for (field, key, empty) in [
-            (Field::Host, "host", plan.host.is_empty()),
-            (Field::ApiKey, "api_key", plan.api_key.is_empty()),
+            (Field::Host, "startalk.domain", plan.host.is_empty()),
+            (Field::ApiKey, "auth.http.api_key", plan.api_key.is_empty()),
         ] {
             if empty && plan.uses(&field) {
-                return Err(format!("auth.http.{key}: it is empty, but a template has {{{key}}}"));
+                let name = if field == Field::Host { "{host}" } else { "{api_key}" };
+                return Err(format!("{key}: it is empty, but a template of auth.http has {name}"));
             }
         }
         plan.try_out()?;
+        let of_token = |field: &Field| matches!(field, Field::Token | Field::TokenField(_));
+        if !plan.fields().any(of_token) {
+            return Err(
+                "auth.http: no template has {token}, so that any token would be right: put \
+                        it into the body, a header or the URL"
+                    .into(),
+            );
+        }
         Ok(plan)
     }
 
+    /// Whether the API is told the user name.
+    pub fn names_uid(&self) -> bool {
+        self.uses(&Field::Uid)
+    }
+
     fn uses(&self, field: &Field) -> bool {
+        self.fields().any(|used| used == field)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &Field> {
         let headers = self.headers.iter().map(|(_, template)| template);
         let body = self.body.iter().map(|(template, _)| template);
-        let mut templates = std::iter::once(&self.url).chain(headers).chain(body);
-        templates.any(|template| template.fields().any(|used| used == field))
+        let templates = std::iter::once(&self.url).chain(headers).chain(body);
+        templates.flat_map(Template::fields)
     }
 
     /// Fills everything in once, so that what can never work is told at the start.
@@ -186,17 +208,14 @@ fn url(text: &str) -> Result<Template, String> {
 }
 
 fn header(line: &str) -> Result<(HeaderName, Template), String> {
-    let wrong = |words: String| {
-        let name = line.split(':').next().unwrap_or_default();
-        format!("auth.http.headers: {name:?}: {words}")
-    };
     let Some((name, value)) = line.split_once(':') else {
-        return Err(wrong("write it as \"Name: value\"".into()));
+        return Err("auth.http.headers: write each as \"Name: value\"".into());
     };
-    let name = HeaderName::from_bytes(name.trim().as_bytes());
-    let name = name.map_err(|_| wrong("this is no name of a header".into()))?;
+    let wrong = |words: String| format!("auth.http.headers: {name:?}: {words}");
+    let known = HeaderName::from_bytes(name.trim().as_bytes());
+    let known = known.map_err(|_| wrong("this is no name of a header".into()))?;
     let value = Template::parse(Place::Header, value.trim());
-    Ok((name, value.map_err(|error| wrong(error.to_string()))?))
+    Ok((known, value.map_err(|error| wrong(error.to_string()))?))
 }
 
 const JSON_TYPE: &str = "application/json";
@@ -236,7 +255,8 @@ mod tests {
     }
 
     fn rendered(text: &str, token: &str) -> Rendered {
-        RequestPlan::new(&settings(text)).unwrap().render(&login(token)).unwrap()
+        let plan = RequestPlan::new(&settings(text), "qtalk.example").unwrap();
+        plan.render(&login(token)).unwrap()
     }
 
     #[test]
@@ -246,8 +266,7 @@ mod tests {
             ("startalk", r#"{"u":"ut001","h":"qtalk.example","t":"T\"1"}"#),
             ("session", "uid=ut001&udid=phone&sessionid=T%221"),
         ] {
-            let request =
-                rendered(&format!("preset = {preset:?}\nhost = \"qtalk.example\""), "T\"1");
+            let request = rendered(&format!("preset = {preset:?}"), "T\"1");
             assert_eq!(request.body.as_deref(), Some(body));
             assert_eq!((request.method, request.url.as_str()), (Method::POST, "http://h/login"));
             let form = preset == "session";
@@ -258,11 +277,11 @@ mod tests {
 
     #[test]
     fn a_get_with_headers_and_a_query() {
-        let text = "preset = \"none\"\nhost = \"h\"\napi_key = \"k\"\n\
+        let text = "preset = \"none\"\napi_key = \"k\"\n\
                     headers = [\"Authorization: Bearer {api_key}\", \"X-Token: {token}\"]";
         let mut settings = settings(text);
         settings.url = "https://{host}:81/check/{uid}?ip={ip}".into();
-        let plan = RequestPlan::new(&settings).unwrap();
+        let plan = RequestPlan::new(&settings, "h").unwrap();
         let request = plan.render(&login("T")).unwrap();
         assert_eq!(request.url, "https://h:81/check/ut001?ip=10.0.0.9");
         assert_eq!(request.body, None);
@@ -278,7 +297,7 @@ mod tests {
     #[test]
     fn what_the_templates_do_not_use_does_not_tell_logins_apart() {
         let of = |preset| {
-            let plan = RequestPlan::new(&settings(&format!("preset = {preset:?}\nhost = \"h\"")));
+            let plan = RequestPlan::new(&settings(&format!("preset = {preset:?}")), "h");
             plan.unwrap().distinguishing(&login("T"))
         };
         assert_eq!(of("json"), ["ut001", "T", "phone", ""]);
@@ -287,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_told_with_its_key() {
-        let wrong = |settings: HttpAuth| RequestPlan::new(&resolve(&settings)).unwrap_err();
+        let wrong = |settings: HttpAuth| RequestPlan::new(&resolve(&settings), "").unwrap_err();
         let base = || HttpAuth { url: "http://h/".into(), ..HttpAuth::default() };
         let url = |url: &str| wrong(HttpAuth { url: url.into(), ..base() });
         for (text, words) in [
@@ -307,8 +326,10 @@ mod tests {
             (HttpAuth { headers: vec!["a b: c".into()], ..base() }, "auth.http.headers"),
             (HttpAuth { body: r#"{"u":{uid}}"#.into(), ..base() }, "auth.http.body is no JSON"),
             (HttpAuth { body: r#"{"u":"{who}"}"#.into(), ..base() }, "auth.http.body: there is no"),
-            (HttpAuth { preset: Preset::Startalk, ..base() }, "auth.http.host"),
+            (HttpAuth { preset: Preset::Startalk, ..base() }, "startalk.domain"),
             (HttpAuth { headers: vec!["a: {api_key}".into()], ..base() }, "auth.http.api_key"),
+            (HttpAuth { preset: Preset::None, ..base() }, "no template has {token}"),
+            (HttpAuth { method: "GET".into(), ..base() }, "no template has {token}"),
         ] {
             assert!(wrong(settings).contains(words), "{words}");
         }

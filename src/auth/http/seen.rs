@@ -32,7 +32,8 @@ impl Seen {
     pub fn answer(&self, answered: &Result<Answered, String>) {
         let answer = match answered {
             Ok(Answered { status, body, date }) => {
-                json!({ "status": status, "date": date, "body": self.masked(body) })
+                let body = body.as_ref().map(|body| self.masked(body));
+                json!({ "status": status, "date": date, "body": body })
             }
             Err(words) => json!({ "error": words }),
         };
@@ -42,7 +43,10 @@ impl Seen {
     pub fn judgement(&self, judgement: &Judgement) {
         match judgement {
             Judgement::Accepted(_) => {}
-            Judgement::Refused(why) | Judgement::NoAnswer(why) => self.witness.why(why),
+            Judgement::Refused(why)
+            | Judgement::NoAnswer(why)
+            | Judgement::Error(why)
+            | Judgement::Unusable(why) => self.witness.why(why),
             Judgement::Expired => self.witness.why(&"the API says that the token has expired"),
         }
     }
@@ -70,7 +74,7 @@ mod tests {
         witness.begin(Provider::Http);
         let seen = Seen { witness: witness.clone(), token: Zeroizing::new("a\"b".into()) };
         let body = br#"{"plain":a"b,"json":"a\"b"}"#.to_vec();
-        seen.answer(&Ok(Answered { status: 200, date: None, body }));
+        seen.answer(&Ok(Answered { status: 200, date: None, body: Some(body) }));
         let asked = witness.take().remove(0);
         assert_eq!(asked.facts[0].1["body"], r#"{"plain":***,"json":"***"}"#);
     }

@@ -65,7 +65,7 @@ pub enum TemplateError {
 pub enum Uncarried {
     #[error("a value has control characters, which no header can carry")]
     ControlInHeader,
-    #[error("a value is `.` or `..`, which would lead to another path of the URL")]
+    #[error("a part of the path is `.` or `..`, which would lead to another path of the URL")]
     DotInUrl,
     #[error("the token has no such field as the template wants")]
     NoTokenField,
@@ -123,6 +123,9 @@ impl Template {
                 Piece::Field(field) if values.hides(field) => out.push_str(HIDDEN),
                 Piece::Field(field) => escape(self.place, &values.of(field)?, &mut out)?,
             }
+        }
+        if self.place == Place::Url && leads_elsewhere(&out) {
+            return Err(Uncarried::DotInUrl);
         }
         Ok(out)
     }
@@ -201,7 +204,6 @@ fn escape(place: Place, value: &str, out: &mut String) -> Result<(), Uncarried> 
             out.push_str(value);
             Ok(())
         }
-        Place::Url if matches!(value, "." | "..") => Err(Uncarried::DotInUrl),
         Place::Url | Place::Form => {
             percent_encode(value, out);
             Ok(())
@@ -212,6 +214,15 @@ fn escape(place: Place, value: &str, out: &mut String) -> Result<(), Uncarried> 
             Ok(())
         }
     }
+}
+
+/// Whether a part of the path is a dot segment (RFC 3986, section 3.3), whatever pieces made it;
+/// the readers of URLs take `%2e` for a dot, and `\` for a slash.
+fn leads_elsewhere(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let is_dots =
+        |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+    path.split(['/', '\\']).any(is_dots)
 }
 
 /// Everything but the unreserved characters (RFC 3986, section 2.3).
@@ -269,7 +280,18 @@ mod tests {
             let refused = render(Place::Header, "{token}", "u", control);
             assert_eq!(refused, Err(Uncarried::ControlInHeader));
         }
-        assert_eq!(render(Place::Url, "/{uid}/x", "..", ""), Err(Uncarried::DotInUrl));
+        for (text, uid, token) in [
+            ("/{uid}/x", "..", ""),
+            ("/x/{uid}", ".", ""),
+            ("/{uid}{token}/x", ".", "."),
+            ("/.{uid}?a", ".", ""),
+            ("/%2E{uid}", ".", ""),
+        ] {
+            let refused = render(Place::Url, text, uid, token);
+            assert_eq!(refused, Err(Uncarried::DotInUrl), "{text}");
+        }
+        assert_eq!(render(Place::Url, "/x?u={uid}", "..", ""), Ok("/x?u=..".into()));
+        assert_eq!(render(Place::Url, "/{uid}.{token}", "a", ""), Ok("/a.".into()));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The keys that signatures are checked with: one shared secret, a public key in PEM, or the set of
 //! a JWKS (RFC 7517). Each is for one algorithm alone.
 
+use std::sync::Arc;
+
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
@@ -8,11 +10,13 @@ use serde_json::Value;
 /// Keys of one set; the rest is not looked at.
 const KEYS_COUNT_MAX: usize = 64;
 
+/// Keys that one token is tried with, those first that say of the key id what it says.
+const KEYS_TRIED_MAX: usize = 8;
+
 /// An uncompressed point of the curve P-256 (SEC 1, section 2.3.3).
 const P256_POINT_BYTES: usize = 65;
 
 /// A key and what it is for.
-#[derive(Clone)]
 pub struct Key {
     /// Tokens with another key id are not its own. Without one it is tried for every token.
     id: Option<String>,
@@ -22,7 +26,7 @@ pub struct Key {
 
 /// Keys that were read together.
 #[derive(Clone, Default)]
-pub struct Keys(Vec<Key>);
+pub struct Keys(Vec<Arc<Key>>);
 
 /// Why keys cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,11 +44,7 @@ pub enum KeysError {
 impl Keys {
     /// The shared key of HS256.
     pub fn secret(secret: &[u8]) -> Keys {
-        Keys(vec![Key {
-            id: None,
-            algorithm: Algorithm::HS256,
-            verifies: DecodingKey::from_secret(secret),
-        }])
+        Keys::one(Algorithm::HS256, DecodingKey::from_secret(secret))
     }
 
     /// A public key in PEM.
@@ -67,7 +67,11 @@ impl Keys {
         if other_curve {
             return Err(KeysError::NotFor(algorithm));
         }
-        Ok(Keys(vec![Key { id: None, algorithm, verifies }]))
+        Ok(Keys::one(algorithm, verifies))
+    }
+
+    fn one(algorithm: Algorithm, verifies: DecodingKey) -> Keys {
+        Keys(vec![Arc::new(Key { id: None, algorithm, verifies })])
     }
 
     /// The keys of a JWKS that are for one of `algorithms`.
@@ -80,7 +84,8 @@ impl Keys {
         let keys = set.get("keys").and_then(Value::as_array);
         let keys = keys.ok_or_else(|| no_set("the list `keys` is missing".into()))?;
         let own = |key: &Key| algorithms.contains(&key.algorithm);
-        let keys: Vec<_> = keys.iter().filter_map(key).filter(own).take(KEYS_COUNT_MAX).collect();
+        let keys = keys.iter().filter_map(key).filter(own).take(KEYS_COUNT_MAX);
+        let keys: Vec<_> = keys.map(Arc::new).collect();
         if keys.is_empty() {
             let names: Vec<_> = algorithms.iter().map(|one| format!("{one:?}")).collect();
             return Err(KeysError::Empty(names.join(", ")));
@@ -93,12 +98,16 @@ impl Keys {
     }
 
     /// The keys that may have signed a token which says this of itself.
-    pub fn for_token(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Key> {
-        let fits = |key: &&Key| match (&key.id, id) {
+    pub fn for_token(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<Arc<Key>> {
+        let fits = |key: &&Arc<Key>| match (&key.id, id) {
             (Some(own), Some(wanted)) => own == wanted,
             _ => true,
         };
-        self.0.iter().filter(|key| key.algorithm == algorithm).filter(fits).cloned().collect()
+        let own = self.0.iter().filter(|key| key.algorithm == algorithm);
+        let mut keys: Vec<_> = own.filter(fits).cloned().collect();
+        keys.sort_by_key(|key| key.id.as_deref() != id);
+        keys.truncate(KEYS_TRIED_MAX);
+        keys
     }
 }
 

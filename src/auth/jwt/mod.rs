@@ -140,14 +140,14 @@ fn shown(text: &str) -> String {
 fn verify<'k>(
     token: &str,
     algorithm: Algorithm,
-    keys: &'k [keys::Key],
-) -> Result<(&'k keys::Key, Value), Wrong> {
+    keys: &'k [Arc<keys::Key>],
+) -> Result<(&'k Arc<keys::Key>, Value), Wrong> {
     let mut signature = Validation::new(algorithm);
     signature.required_spec_claims.clear();
     signature.validate_exp = false;
     signature.validate_nbf = false;
     signature.validate_aud = false;
-    let by = |key: &'k keys::Key| {
+    let by = |key: &'k Arc<keys::Key>| {
         let token = decode::<Value>(token, &key.verifies, &signature).ok()?;
         Some((key, token.claims))
     };

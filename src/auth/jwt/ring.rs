@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use tokio::io::AsyncReadExt;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
 use super::Wrong;
@@ -22,6 +22,8 @@ const FILE_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// Unknown key ids, of all tokens together, cause no more than one reading in this time.
 const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(10);
+/// Logins that wait for one reading; more of them are told to come again.
+const WAITING_COUNT_MAX: usize = 64;
 /// For a whole answer of the URL.
 const FETCH_WAIT: Duration = Duration::from_secs(5);
 /// A file or an answer with keys.
@@ -53,6 +55,7 @@ pub struct KeyRing {
     state: watch::Receiver<State>,
     wanted: Arc<Notify>,
     asked: Mutex<Option<Asked>>,
+    waiting: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -91,7 +94,13 @@ impl KeyRing {
         if !matches!(reader.source, Source::Fixed(_)) {
             tokio::spawn(keep_fresh(reader, sender, wanted.clone()));
         }
-        Ok(KeyRing { state, wanted, asked: Mutex::new(None), clock })
+        let (asked, waiting) = (Mutex::new(None), Semaphore::new(WAITING_COUNT_MAX));
+        Ok(KeyRing { state, wanted, asked, waiting, clock })
+    }
+
+    /// Why the last reading brought no keys.
+    pub fn failed(&self) -> Option<String> {
+        self.state.borrow().failed.clone()
     }
 
     /// The keys for such a token; at least one.
@@ -102,15 +111,15 @@ impl KeyRing {
         &self,
         algorithm: Algorithm,
         id: Option<&str>,
-    ) -> Result<Vec<Key>, Wrong> {
+    ) -> Result<Vec<Arc<Key>>, Wrong> {
         let known = || self.state.borrow().keys.for_token(algorithm, id);
         let mut keys = known();
-        if keys.is_empty() && self.read_again().await {
+        if keys.is_empty() && self.read_again().await? {
             keys = known();
         }
         match keys.is_empty() {
             false => Ok(keys),
-            true => match self.state.borrow().failed.clone() {
+            true => match self.failed() {
                 Some(words) => Err(Wrong::NoKeys(words)),
                 None => Err(Wrong::KeyId(super::shown(id.unwrap_or_default()))),
             },
@@ -118,15 +127,20 @@ impl KeyRing {
     }
 
     /// Waits for the reading that is under way, or causes one; false if it is too early for that.
-    async fn read_again(&self) -> bool {
+    ///
+    /// # Errors
+    /// [`Wrong::NoKeys`] if too many wait already: anybody can make up a key id.
+    async fn read_again(&self) -> Result<bool, Wrong> {
         let mut state = self.state.clone();
         let round = state.borrow_and_update().round;
         if !self.may_ask(round) {
-            return false;
+            return Ok(false);
         }
+        let full = |_| Wrong::NoKeys("too many tokens with unknown keys wait for them".into());
+        let _place = self.waiting.try_acquire().map_err(full)?;
         // Longer than the reader itself may take.
         let changed = tokio::time::timeout(2 * FETCH_WAIT, state.changed());
-        matches!(changed.await, Ok(Ok(())))
+        Ok(matches!(changed.await, Ok(Ok(()))))
     }
 
     fn may_ask(&self, round: u64) -> bool {

@@ -2,7 +2,7 @@
 //! its connection, so that the next login finds a new one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use blake2::Blake2sMac256;
@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tracing::{info, warn};
 
 use crate::clock::Clock;
@@ -29,8 +29,10 @@ pub struct Server {
     pub password: String,
     /// Instead of the one in the URL.
     pub database: Option<i64>,
-    /// For one answer, and for connecting before it.
+    /// For one answer with all that comes before it: a place among the questions, connecting.
     pub wait: Duration,
+    /// Questions under way at the same time; more of them wait.
+    pub at_once: usize,
 }
 
 /// Why a URL cannot be used.
@@ -62,14 +64,21 @@ pub enum Found {
     },
 }
 
-/// In words.
 #[derive(Debug)]
-pub struct NoAnswer(pub String);
+pub enum NoAnswer {
+    /// Too many questions were under way all the time.
+    Busy,
+    /// In words.
+    Failed(String),
+}
 
 pub struct Link {
     client: Client,
     wait: Duration,
+    places: Semaphore,
     state: Mutex<State>,
+    /// The connection of this number, and those before it, serve no more.
+    given_up: AtomicU64,
     /// Whether the log was told that Redis does not answer.
     down: AtomicBool,
     clock: Arc<dyn Clock>,
@@ -81,6 +90,15 @@ struct State {
     /// Counts connections, so that one is given up once.
     number: u64,
     failed_at: Option<Moment>,
+}
+
+/// How far a question has come.
+enum Stage {
+    /// For a place.
+    Waits,
+    Connects,
+    /// By the connection of this number.
+    Asks(u64),
 }
 
 impl Found {
@@ -98,18 +116,46 @@ impl Link {
     pub fn new(server: &Server, clock: Arc<dyn Clock>) -> Result<Link, ServerError> {
         let no_url = |error: redis::RedisError| ServerError::NoUrl(error.to_string());
         let client = Client::open(connection_info(server)?).map_err(no_url)?;
-        let (state, down) = (Mutex::default(), AtomicBool::new(false));
-        Ok(Link { client, wait: server.wait, state, down, clock })
+        Ok(Link {
+            client,
+            wait: server.wait,
+            places: Semaphore::new(server.at_once),
+            state: Mutex::default(),
+            given_up: AtomicU64::new(0),
+            down: AtomicBool::new(false),
+            clock,
+        })
     }
 
-    /// Asks, and once more if the connection was lost meanwhile.
+    /// Asks, and once more if the connection was lost meanwhile; takes [`Server::wait`] at most.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]
     pub async fn ask(&self, question: &Question) -> Result<Found, NoAnswer> {
-        let answer = match self.try_ask(question).await {
-            Err(Trouble::Lost(_)) => self.try_ask(question).await,
-            answer => answer,
+        let mut stage = Stage::Waits;
+        let in_turn = self.ask_in_turn(question, &mut stage);
+        let answer = match tokio::time::timeout(self.wait, in_turn).await {
+            Ok(answer) => answer,
+            Err(_) => match stage {
+                Stage::Waits => return Err(NoAnswer::Busy),
+                Stage::Connects => Err(format!("no connection within {:?}", self.wait)),
+                Stage::Asks(number) => {
+                    self.give_up(number);
+                    Err(format!("no answer within {:?}", self.wait))
+                }
+            },
         };
         self.tell(answer.as_ref().err());
-        answer.map_err(|(Trouble::Lost(words) | Trouble::Refused(words))| NoAnswer(words))
+        answer.map_err(NoAnswer::Failed)
+    }
+
+    async fn ask_in_turn(&self, question: &Question, stage: &mut Stage) -> Result<Found, String> {
+        let _place = self.places.acquire().await.map_err(|error| error.to_string())?;
+        let answer = match self.try_ask(question, stage).await {
+            Err(Trouble::Lost(_)) => self.try_ask(question, stage).await,
+            answer => answer,
+        };
+        answer.map_err(Trouble::into_words)
     }
 
     /// Connects if need be, and asks for nothing but an answer.
@@ -117,70 +163,64 @@ impl Link {
     /// # Errors
     /// In words of Redis or of the network.
     pub async fn ping(&self) -> Result<(), String> {
-        let (mut connection, _) = self.connection().await.map_err(Trouble::into_words)?;
-        let ping = redis::cmd("PING");
-        let answer = ping.query_async::<String>(&mut connection);
-        match tokio::time::timeout(self.wait, answer).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("no answer within {:?}", self.wait)),
-        }
+        let answer = async {
+            let (mut connection, _) = self.connection().await.map_err(Trouble::into_words)?;
+            let answer = redis::cmd("PING").query_async::<String>(&mut connection).await;
+            answer.map(|_| ()).map_err(|error| error.to_string())
+        };
+        let late = |_| Err(format!("no answer within {:?}", self.wait));
+        tokio::time::timeout(self.wait, answer).await.unwrap_or_else(late)
     }
 
-    async fn try_ask(&self, question: &Question) -> Result<Found, Trouble> {
+    async fn try_ask(&self, question: &Question, stage: &mut Stage) -> Result<Found, Trouble> {
+        *stage = Stage::Connects;
         let (mut connection, number) = self.connection().await?;
-        match tokio::time::timeout(self.wait, look_up(&mut connection, question)).await {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) if error.is_unrecoverable_error() || error.is_io_error() => {
-                self.give_up(number).await;
-                Err(Trouble::Lost(error.to_string()))
+        *stage = Stage::Asks(number);
+        look_up(&mut connection, question).await.map_err(|error| {
+            match error.is_unrecoverable_error() || error.is_io_error() {
+                true => {
+                    self.give_up(number);
+                    Trouble::Lost(error.to_string())
+                }
+                false => Trouble::Refused(error.to_string()),
             }
-            Ok(Err(error)) => Err(Trouble::Refused(error.to_string())),
-            Err(_) => {
-                self.give_up(number).await;
-                Err(Trouble::Refused(format!("no answer within {:?}", self.wait)))
-            }
-        }
+        })
     }
 
     /// The open connection, or a new one; all who need it wait for one attempt.
     async fn connection(&self) -> Result<(MultiplexedConnection, u64), Trouble> {
         let mut state = self.state.lock().await;
-        if let Some(open) = &state.open {
+        if let Some(open) = &state.open
+            && state.number > self.given_up.load(Ordering::SeqCst)
+        {
             return Ok((open.clone(), state.number));
         }
         let now = self.clock.moment();
         if state.failed_at.is_some_and(|then| now.since(then) < RECONNECT_PAUSE) {
             return Err(Trouble::Refused("it could not be reached a moment ago".into()));
         }
+        // So it is, too, if this is given up at its deadline.
+        (state.open, state.failed_at) = (None, Some(now));
         // Our own deadlines hold, which give up the connection too.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.wait))
             .set_response_timeout(None);
         let connecting = self.client.get_multiplexed_async_connection_with_config(&config);
-        let connected = match tokio::time::timeout(self.wait, connecting).await {
-            Ok(connected) => connected.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no connection within {:?}", self.wait)),
-        };
-        state.failed_at = connected.is_err().then(|| self.clock.moment());
-        let open = connected.map_err(Trouble::Refused)?;
-        state.open = Some(open.clone());
+        let open = connecting.await.map_err(|error| Trouble::Refused(error.to_string()))?;
+        (state.open, state.failed_at) = (Some(open.clone()), None);
         state.number += 1;
         Ok((open, state.number))
     }
 
-    async fn give_up(&self, number: u64) {
-        let mut state = self.state.lock().await;
-        if state.number == number {
-            state.open = None;
-        }
+    fn give_up(&self, number: u64) {
+        self.given_up.fetch_max(number, Ordering::SeqCst);
     }
 
     /// The log hears when it begins and when it is over.
-    fn tell(&self, trouble: Option<&Trouble>) {
+    fn tell(&self, trouble: Option<&String>) {
         let was_down = self.down.swap(trouble.is_some(), Ordering::Relaxed);
         match trouble {
-            Some(Trouble::Lost(words) | Trouble::Refused(words)) if !was_down => {
+            Some(words) if !was_down => {
                 warn!("logins cannot be checked: Redis says: {words}");
             }
             None if was_down => info!("logins can be checked again: Redis answers"),
@@ -225,29 +265,40 @@ fn connection_info(server: &Server) -> Result<ConnectionInfo, ServerError> {
     Ok(info.set_redis_settings(login))
 }
 
-/// The value and its rest of life in one round trip; a life that is to be renewed, in a second.
+/// The value and its rest of life at the same moment; a life that is to be renewed, in a second
+/// round trip.
 async fn look_up(
     connection: &mut MultiplexedConnection,
     question: &Question,
 ) -> RedisResult<Found> {
     let Question { key, field, value, renew } = question;
     let mut pipe = redis::pipe();
+    pipe.atomic();
     match field {
         Some(field) => pipe.cmd("HGET").arg(key).arg(field),
         None => pipe.cmd("GET").arg(key),
     };
     pipe.cmd("PTTL").arg(key);
     let (found, rest): (Option<Vec<u8>>, i64) = pipe.query_async(connection).await?;
-    match found {
-        None => Ok(Found::Nothing),
-        Some(found) if !same(&found, value.as_bytes()) => Ok(Found::Other),
-        Some(_) => {
-            let rest = u64::try_from(rest).ok().map(Duration::from_millis);
-            let Some(renew) = renew else { return Ok(Found::Same { lives_on: rest }) };
+    match (understood(found.as_deref(), rest, value), renew) {
+        (Found::Same { .. }, Some(renew)) => {
             let expire = redis::cmd("PEXPIRE").arg(key).arg(renew.as_millis() as u64).clone();
-            let () = expire.query_async(connection).await?;
-            Ok(Found::Same { lives_on: None })
+            let there: bool = expire.query_async(connection).await?;
+            Ok(if there { Found::Same { lives_on: None } } else { Found::Nothing })
         }
+        (found, _) => Ok(found),
+    }
+}
+
+/// `rest` is what PTTL says: milliseconds, -1 without an end, -2 without a key.
+fn understood(found: Option<&[u8]>, rest: i64, wanted: &str) -> Found {
+    let lives_on = u64::try_from(rest).ok().map(Duration::from_millis);
+    match found {
+        Some(found) if lives_on.is_some() || rest == -1 => {
+            let same = same(found, wanted.as_bytes());
+            if same { Found::Same { lives_on } } else { Found::Other }
+        }
+        _ => Found::Nothing,
     }
 }
 
@@ -267,11 +318,63 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
+    const WAIT: Duration = Duration::from_secs(1);
+
     fn link(url: &str) -> Result<Link, ServerError> {
-        let wait = Duration::from_secs(1);
-        let server =
-            Server { url: url.into(), user: "".into(), password: "".into(), database: None, wait };
+        let server = Server {
+            url: url.into(),
+            user: "".into(),
+            password: "".into(),
+            database: None,
+            wait: WAIT,
+            at_once: 1,
+        };
         Link::new(&server, Arc::new(ManualClock::default()))
+    }
+
+    fn question() -> Question {
+        Question { key: "k".into(), field: None, value: "v".into(), renew: None }
+    }
+
+    /// Redis that takes most of the time to connect, and then says nothing any more.
+    async fn slow() -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}/2", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut served = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::time::sleep(WAIT * 8 / 10).await;
+                tokio::io::AsyncWriteExt::write_all(&mut stream, b"+OK\r\n").await.unwrap();
+                served.push(stream);
+            }
+        });
+        url
+    }
+
+    /// On the clock of the runtime, which stands while anything can be done.
+    #[tokio::test(start_paused = true)]
+    async fn connecting_and_asking_have_one_deadline() {
+        let (link, question) = (link(&slow().await).unwrap(), question());
+        let asked = tokio::time::timeout(WAIT * 11 / 10, link.ask(&question)).await;
+        assert!(matches!(asked, Ok(Err(NoAnswer::Failed(_)))), "{asked:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_for_a_place_is_within_the_deadline() {
+        let (link, question) = (link(&slow().await).unwrap(), question());
+        let _place = link.places.acquire().await.unwrap();
+        let asked = tokio::time::timeout(WAIT * 11 / 10, link.ask(&question)).await;
+        assert!(matches!(asked, Ok(Err(NoAnswer::Busy))), "{asked:?}");
+    }
+
+    #[test]
+    fn a_key_that_is_gone_is_not_one_without_an_end() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(understood(Some(b"v"), 3_600_000, "v"), Found::Same { lives_on: Some(hour) });
+        assert_eq!(understood(Some(b"v"), -1, "v"), Found::Same { lives_on: None });
+        assert_eq!(understood(Some(b"v"), -2, "v"), Found::Nothing);
+        assert_eq!(understood(Some(b"w"), -1, "v"), Found::Other);
+        assert_eq!(understood(None, -2, "v"), Found::Nothing);
     }
 
     #[test]
@@ -293,7 +396,7 @@ mod tests {
     #[tokio::test]
     async fn redis_that_was_not_reached_is_left_alone_for_a_moment() {
         let link = link("redis://127.0.0.1:1").unwrap();
-        let question = Question { key: "k".into(), field: None, value: "v".into(), renew: None };
+        let question = question();
         for _ in 0..3 {
             assert!(link.ask(&question).await.is_err());
         }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::error;
 
@@ -46,9 +45,6 @@ pub struct Layout {
 pub struct Redis {
     layout: Layout,
     link: Arc<Link>,
-    /// For an answer, and for a place among the questions.
-    wait: Duration,
-    places: Arc<Semaphore>,
     /// The connection lives there; logins come from other threads.
     runtime: Handle,
     clock: Arc<dyn Clock>,
@@ -56,23 +52,19 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Does not connect yet: Redis may come later than the broker. `at_once` questions are under
-    /// way at the same time; more of them wait, `wait` at most.
+    /// Does not connect yet: Redis may come later than the broker.
     ///
     /// # Errors
     /// [`ServerError`]
     pub fn new(
         server: &Server,
         layout: Layout,
-        at_once: usize,
         runtime: Handle,
         (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
     ) -> Result<Redis, ServerError> {
         Ok(Redis {
             layout,
             link: Arc::new(Link::new(server, clock.clone())?),
-            wait: server.wait,
-            places: Arc::new(Semaphore::new(at_once)),
             runtime,
             clock,
             metrics,
@@ -146,19 +138,16 @@ impl Redis {
 
     /// On the connection's own runtime; given up when nobody waits for it.
     async fn ask(&self, question: Question) -> Result<Found, (AuthError, String)> {
-        let place = tokio::time::timeout(self.wait, self.places.clone().acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
-            return Err((AuthError::BUSY, "auth.redis.at_once questions are under way".into()));
-        };
         let link = self.link.clone();
         let mut task = JoinSet::new();
-        let asking = async move {
-            let _place = place;
-            link.ask(&question).await
-        };
-        task.spawn_on(asking, &self.runtime);
+        task.spawn_on(async move { link.ask(&question).await }, &self.runtime);
         match task.join_next().await {
-            Some(Ok(answer)) => answer.map_err(|NoAnswer(words)| (AuthError::UNAVAILABLE, words)),
+            Some(Ok(answer)) => answer.map_err(|none| match none {
+                NoAnswer::Busy => {
+                    (AuthError::BUSY, "auth.redis.at_once questions are under way".into())
+                }
+                NoAnswer::Failed(words) => (AuthError::UNAVAILABLE, words),
+            }),
             broken => {
                 error!("a question to Redis did not end well: {broken:?}");
                 Err((AuthError::UNAVAILABLE, "the question did not end well".into()))

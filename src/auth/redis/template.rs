@@ -99,7 +99,20 @@ impl Template {
     }
 
     pub fn has_host(&self) -> bool {
-        self.rest.iter().any(|(hole, _)| *hole == Hole::Host)
+        self.has(|hole| *hole == Hole::Host)
+    }
+
+    pub fn has_uid(&self) -> bool {
+        self.has(|hole| *hole == Hole::Uid)
+    }
+
+    /// The token, or a field of it.
+    pub fn has_token(&self) -> bool {
+        self.has(|hole| matches!(hole, Hole::Token | Hole::Field(_)))
+    }
+
+    fn has(&self, is: impl Fn(&Hole) -> bool) -> bool {
+        self.rest.iter().any(|(hole, _)| is(hole))
     }
 }
 

@@ -84,7 +84,7 @@ pub async fn look(scene: &Scene) -> Facts {
 async fn try_login(config: &Config) -> Result<Tried, String> {
     let (clock, metrics) = (Arc::new(SystemClock::default()), Arc::new(Metrics::default()));
     let runtime = tokio::runtime::Handle::current();
-    let api = MemberApi::new(&config.auth.http, clock.clone(), metrics, runtime)?;
+    let api = MemberApi::new(config, clock.clone(), metrics, runtime)?;
     let client_id = ClientId::parse(NAME).map_err(|error| error.to_string())?;
     let token = format!("{NAME}-{:032x}", rand::random::<u128>());
     let witness = Arc::new(Witness::default());

@@ -38,6 +38,16 @@ fn providers(all: &[Provider], wrong: &mut Vec<String>) {
     if all.iter().enumerate().any(|(at, one)| all[..at].contains(one)) {
         wrong.push("auth.provider: a provider stands there twice".into());
     }
+    // The member API knows no "not mine": what it does not know may be a user who was removed. It
+    // leaves alone who shows nothing but a certificate.
+    let behind = all.iter().skip_while(|one| **one != Provider::Http).skip(1);
+    if let Some(never) = behind.into_iter().find(|one| **one != Provider::Certificate) {
+        wrong.push(format!(
+            "auth.provider: \"http\" decides about all who have a user name and a token, so that \
+             {:?} behind it would not be asked: put \"http\" last",
+            never.name()
+        ));
+    }
 }
 
 fn jwt(jwt: &JwtAuth, wrong: &mut Vec<String>) {
@@ -163,6 +173,8 @@ mod tests {
             ("auth.provider = []".into(), "auth.provider"),
             ("auth.provider = [\"accounts\", \"open\"]".into(), "\"open\" lets anyone in"),
             ("auth.provider = [\"accounts\", \"accounts\"]".into(), "twice"),
+            ("auth.provider = [\"http\", \"accounts\"]".into(), "put \"http\" last"),
+            ("auth.provider = [\"http\", \"certificate\", \"jwt\"]".into(), "\"jwt\" behind it"),
             (jwt(""), "by key or jwks"),
             (jwt("key = \"a\"\njwks = \"b\""), "not both"),
             (jwt("key = \"a\"\nsecret = \"b\""), "auth.jwt.secret"),
@@ -187,11 +199,18 @@ mod tests {
     }
 
     #[test]
+    fn who_shows_nothing_but_a_certificate_may_be_known_behind_the_member_api() {
+        let told = words("auth.provider = [\"http\", \"certificate\"]");
+        assert!(!told.contains("put \"http\" last"), "{told}");
+    }
+
+    #[test]
     fn what_fits_together_is_left_alone() {
         for text in [
             "[auth]\nprovider = [\"jwt\", \"accounts\"]\n[auth.jwt]\njwks = \"http://[::1]:8/k\"",
             "[auth]\nprovider = \"jwt\"\n[auth.jwt]\nalgorithms = [\"ES256\"]\nkey = \"k.pem\"",
             "[auth]\nprovider = \"redis\"\n[auth.redis]\nlayout = \"startalk\"",
+            "[auth]\nprovider = [\"jwt\", \"accounts\", \"http\"]\n[auth.jwt]\nkey = \"k.pem\"",
             "[advertise]\nhosts = [\"chat.example.org\", \"2001:db8::1\"]\nmqtts = 8883",
         ] {
             assert_eq!(words(text), "", "{text}");

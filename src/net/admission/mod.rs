@@ -22,6 +22,7 @@ use crate::model::{Rate, Reason};
 
 pub use flapping::FlappingLimits;
 pub use seat::Seat;
+pub use turn::Turn;
 
 use flapping::Flapping;
 use lobby::Lobby;
@@ -53,6 +54,7 @@ pub struct Admission {
     sources: Mutex<Sources>,
     turns: Mutex<Turns>,
     waiting: AtomicUsize,
+    waiting_bytes: AtomicUsize,
     logins: Semaphore,
     flapping: Mutex<Flapping>,
     unheard: Seldom,
@@ -80,6 +82,7 @@ impl Admission {
             sources: Mutex::default(),
             turns: Mutex::new(Turns::new()),
             waiting: AtomicUsize::new(0),
+            waiting_bytes: AtomicUsize::new(0),
             logins: Semaphore::new(logins_max.min(Semaphore::MAX_PERMITS)),
             flapping: Mutex::new(Flapping::new()),
         }

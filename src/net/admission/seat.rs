@@ -1,6 +1,6 @@
-//! A place for one connection, from its accept to the close of its socket. When all are taken, and
-//! when too many have not said who they are, the oldest of those who have not is sent away
-//! (threats M7, W12).
+//! A place for one connection, from its accept to the close of its socket. When all are taken, the
+//! oldest that is not logged in is sent away, those that have not said who they are first; and when
+//! too many have not said so, the oldest of them (threats M7, W12).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,7 +22,8 @@ pub fn words(why: Refused) -> &'static str {
         Refused::Full => "limits.connections are in use",
         Refused::Address => "limits.connections_per_ip are in use",
         Refused::Unauthenticated => {
-            "it had not said its CONNECT when others needed the place (limits.unauthenticated)"
+            "it was not logged in when others needed the place (limits.connections), or one of too \
+             many that had not said their CONNECT (limits.unauthenticated)"
         }
     }
 }
@@ -53,7 +54,7 @@ impl Seat {
             }
         }
         let place = lobby.enter();
-        if lobby.len() > limits.unauthenticated_max {
+        if lobby.silent() > limits.unauthenticated_max {
             lobby.send_oldest_away();
         }
         admission.connections.store(connections + 1, Ordering::Relaxed);
@@ -74,7 +75,7 @@ impl Seat {
         Ok(())
     }
 
-    /// Ends when others need the place; never for those that have said who they are.
+    /// Ends when others need the place; never for those that are logged in.
     pub fn told_to_go(&self) -> impl Future<Output = ()> + use<> {
         let go = self.lobby.as_ref().map(|(_, go)| go.clone());
         async move {
@@ -85,8 +86,15 @@ impl Seat {
         }
     }
 
-    /// Its CONNECT is whole: nobody sends it away any more.
-    pub fn introduced(&mut self) {
+    /// Its CONNECT is whole: the silent ones are sent away before it.
+    pub fn asks(&self) {
+        if let Some((number, _)) = &self.lobby {
+            locked(&self.admission.lobby).asks(*number);
+        }
+    }
+
+    /// It is logged in: nobody sends it away any more.
+    pub fn logged_in(&mut self) {
         if let Some((number, _)) = self.lobby.take() {
             locked(&self.admission.lobby).leave(number);
         }
@@ -126,7 +134,7 @@ mod tests {
     async fn when_all_places_are_taken_the_oldest_without_a_name_goes() {
         let (admission, _) = admission(AdmissionLimits { connections_max: 3, ..NO_LIMITS });
         let mut known = take(&admission);
-        known.introduced();
+        known.logged_in();
         let older = take(&admission);
         let younger = take(&admission);
         let next = take(&admission);
@@ -136,13 +144,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_all_have_said_who_they_are_one_more_is_refused() {
+    async fn when_all_are_logged_in_one_more_is_refused() {
         let (admission, _) = admission(AdmissionLimits { connections_max: 2, ..NO_LIMITS });
         let mut seats: Vec<Seat> = (0..2).map(|_| take(&admission)).collect();
-        seats.iter_mut().for_each(Seat::introduced);
+        seats.iter_mut().for_each(Seat::logged_in);
         assert_eq!(Seat::take(&admission).err(), Some(Refused::Full));
         seats.pop();
         assert!(Seat::take(&admission).is_ok());
+    }
+
+    /// Threat M7. A CONNECT alone holds no place against others; silence holds it even less.
+    #[tokio::test]
+    async fn whose_login_is_not_decided_goes_behind_those_who_say_nothing() {
+        let (admission, _) = admission(AdmissionLimits { connections_max: 2, ..NO_LIMITS });
+        let asking = take(&admission);
+        asking.asks();
+        let silent = take(&admission);
+        let mut third = take(&admission);
+        assert!(is_told(&silent).await && !is_told(&asking).await);
+        drop(silent);
+        third.logged_in();
+        let _fourth = take(&admission);
+        assert!(is_told(&asking).await && !is_told(&third).await);
     }
 
     /// Threat M7. However slowly they leave: no more than so many beyond the maximum.
@@ -159,7 +182,7 @@ mod tests {
         seats.push(take(&admission));
         assert!(Seat::take(&admission).unwrap().is_none());
         drop(seats);
-        assert_eq!((admission.connections(), locked(&admission.lobby).len()), (0, 0));
+        assert_eq!((admission.connections(), locked(&admission.lobby).silent()), (0, 0));
     }
 
     /// Threat W12.
@@ -168,6 +191,10 @@ mod tests {
         let (admission, _) = admission(AdmissionLimits { unauthenticated_max: 2, ..NO_LIMITS });
         let seats: Vec<Seat> = (0..3).map(|_| take(&admission)).collect();
         assert!(is_told(&seats[0]).await && !is_told(&seats[1]).await && !is_told(&seats[2]).await);
+        // Those who wait for their login do not count among them.
+        seats.iter().for_each(Seat::asks);
+        let _more: Vec<Seat> = (0..2).map(|_| take(&admission)).collect();
+        assert!(!is_told(&seats[1]).await && !is_told(&seats[2]).await);
     }
 
     #[tokio::test]

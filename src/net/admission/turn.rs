@@ -23,6 +23,16 @@ pub struct Turns {
     sources: Bounded<IpNet, Bucket>,
 }
 
+/// Bytes of CONNECTs that wait: of small ones as many as may wait (`limits.connect_queue`), of
+/// those as large as they may be a thousand.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A login may be checked, until this is dropped.
+pub struct Turn<'a> {
+    _login: SemaphorePermit<'a>,
+    _bytes: WaitingBytes<'a>,
+}
+
 /// There is no room to wait, or it would take too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Busy {
@@ -76,14 +86,24 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Bytes of a CONNECT that waits or is checked; not any more when this is dropped.
+struct WaitingBytes<'a>(&'a Admission, usize);
+
+impl Drop for WaitingBytes<'_> {
+    fn drop(&mut self) {
+        self.0.waiting_bytes.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
 impl Admission {
-    /// Waits for the turn of a CONNECT from `source`, and then until its login may be checked. What
-    /// is returned is to be held meanwhile.
+    /// Waits for the turn of a CONNECT from `source`, for which `bytes` are kept, and then until
+    /// its login may be checked. What is returned is to be held meanwhile.
     ///
     /// # Errors
     /// [`Busy`]
-    pub async fn turn(&self, source: IpNet) -> Result<SemaphorePermit<'_>, Busy> {
+    pub async fn turn(&self, source: IpNet, bytes: usize) -> Result<Turn<'_>, Busy> {
         let limits = self.limits.load_full();
+        let waiting_bytes = self.keep_bytes(bytes)?;
         let _waiting = self.begin_to_wait(limits.connect_queue_max)?;
         let mut patience = limits.connect_wait;
         let now = self.clock.moment();
@@ -92,9 +112,16 @@ impl Admission {
         let wait = locked(&self.turns).all(limits.connect_rate, self.clock.moment(), patience);
         patience -= sleep(wait).await?;
         match tokio::time::timeout(patience, self.logins.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(login)) => Ok(Turn { _login: login, _bytes: waiting_bytes }),
             Ok(Err(_)) | Err(_) => Err(Busy { wait: limits.connect_wait }),
         }
+    }
+
+    fn keep_bytes(&self, bytes: usize) -> Result<WaitingBytes<'_>, Busy> {
+        let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let kept = WaitingBytes(self, bytes);
+        let busy = Busy { wait: self.limits.load().connect_wait };
+        if before + bytes <= WAITING_BYTES_MAX { Ok(kept) } else { Err(busy) }
     }
 
     fn begin_to_wait(&self, max: usize) -> Result<Waiting<'_>, Busy> {
@@ -132,7 +159,7 @@ mod tests {
         let (admission, _) = admission(limits);
         let begun = tokio::time::Instant::now();
         let turn = async |last: &u8| {
-            let turn = admission.turn(source(*last)).await;
+            let turn = admission.turn(source(*last), 1).await;
             turn.ok().map(|_| begun.elapsed().as_millis() as u64)
         };
         let mut all = Vec::new();
@@ -161,10 +188,10 @@ mod tests {
         let connect_wait = Duration::from_millis(150);
         let limits = AdmissionLimits { connect_rate: Rate::new(10, 1), connect_wait, ..NO_LIMITS };
         let (admission, _) = admission(limits);
-        assert!(admission.turn(source(1)).await.is_ok());
-        assert!(admission.turn(source(1)).await.is_ok());
+        assert!(admission.turn(source(1), 1).await.is_ok());
+        assert!(admission.turn(source(1), 1).await.is_ok());
         // The clock of the admission stands still: the debt is that of the first two.
-        let busy = admission.turn(source(1)).await.err();
+        let busy = admission.turn(source(1), 1).await.err();
         assert_eq!(busy, Some(Busy { wait: Duration::from_millis(200) }));
     }
 
@@ -175,7 +202,7 @@ mod tests {
         let begun = tokio::time::Instant::now();
         let mut waited = Vec::new();
         for last in [1, 2, 1] {
-            drop(admission.turn(source(last)).await.unwrap());
+            drop(admission.turn(source(last), 1).await.unwrap());
             waited.push(begun.elapsed().as_millis());
         }
         assert_eq!(waited, [0, 0, 100]);
@@ -184,13 +211,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_room_to_wait_in_is_bounded_and_logins_are_few() {
         let (admission, _) = admission(AdmissionLimits { connect_queue_max: 1, ..NO_LIMITS });
-        let held = [admission.turn(source(1)).await, admission.turn(source(1)).await];
-        let mut third = Box::pin(admission.turn(source(1)));
+        let held = [admission.turn(source(1), 1).await, admission.turn(source(1), 1).await];
+        let mut third = Box::pin(admission.turn(source(1), 1));
         assert!(tokio::time::timeout(Duration::ZERO, &mut third).await.is_err());
-        assert!(admission.turn(source(1)).await.is_err());
+        assert!(admission.turn(source(1), 1).await.is_err());
         drop(held);
         assert!(third.await.is_ok());
-        assert!(admission.turn(source(1)).await.is_ok());
+        assert!(admission.turn(source(1), 1).await.is_ok());
+    }
+
+    /// Threat M6. Passwords may be long; that many of them do not fit.
+    #[tokio::test]
+    async fn the_bytes_that_wait_are_bounded_in_all() {
+        let (admission, _) = admission(NO_LIMITS);
+        let half = WAITING_BYTES_MAX / 2;
+        let held = [admission.turn(source(1), half).await, admission.turn(source(1), half).await];
+        assert!(held.iter().all(Result::is_ok));
+        assert!(admission.turn(source(1), 1).await.is_err());
+        drop(held);
+        assert!(admission.turn(source(1), 2 * half).await.is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! names its file and what to do.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -9,14 +10,17 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, RootCertStore};
+use zeroize::Zeroizing;
 
 use super::names::names;
 use crate::auth::Certificate;
-use crate::config::CertificateFiles;
+use crate::config::{CertificateFiles, regular};
 use crate::model::Stamp;
 
 /// Permissions that let others than owner and group read a file.
 const OTHERS: u32 = 0o007;
+/// Lists of revocations may be long.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// A server certificate that is ready for use.
 pub struct Ready {
@@ -52,11 +56,12 @@ pub fn certified(
 }
 
 fn private_key(file: &str) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+    let bytes = read(file)?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
         pem::Error::NoItemsFound => {
             problem(file, "has no private key in it (-----BEGIN PRIVATE KEY-----)")
         }
-        other => unreadable(file, &other),
+        other => no_pem(file, &other),
     })
 }
 
@@ -76,20 +81,23 @@ pub fn revocations(file: &str) -> Result<Vec<CertificateRevocationListDer<'stati
 
 /// All sections of one kind; at least one.
 pub fn all<T: PemObject>(file: &str, what: &str) -> Result<Vec<T>, String> {
-    let sections = T::pem_file_iter(file).map_err(|error| unreadable(file, &error))?;
-    let sections: Result<Vec<T>, _> = sections.collect();
+    let bytes = read(file)?;
+    let sections: Result<Vec<T>, _> = T::pem_slice_iter(&bytes).collect();
     match sections {
         Ok(found) if found.is_empty() => Err(problem(file, &format!("has no {what} in it"))),
         Ok(found) => Ok(found),
-        Err(error) => Err(unreadable(file, &error)),
+        Err(error) => Err(no_pem(file, &error)),
     }
 }
 
-fn unreadable(file: &str, error: &pem::Error) -> String {
-    match error {
-        pem::Error::Io(error) => problem(file, &format!("cannot be read: {error}")),
-        other => problem(file, &format!("is no PEM file: {other}")),
-    }
+/// Wiped when it goes: it may be a private key.
+fn read(file: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let bytes = regular::read(Path::new(file), FILE_BYTES_MAX);
+    bytes.map(Zeroizing::new).map_err(|error| problem(file, &format!("cannot be read: {error}")))
+}
+
+fn no_pem(file: &str, error: &pem::Error) -> String {
+    problem(file, &format!("is no PEM file: {error}"))
 }
 
 pub fn problem(file: &str, what: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::{Identity, Moment, Uid};
 use crate::mqtt::{Connect, Disconnect, Packet, Property, PropertyBuffer, QoS};
 use crate::shard::Token;
 
@@ -140,4 +141,26 @@ fn a_durable_session_with_an_assigned_client_id_keeps_its_cursor_and_steps() {
     assert_eq!(world.take(phone), ["CONNACK 00 present"]);
     world.pubrel(phone, 7);
     assert_eq!(world.take(phone), ["PUBCOMP #7 00"]);
+}
+
+/// Threat I7. A login that took long must not throw out who came after it, nor end its session.
+#[test]
+fn a_login_that_was_asked_about_earlier_takes_nothing_over() {
+    let mut world = World::new();
+    let earlier = Moment(1);
+    world.pass(Duration::from_secs(1));
+    let phone = world.connect("alice", durable("phone"));
+    world.subscribe(phone, "a/+", QoS::AtLeastOnce);
+    assert_eq!(world.take(phone), ["CONNACK 00", "SUBACK #1 [01]"]);
+    let alice = Identity::user(Uid::parse("alice").unwrap());
+    for connect in [durable("phone"), v311("phone"), v5("phone")] {
+        let late = world.connect_late(alice.clone(), earlier, connect);
+        assert!(world.take(late)[0].starts_with("CONNACK") && world.is_closed(late));
+    }
+    let post = world.device("bob", "post");
+    world.publish1(post, "a/b", "one", 1);
+    assert_eq!(world.take(phone), ["PUBLISH q1 #32769 a/b one"]);
+    world.disconnect(phone, 0);
+    let phone = world.connect("alice", durable("phone"));
+    assert_eq!(world.take(phone)[0], "CONNACK 00 present");
 }

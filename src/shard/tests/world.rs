@@ -180,7 +180,8 @@ impl World {
     ) -> Token {
         let login = LoginTime { asked_at, wall: self.stamp() };
         let hello = Hello::new(&connect, identity, login, &self.settings, || "assigned".into());
-        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".into());
+        let address = "127.0.0.1/32".parse().unwrap();
+        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".into(), address);
         let end = End { version: connect.version, bytes: Vec::new(), closed: false };
         self.ends.insert(token, end);
         self.run();

@@ -103,7 +103,7 @@ impl Committer {
 /// results in the order of the writes and the records that fell to a limit.
 ///
 /// The thread ends with an error when the store could not be reopened after an unknown outcome:
-/// the process must end then.
+/// the process must end then, as after a panic of the thread.
 pub fn spawn(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,

@@ -104,7 +104,9 @@ impl Queue {
         std::mem::take(&mut waiting.requests).into()
     }
 
+    /// Whatever still waits is refused by dropping it.
     pub(super) fn end(&self) {
+        drop(self.close());
         self.ended.send_replace(true);
     }
 

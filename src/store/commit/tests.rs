@@ -132,6 +132,29 @@ async fn a_store_that_cannot_be_opened_again_ends_the_writer_with_its_error() {
     assert!(matches!(rig.committer.write(put("b")).await, Err(StoreError::Unavailable(_))));
 }
 
+/// Threat N12.
+#[tokio::test]
+async fn a_panic_of_the_writer_is_its_end_and_nobody_waits_on() {
+    let store = Arc::new(MemoryStore::new(StoreLimits {
+        messages_max: 100,
+        session_expiry_max: Duration::from_secs(60),
+    }));
+    let clock = Arc::new(ManualClock::default());
+    store.hold();
+    let (committer, thread) = spawn(store.clone(), clock, None, |_, _| panic!("injected"));
+    let (first, second) = (committer.clone(), committer.clone());
+    let first = tokio::spawn(async move { first.write(put("a")).await });
+    let second = tokio::spawn(async move { second.write(put("b")).await });
+    store.release();
+    let ended = tokio::time::timeout(Duration::from_secs(30), committer.ended()).await;
+    ended.expect("the writer's end is told");
+    assert!(thread.join().is_err());
+    for answer in [first, second] {
+        assert!(matches!(answer.await.unwrap(), Err(StoreError::Unavailable(_))));
+    }
+    assert!(matches!(committer.write(put("c")).await, Err(StoreError::Unavailable(_))));
+}
+
 #[test]
 fn on_a_full_disk_appends_are_refused_and_the_rest_goes_on() {
     let rig = rig();

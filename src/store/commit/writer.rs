@@ -21,6 +21,15 @@ pub(super) struct Writer<F> {
     on_commit: F,
 }
 
+/// The writer's end is told by a panic, too.
+struct End(Arc<Queue>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
 type Answer = Result<Written, StoreError>;
 
 /// The answers to a batch and what fell to a limit; `fatal` if the store is no more.
@@ -65,6 +74,7 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
     }
 
     pub(super) fn run(mut self) -> Result<(), StoreError> {
+        let _end = End(self.queue.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let result = match runtime {
             Ok(runtime) => runtime.block_on(self.write_all()),
@@ -73,7 +83,6 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
         if let Err(error) = &result {
             self.refuse_rest(error);
         }
-        self.queue.end();
         result
     }
 

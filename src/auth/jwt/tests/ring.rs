@@ -104,6 +104,8 @@ struct Page {
     url: String,
     answer: Arc<Mutex<(u16, Vec<u8>)>>,
     asked: Arc<AtomicUsize>,
+    /// Whoever holds it for writing holds the answers back.
+    gate: Arc<tokio::sync::RwLock<()>>,
 }
 
 impl Page {
@@ -112,15 +114,18 @@ impl Page {
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         let answer = Arc::new(Mutex::new((200, keys)));
         let asked = Arc::new(AtomicUsize::new(0));
-        let (shown, count) = (answer.clone(), asked.clone());
-        let page = axum::routing::get(move || {
+        let gate = Arc::new(tokio::sync::RwLock::new(()));
+        let parts = (answer.clone(), asked.clone(), gate.clone());
+        let page = axum::routing::get(async move || {
+            let (shown, count, gate) = &parts;
             count.fetch_add(1, Ordering::SeqCst);
+            let _open = gate.read().await;
             let (status, body) = shown.lock().unwrap().clone();
-            std::future::ready((axum::http::StatusCode::from_u16(status).unwrap(), body))
+            (axum::http::StatusCode::from_u16(status).unwrap(), body)
         });
         let app = axum::Router::new().route("/keys", page);
         tokio::spawn(axum::serve(listener, app).into_future());
-        Page { url, answer, asked }
+        Page { url, answer, asked, gate }
     }
 
     fn says(&self, status: u16, keys: Vec<u8>) {
@@ -168,6 +173,40 @@ async fn an_unknown_key_asks_the_url_once_for_all_and_seldom() {
     clock.advance(std::time::Duration::from_secs(10));
     assert!(!accepts(&jwt, &new.sign_as("made up")).await);
     assert_eq!(page.asked(), 3);
+}
+
+#[tokio::test]
+async fn of_made_up_key_ids_only_some_wait_for_a_slow_url() {
+    let page = Page::new(jwks(&[EC.jwk(Some("old"))])).await;
+    let jwt = Arc::new(page.provider(Arc::new(ManualClock::default())).await);
+    let held = page.gate.write().await;
+    let mut logins = tokio::task::JoinSet::new();
+    for _ in 0..65 {
+        let (jwt, token) = (jwt.clone(), EC.sign_as("new"));
+        logins.spawn(async move { login(&jwt, None, &token).await });
+    }
+    let first = logins.join_next().await.unwrap().unwrap();
+    assert_eq!(first, Err(AuthError::UNAVAILABLE), "one more than may wait");
+    page.says(200, jwks(&[EC.jwk(Some("new"))]));
+    drop(held);
+    let rest = logins.join_all().await;
+    assert_eq!(rest.iter().filter(|login| login.is_ok()).count(), 64);
+}
+
+#[test]
+fn one_token_is_tried_with_a_few_keys_and_its_own_first() {
+    let named: Vec<_> = (0..20).map(|n| EC.jwk(Some(&format!("k{n}")))).collect();
+    let tried = |keys: &[Value], id| {
+        let keys = Keys::jwks(&jwks(keys), &ALL).unwrap().for_token(Algorithm::ES256, id);
+        keys.iter().map(|key| key.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(tried(&named, None).len(), 8);
+    assert_eq!(tried(&named, Some("k19")), ["k19"]);
+    let nameless: Vec<_> = (0..20).map(|_| EC.jwk(None)).chain([EC.jwk(Some("k"))]).collect();
+    let own = tried(&nameless, Some("k"));
+    assert_eq!((own.len(), own[0].as_str()), (8, "k"));
+    let mixed: Vec<_> = named.into_iter().chain([EC.jwk(None)]).collect();
+    assert_eq!(tried(&mixed, None)[0], "the one without a key id");
 }
 
 #[tokio::test]

@@ -241,6 +241,7 @@ fn route(broker: &Broker, tls: &TlsClient, headers: &str) -> String {
 
 fn https(start: Start) -> Start {
     let start = start.env("HOMING__LISTEN__HTTPS", "['127.0.0.1:0']");
+    let start = start.env("HOMING__ADVERTISE__MQTT", "1883");
     start.env("HOMING__ADVERTISE__HOSTS", "['chat.example.org']")
 }
 

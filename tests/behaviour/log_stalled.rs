@@ -14,6 +14,7 @@ fn a_log_that_nobody_reads_stops_nobody() {
     assert!(made.expect("mkfifo").success());
     let script = format!("exec \"$0\" \"$@\" 2<>{}", pipe.display());
     let start = Start::dev().prefix(&["sh", "-c", &script]);
+    let start = start.env("HOMING__LIMITS__FLAPPING__PER_CLIENT", "0");
     let broker = start.env("HOMING__LOG__LEVEL", "trace").start();
     wait_until("lines are dropped", || {
         for _ in 0..100 {

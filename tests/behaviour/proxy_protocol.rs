@@ -76,6 +76,15 @@ fn without_a_right_header_nobody_comes_in() {
     let too_long = v4("192.0.2.7:1", &vec![0; 2037]);
     let cut_tlv = v4("192.0.2.7:1", &[4, 0, 9, 0]);
     let bad_sum = v4("192.0.2.7:1", &tlv(0x03, &[0; 4]));
+    // Of many in one second the log tells a few.
+    let told = |words: &[&str], come: &dyn Fn()| {
+        let before = broker.log.len();
+        wait_until(words[0], || {
+            come();
+            let line = |line: &String| words.iter().all(|word| line.contains(word));
+            broker.log.all()[before..].iter().any(line).then_some(())
+        });
+    };
     for (header, why) in [
         (&b""[..], "there is none"),
         (b"PROXY TCP4 192.0.2.7 1883\r\n", "its line is malformed"),
@@ -88,22 +97,14 @@ fn without_a_right_header_nobody_comes_in() {
         (&cut_tlv, "do not fit its length"),
         (&bad_sum, "its checksum is wrong"),
     ] {
-        let before = broker.log.len();
-        // Of many in one second the log tells a few.
-        wait_until(why, || {
-            closed(behind(broker.mqtt, header));
-            let refused = |line: &String| line.contains("PROXY header is refused");
-            let told = |line: &String| refused(line) && line.contains(why);
-            broker.log.all()[before..].iter().any(told).then_some(())
-        });
+        told(&[why, "the PROXY header is refused"], &|| closed(behind(broker.mqtt, header)));
     }
-    // Never whole.
-    let mut slow = behind(broker.mqtt, b"PROXY TCP4 ");
-    slow.set_read_timeout(Some(HANG)).expect("read timeout");
-    assert_eq!(slow.read(&mut [0; 1]).expect("closed"), 0);
-    broker.log.wait_for(&["the PROXY header did not come in 300ms"]);
-    drop(behind(broker.mqtt, b"PROXY TCP4 "));
-    broker.log.wait_for(&["the connection ended within it"]);
+    told(&["the PROXY header did not come in 300ms"], &|| {
+        let mut slow = behind(broker.mqtt, b"PROXY TCP4 ");
+        slow.set_read_timeout(Some(HANG)).expect("read timeout");
+        assert_eq!(slow.read(&mut [0; 1]).expect("closed"), 0);
+    });
+    told(&["the connection ended within it"], &|| drop(behind(broker.mqtt, b"PROXY TCP4 ")));
 }
 
 /// Threat I10. Anybody could write one.

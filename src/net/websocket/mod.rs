@@ -17,6 +17,8 @@ use reader::Reader;
 
 /// Payload of one frame that is sent: many clients take no longer ones.
 const SENT_FRAME_BYTES_MAX: usize = 32 * 1024;
+/// Of a frame of that length.
+const SENT_HEADER_BYTES_MAX: usize = 4;
 /// What the Close frame says where nothing went wrong (section 7.4.1).
 const NORMAL_CLOSURE: u16 = 1000;
 
@@ -49,17 +51,29 @@ impl WebSocket {
 
     /// Puts all of `out` into frames that is not in frames yet.
     pub fn frame(&mut self, out: &mut Vec<u8>) {
-        let starts = (self.framed..out.len()).step_by(SENT_FRAME_BYTES_MAX);
-        let mut end = out.len();
-        for start in starts.rev() {
-            out.splice(start..start, header(LAST_BINARY, end - start));
-            end = start;
+        match out.len() - self.framed {
+            0 => {}
+            length @ ..=SENT_FRAME_BYTES_MAX => {
+                out.splice(self.framed..self.framed, header(LAST_BINARY, length));
+            }
+            _ => self.frame_much(out),
         }
         if let Some(ping) = self.reader.take_ping() {
             let pong = header(LAST_PONG, ping.len()).chain(ping);
             out.splice(self.framed..self.framed, pong);
         }
         self.framed = out.len();
+    }
+
+    /// Copies each byte once, however many frames there are.
+    fn frame_much(&self, out: &mut Vec<u8>) {
+        let plain = out.split_off(self.framed);
+        let frames = plain.len().div_ceil(SENT_FRAME_BYTES_MAX);
+        out.reserve_exact(plain.len() + frames * SENT_HEADER_BYTES_MAX);
+        for part in plain.chunks(SENT_FRAME_BYTES_MAX) {
+            out.extend(header(LAST_BINARY, part.len()));
+            out.extend_from_slice(part);
+        }
     }
 
     /// So many bytes of it could not be sent; they will stand at the front of what is sent next.

@@ -254,3 +254,22 @@ fn behind_a_close_frame_nothing_is_heard() {
 fn an_idle_connection_keeps_a_few_numbers() {
     assert!(size_of::<WebSocket>() <= 160, "{} bytes", size_of::<WebSocket>());
 }
+
+/// Each frame in front of all that follows would be a gigabyte of copies here.
+#[test]
+fn a_large_message_is_cut_into_frames_in_one_pass() {
+    const PART: usize = 32 * 1024;
+    let (count, mut web) = (256, WebSocket::default());
+    let cut = vec![9; 7];
+    let mut out = cut.clone();
+    web.left(cut.len());
+    out.extend((0..count).flat_map(|n| vec![n as u8; PART]));
+    web.frame(&mut out);
+    assert_eq!(out[..7], cut);
+    let frames = out[7..].chunks(4 + PART);
+    assert_eq!(frames.len(), count);
+    for (n, frame) in frames.enumerate() {
+        assert_eq!(frame[..4], [0x82, 126, 0x80, 0x00]);
+        assert_eq!((frame.len(), frame[4], frame[4 + PART - 1]), (4 + PART, n as u8, n as u8));
+    }
+}

@@ -54,6 +54,7 @@ fn append(number: u64, addressees: impl Iterator<Item = u64>, with: With) -> Wri
         addressees: addressees.map(|user| (inbox(user), delivery)).collect(),
         dedupe: with.dedupe.then(|| DedupeKey(format!("{number:032x}").into())),
         step: with.state.then_some((sender, Step::Publish { publish, hold: false })),
+        retain: None,
     })
 }
 

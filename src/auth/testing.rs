@@ -12,8 +12,8 @@ use super::{
 use crate::clock::{Clock, ManualClock};
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::{
-    Account, Commit, KnownDevice, MemoryStore, Store, StoreError, StoreFuture, StoreIdentity,
-    StoreLimits, Subscription, Write, Written,
+    Account, Commit, KnownDevice, MemoryStore, RetainedPage, Store, StoreError, StoreFuture,
+    StoreIdentity, StoreLimits, Subscription, Write, Written,
 };
 
 pub fn uid(text: &str) -> Uid {
@@ -103,6 +103,16 @@ impl Store for FakeStore {
         _: usize,
         _: usize,
     ) -> StoreFuture<'a, Vec<Entry>> {
+        not_here()
+    }
+
+    fn retained<'a>(
+        &'a self,
+        _: &'a Filter,
+        _: Option<&'a str>,
+        _: usize,
+        _: usize,
+    ) -> StoreFuture<'a, RetainedPage> {
         not_here()
     }
 

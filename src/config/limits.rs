@@ -26,6 +26,8 @@ pub struct Limits {
     pub logins: usize,
     pub packet: Size,
     /// QoS 1 and 2 messages that a client may have in flight to the server.
+    /// Topic aliases that a client may set (MQTT 5).
+    pub topic_aliases: u16,
     pub receive_maximum: u16,
     /// QoS 1 and 2 messages that the server has in flight to a client.
     pub send_maximum: u16,
@@ -35,6 +37,9 @@ pub struct Limits {
     pub sessions_per_user: usize,
     pub subscriptions_per_session: usize,
     pub subscriptions_per_user: usize,
+    pub retained_per_user: u64,
+    /// Topics and bodies of a user's retained messages.
+    pub retained_bytes_per_user: Size,
     pub publish_rate: CountRate,
     pub publish_bytes_rate: BytesRate,
     pub user_publish_rate: CountRate,
@@ -83,6 +88,7 @@ impl Default for Limits {
             connect_queue: 20_000,
             logins: 256,
             packet: Size(1024 * 1024),
+            topic_aliases: 16,
             receive_maximum: 64,
             send_maximum: 64,
             keep_alive_max: Span(Duration::from_secs(60 * 60)),
@@ -91,6 +97,8 @@ impl Default for Limits {
             sessions_per_user: 256,
             subscriptions_per_session: 1024,
             subscriptions_per_user: 4096,
+            retained_per_user: 10_000,
+            retained_bytes_per_user: Size(64 * 1024 * 1024),
             publish_rate: CountRate(None),
             publish_bytes_rate: BytesRate(None),
             user_publish_rate: CountRate(None),

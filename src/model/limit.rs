@@ -37,6 +37,14 @@ pub const COMMIT_WRITES_COUNT_MAX: usize = 4096;
 pub const COMMIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Publishes per client that are remembered for a resend after a cut connection (ruling 5).
 pub const PUBLISH_RING_COUNT_MAX: usize = 64;
+/// Retained messages that are read, and delivered, at a time.
+pub const RETAINED_PAGE_COUNT_MAX: usize = 64;
+pub const RETAINED_PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Topics that are remembered as newer than their retained message, while those are being sent to
+/// a session; of further ones an older message may come behind a newer one.
+pub const FRESH_TOPICS_COUNT_MAX: usize = 1024;
+/// Topics that have an alias on one connection, one way: their bytes together.
+pub const ALIASED_TOPICS_BYTES_MAX: usize = 128 * 1024;
 /// Wills that wait for their delay, per worker; beyond it the first of them go out early.
 pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Wills whose addressee the directory is asked about, per worker; beyond it they are dropped.

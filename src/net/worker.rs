@@ -14,9 +14,9 @@ use tokio::task::LocalSet;
 use crate::clock::Clock;
 use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
-use crate::shard::{Asker, DirectoryAsk, Live, Post, ReadAsk, Shard, Token};
+use crate::shard::{Asker, DirectoryAsk, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
-use crate::store::{Store, StoreError, Subscription, Written};
+use crate::store::{RetainedPage, Store, StoreError, Subscription, Written};
 
 use super::conn::Sockets;
 use super::door::Door;
@@ -44,6 +44,7 @@ pub enum Mail {
     Committed(Recipient, Entry),
     Post(Post),
     Read(Token, LogName, Result<Vec<Entry>, StoreError>),
+    Retained(Token, Result<RetainedPage, StoreError>),
     /// Whether the user that a publish or a will goes to exists; `None` if nobody could say.
     Directory(Asker, Option<bool>),
     /// The durable sessions of a user, the one away for longest first.
@@ -252,6 +253,7 @@ impl Worker {
         let effects = shard.effects();
         let store = std::mem::take(&mut effects.store);
         let reads = std::mem::take(&mut effects.reads);
+        let retained = std::mem::take(&mut effects.retained);
         let directory = std::mem::take(&mut effects.directory);
         for (mailbox, posts) in self.mailboxes.iter().zip(&mut effects.posts) {
             if !posts.is_empty() {
@@ -264,6 +266,7 @@ impl Worker {
         let queued = self.stores.committer.queued_bytes();
         self.gate.metrics.store_queue_bytes.set(queued as i64);
         reads.into_iter().for_each(|read| self.read_store(read));
+        retained.into_iter().for_each(|ask| self.read_retained(ask));
         directory.into_iter().for_each(|ask| self.ask_directory(ask));
         sessions.into_iter().for_each(|uid| self.count_sessions(uid));
     }
@@ -308,6 +311,20 @@ impl Worker {
             let (count_max, bytes_max) = (READ_ENTRIES_COUNT_MAX, READ_ENTRIES_BYTES_MAX);
             let result = store.read(&ask.recipient, ask.after, count_max, bytes_max).await;
             mailboxes[index].post([Mail::Read(ask.token, ask.log, result)]);
+        });
+    }
+
+    /// One page per connection at a time.
+    fn read_retained(&self, ask: RetainedAsk) {
+        use crate::model::limit::{RETAINED_PAGE_BYTES_MAX, RETAINED_PAGE_COUNT_MAX};
+        let Stores { store, reads_at_once, .. } = self.stores.clone();
+        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
+        self.stores.runtime.spawn(async move {
+            let _turn = reads_at_once.acquire().await;
+            let (count_max, bytes_max) = (RETAINED_PAGE_COUNT_MAX, RETAINED_PAGE_BYTES_MAX);
+            let RetainedAsk { token, filter, after } = ask;
+            let page = store.retained(&filter, after.as_deref(), count_max, bytes_max).await;
+            mailboxes[index].post([Mail::Retained(token, page)]);
         });
     }
 
@@ -380,6 +397,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Committed(recipient, entry) => shard.committed(&recipient, entry),
         Mail::Post(post) => shard.posted(post),
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
+        Mail::Retained(token, result) => shard.retained_read(token, result),
         Mail::Directory(asker, exists) => shard.directory_answer(asker, exists),
         Mail::Sessions(uid, sessions) => shard.sessions_counted(&uid, sessions),
         Mail::Connected(uid, answer) => {

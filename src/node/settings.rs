@@ -7,7 +7,7 @@ use crate::model::InboxPattern;
 use crate::net::{AdmissionLimits, FlappingLimits};
 use crate::session::Settings;
 use crate::shard::{Live, Pace, Rates};
-use crate::store::StoreLimits;
+use crate::store::{Retain, StoreLimits};
 
 fn settings(config: &Config) -> Result<Settings, String> {
     let Config { topics, inbox, limits, .. } = config;
@@ -19,6 +19,7 @@ fn settings(config: &Config) -> Result<Settings, String> {
         settle_max: inbox.settle_max.0,
         receive_maximum: limits.receive_maximum,
         send_maximum: limits.send_maximum,
+        topic_alias_maximum: limits.topic_aliases,
         packet_bytes_max: u32::try_from(limits.packet.0).unwrap_or(u32::MAX),
         keep_alive_max: limits.keep_alive_max.0,
         session_expiry_max: limits.session_expiry_max.0,
@@ -47,6 +48,10 @@ pub(super) fn live(config: &Config) -> Result<Live, String> {
         connections_per_user_max: limits.connections_per_user,
         sessions_per_user_max: limits.sessions_per_user,
         subscriptions_per_user_max: limits.subscriptions_per_user,
+        retain: Retain {
+            count_max: config.limits.retained_per_user,
+            bytes_max: config.limits.retained_bytes_per_user.0,
+        },
         rates: Rates {
             connection: Pace { count: limits.publish_rate.0, bytes: limits.publish_bytes_rate.0 },
             user: Pace {

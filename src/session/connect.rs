@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    ClientId, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey, Stamp,
-    Target,
+    ClientId, Filter, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey,
+    Stamp,
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
 
 use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
-use super::publish::Publishing;
+use super::publish::{Publishing, is_payload_as_announced};
 use super::reader::{Position, Reader};
 use super::settle::Settle;
+use super::subscription_id::SubscriptionIds;
 use super::will::Will;
 use super::{Ctx, LogName, Peer, Phase, Promised, Session, Settings};
 
@@ -57,6 +58,8 @@ pub struct OpenedSession {
     pub session_present: bool,
     /// It had subscribed to its inbox as envelopes.
     pub envelope: bool,
+    /// Its subscriptions that have an identifier.
+    pub subscription_ids: Vec<(Filter, u32)>,
 }
 
 impl Hello {
@@ -108,11 +111,9 @@ fn will(
     let target = topics
         .target(will.topic)
         .map_err(|error| (error.reason(), format!("the will's topic: {error}")))?;
-    if will.retain && matches!(target, Target::Plain(_)) {
-        return Err((
-            Reason::RetainUnsupported,
-            "the will: retained messages are not served".into(),
-        ));
+    if !is_payload_as_announced(will.properties, will.payload) {
+        let words = "the will: its payload is announced as UTF-8 text and is none";
+        return Err((Reason::PayloadInvalid, words.into()));
     }
     let from = Sender { uid: key.uid.clone(), client_id: key.client_id.clone() };
     Ok(Some(Will::new(will, target, from)))
@@ -135,7 +136,9 @@ fn peer(connect: &Connect<'_>) -> Peer {
     Peer {
         receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
         packet_bytes_max: properties.maximum_packet_size().unwrap_or(u32::MAX),
+        topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
         wants_reasons: properties.request_problem_information().unwrap_or(true),
+        wants_response_information: properties.request_response_information().unwrap_or(false),
     }
 }
 
@@ -148,6 +151,7 @@ impl Session {
         let promised = Promised {
             receive_maximum: settings.receive_maximum,
             packet_bytes_max: settings.packet_bytes_max,
+            topic_alias_maximum: settings.topic_alias_maximum,
             server_keep_alive_secs: KeepAlive::server_keep_alive(hello.keep_alive_secs, max),
         };
         Session {
@@ -171,6 +175,10 @@ impl Session {
             publishing: None,
             will: hello.will.map(Box::new),
             awaiting: Vec::new(),
+            aliases_in: None,
+            aliases_out: None,
+            subscription_ids: None,
+            retained: None,
         }
     }
 
@@ -185,6 +193,7 @@ impl Session {
         let received = opened.state.received.clone();
         self.publishing = Publishing::resume(opened.state);
         self.envelope = opened.envelope;
+        self.subscription_ids = SubscriptionIds::resume(opened.subscription_ids);
         let reader = |log, position| Box::new(Reader::new(log, position));
         self.inbox = opened.inbox.map(|position| reader(LogName::Inbox, position));
         self.queue =
@@ -211,15 +220,21 @@ impl Session {
             properties.push(Property::SessionExpiryInterval(secs));
         }
         properties.push(Property::ReceiveMaximum(self.promised.receive_maximum));
-        properties.push(Property::RetainAvailable(false));
         properties.push(Property::MaximumPacketSize(self.promised.packet_bytes_max));
         if self.assigned {
             properties.push(Property::AssignedClientIdentifier(self.key.client_id.as_str()));
         }
-        properties.push(Property::SubscriptionIdentifierAvailable(false));
         properties.push(Property::SharedSubscriptionAvailable(false));
+        if self.promised.topic_alias_maximum > 0 {
+            properties.push(Property::TopicAliasMaximum(self.promised.topic_alias_maximum));
+        }
         if let Some(secs) = self.promised.server_keep_alive_secs {
             properties.push(Property::ServerKeepAlive(secs));
+        }
+        if self.peer.wants_response_information {
+            // A reply to the own inbox reaches every device, also one that is away.
+            let inbox = ctx.settings.topics.topic(&self.key.uid);
+            properties.push(Property::ResponseInformation(&inbox));
         }
     }
 }

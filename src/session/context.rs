@@ -1,14 +1,17 @@
 //! What a session works with for the time of one input: the time, the settings, where its bytes
 //! and its requests go.
 
+use std::sync::Arc;
+
 use crate::model::{
-    Identity, MessageId, Moment, Reason, Seq, Stamp, Step, Submission, limit::PACKET_IDS_PER_LOG,
+    Delivery, Filter, Identity, Message, MessageId, Moment, Reason, Seq, Stamp, Step, Submission,
+    limit::PACKET_IDS_PER_LOG,
 };
 
 use crate::mqtt::PropertyBuffer;
 
 use super::will::Will;
-use super::{Ask, Settings};
+use super::{Ask, Settings, SubscriptionId};
 
 /// Whether this identity may get a message of this plain topic now.
 pub type MayReceive<'a> = &'a dyn Fn(&Identity, &str) -> bool;
@@ -60,6 +63,7 @@ pub enum Request {
     Subscribe {
         packet_id: u16,
         asks: Vec<Ask>,
+        id: Option<SubscriptionId>,
     },
     Unsubscribe {
         packet_id: u16,
@@ -69,6 +73,16 @@ pub enum Request {
     Read {
         log: LogName,
         after: Seq,
+    },
+    /// Read the retained messages of a filter, after this topic.
+    ReadRetained {
+        filter: Filter,
+        after: Option<Box<str>>,
+    },
+    /// Append to the queue of this durable session; the answer has [`Ticket::Retained`].
+    Enqueue {
+        message: Arc<Message>,
+        delivery: Delivery,
     },
     /// The cursor moved; it may be stored late.
     Advance {
@@ -132,6 +146,8 @@ pub enum Ticket {
     Receive(Seq),
     /// Packet id of a SUBSCRIBE or UNSUBSCRIBE.
     Filters(u16),
+    /// A retained message on its way into the session's queue.
+    Retained,
 }
 
 impl Ticket {
@@ -144,6 +160,7 @@ impl Ticket {
             Ticket::Release(packet_id) => (3, packet_id.into()),
             Ticket::Receive(seq) => (4, seq.0),
             Ticket::Filters(packet_id) => (5, packet_id.into()),
+            Ticket::Retained => (6, 0),
         };
         kind << 56 | value & VALUE
     }
@@ -157,6 +174,7 @@ impl Ticket {
             3 => Some(Ticket::Release(value as u16)),
             4 => Some(Ticket::Receive(Seq(value))),
             5 => Some(Ticket::Filters(value as u16)),
+            6 => Some(Ticket::Retained),
             _ => None,
         }
     }
@@ -217,6 +235,7 @@ mod tests {
             Ticket::Release(65_535),
             Ticket::Receive(Seq(1 << 40)),
             Ticket::Filters(1),
+            Ticket::Retained,
         ];
         for ticket in all {
             assert_eq!(Ticket::unpack(ticket.pack()), Some(ticket));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::model::{Delivery, Entry, Message, QoS, Reason, Seq, Step};
-use crate::mqtt::{Ack, Packet, PacketId, Publish, encode, encoded_bytes};
+use crate::mqtt::{Ack, Packet, PacketId, Properties, Publish, encode, encoded_bytes};
 
+use super::alias::Named;
 use super::live::Waiting;
 use super::reader::Next;
 use super::{Ctx, LogName, Phase, Reader, Request, Session};
@@ -16,6 +17,9 @@ impl Session {
     pub(super) fn committed(&mut self, log: LogName, entry: Entry, ctx: &mut Ctx<'_>) {
         if log == LogName::Inbox && !self.is_device() {
             return self.live_mail(entry, ctx);
+        }
+        if self.retained.is_some() && !entry.delivery.retain {
+            self.note_fresh_record(log, &entry.message);
         }
         if let Some(reader) = self.reader(log) {
             reader.committed(entry);
@@ -35,14 +39,19 @@ impl Session {
     }
 
     pub(super) fn live(&mut self, message: Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
+        self.note_fresh(&message.topic);
         self.live_waiting(Waiting { message, delivery, seq: None }, ctx);
     }
 
     fn live_waiting(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
+        self.push_live(waiting, ctx);
+        self.deliver(ctx);
+    }
+
+    pub(super) fn push_live(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
         if !self.live.get_or_insert_default().push(waiting) {
             ctx.tally.dropped.push(Reason::SlowReader);
         }
-        self.deliver(ctx);
     }
 
     /// A nameless connection gets what is committed while it is there, and keeps no cursor.
@@ -62,6 +71,7 @@ impl Session {
         }
         self.deliver_log(LogName::Queue, ctx);
         self.deliver_live(ctx);
+        self.read_retained(ctx);
     }
 
     fn deliver_log(&mut self, log: LogName, ctx: &mut Ctx<'_>) {
@@ -195,20 +205,31 @@ impl Session {
         dup: bool,
         ctx: &mut Ctx<'_>,
     ) -> bool {
-        let packet = Packet::Publish(Publish {
+        let bare = Publish {
             dup,
             qos: super::publish::wire_qos(delivery.qos),
             retain: delivery.retain,
             topic,
             packet_id: packet_id.and_then(PacketId::new),
-            properties: ctx.properties.as_properties(),
+            properties: Properties::default(),
             payload,
-        });
-        if encoded_bytes(&packet, self.version) > self.peer.packet_bytes_max as usize {
+        };
+        let plain = Publish { properties: ctx.properties.as_properties(), ..bare };
+        let mut bytes = encoded_bytes(&Packet::Publish(plain), self.version);
+        let named = self.name(topic, bytes);
+        named.push(ctx.properties);
+        let topic_on_wire = if let Named::Known(_) = named { "" } else { topic };
+        let properties = ctx.properties.as_properties();
+        let packet = Packet::Publish(Publish { topic: topic_on_wire, properties, ..bare });
+        if !matches!(named, Named::Topic) {
+            bytes = encoded_bytes(&packet, self.version);
+        }
+        if bytes > self.peer.packet_bytes_max as usize {
             ctx.tally.dropped.push(Reason::PacketTooLarge);
             return false;
         }
         encode(&packet, self.version, ctx.wire);
+        self.named(named, topic);
         ctx.tally.delivered[delivery.qos as usize] += 1;
         true
     }

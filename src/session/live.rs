@@ -100,6 +100,10 @@ impl Live {
         self.flights.len() as u16
     }
 
+    pub fn is_all_sent(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.flights.is_empty()
     }

@@ -3,9 +3,10 @@
 //!
 //! One file per behaviour: `connect`, `publish` (from the client), `deliver` (to the client; the
 //! durable logs in `reader`, what lives in memory only in `live`), `subscribe`, `settle`, `will`,
-//! `keepalive`, `envelope`, `end`.
+//! `retained`, `keepalive`, `envelope`, `alias`, `subscription_id`, `end`.
 
 mod ack;
+mod alias;
 mod code;
 mod connect;
 mod context;
@@ -16,10 +17,12 @@ mod keepalive;
 mod live;
 mod publish;
 mod reader;
+mod retained;
 mod settings;
 mod settle;
 mod stamped;
 mod subscribe;
+mod subscription_id;
 #[cfg(test)]
 mod tests;
 mod will;
@@ -36,13 +39,16 @@ pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, T
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};
+pub use subscription_id::SubscriptionId;
 pub use will::Will;
 
 use keepalive::KeepAlive;
 use live::Live;
 use publish::Publishing;
 use reader::Reader;
+use retained::Retained;
 use settle::Settle;
+use subscription_id::SubscriptionIds;
 
 /// What happens to a session.
 pub enum Input<'a> {
@@ -62,6 +68,9 @@ pub enum Input<'a> {
     Read(LogName, Vec<Entry>),
     /// A message for a subscription without durable queue, or live mail of a nameless connection.
     Live(Arc<Message>, Delivery),
+    /// A page of retained messages that was asked for by [`Request::ReadRetained`], and the topic
+    /// after which the next one begins.
+    Retained(Vec<Arc<Message>>, Option<Box<str>>),
     /// Earlier bytes have left; there is room again.
     Writable,
     /// The time that [`Session::deadline`] named has come.
@@ -95,7 +104,9 @@ enum Phase {
 struct Peer {
     receive_maximum: u16,
     packet_bytes_max: u32,
+    topic_alias_maximum: u16,
     wants_reasons: bool,
+    wants_response_information: bool,
 }
 
 /// What the CONNACK tells this client: it holds as long as the connection, whatever is reloaded.
@@ -103,6 +114,7 @@ struct Peer {
 struct Promised {
     receive_maximum: u16,
     packet_bytes_max: u32,
+    topic_alias_maximum: u16,
     server_keep_alive_secs: Option<u16>,
 }
 
@@ -134,6 +146,10 @@ pub struct Session {
     publishing: Option<Box<Publishing>>,
     will: Option<Box<Will>>,
     awaiting: Vec<Granted>,
+    aliases_in: Option<Box<alias::Inbound>>,
+    aliases_out: Option<Box<alias::Outbound>>,
+    subscription_ids: Option<Box<SubscriptionIds>>,
+    retained: Option<Box<Retained>>,
 }
 
 impl Session {
@@ -151,6 +167,7 @@ impl Session {
             Input::Committed(log, entry) => self.committed(log, entry, ctx),
             Input::Read(log, entries) => self.read(log, entries, ctx),
             Input::Live(message, delivery) => self.live(message, delivery, ctx),
+            Input::Retained(messages, next) => self.retained_page(messages, next, ctx),
             Input::Writable => self.deliver(ctx),
             Input::Tick => self.tick(ctx),
             Input::End(reason, words) => self.end(reason, words, ctx),
@@ -194,6 +211,7 @@ impl Session {
             Ticket::Release(packet_id) => self.released(packet_id, answer, ctx),
             Ticket::Receive(seq) => self.received(seq, answer, ctx),
             Ticket::Filters(packet_id) => self.filters_stored(packet_id, answer, ctx),
+            Ticket::Retained => self.retained_queued(answer, ctx),
             Ticket::Open | Ticket::Know => {
                 if let Answer::Refused(reason, words) = answer {
                     self.end(reason, words, ctx);

@@ -11,7 +11,7 @@ use crate::model::{
     DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
     Submission, Target,
 };
-use crate::mqtt::{self, Ack, Packet, PacketId, Publish, encode};
+use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish, encode};
 
 use super::code::in_puback;
 use super::will::attributes;
@@ -96,10 +96,14 @@ impl Session {
     pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
         ctx.tally.received[publish.qos as usize] += 1;
         self.settle_stir(ctx);
-        if publish.properties.topic_alias().is_some() {
-            let words = "a topic alias, but the server announced none";
-            return self.end(Reason::TopicAliasInvalid, words.into(), ctx);
+        match publish.properties.topic_alias() {
+            Some(alias) => self.publish_by_alias(publish, alias, ctx),
+            None => self.publish_to(publish, ctx),
         }
+    }
+
+    /// A PUBLISH whose topic is known.
+    pub(super) fn publish_to(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
         let hash = publish_hash(publish.topic, publish.payload);
         let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish, hash));
         match known {
@@ -136,13 +140,15 @@ impl Session {
         }
         let target = match self.publish_target(&publish, ctx) {
             Ok(target) => target,
-            Err((Reason::RetainUnsupported, words)) => {
-                return self.end(Reason::RetainUnsupported, words, ctx);
-            }
             Err((reason, words)) => {
                 return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
             }
         };
+        if !is_payload_as_announced(publish.properties, publish.payload) {
+            let reason = Reason::PayloadInvalid;
+            let words = "it is announced as UTF-8 text and is none [MQTT-3.3.2-4]";
+            return self.queue_answer(&publish, Answer::Refused(reason, words.into()), ctx);
+        }
         let dedupe = match dedupe_key(&publish) {
             Ok(dedupe) => dedupe,
             Err(words) => {
@@ -171,9 +177,6 @@ impl Session {
     ) -> Result<Target, (Reason, Box<str>)> {
         let target = ctx.settings.topics.target(publish.topic);
         let target = target.map_err(|error| (error.reason(), error.to_string().into()))?;
-        if publish.retain && matches!(target, Target::Plain(_)) {
-            return Err((Reason::RetainUnsupported, Reason::RetainUnsupported.words().into()));
-        }
         Ok(target)
     }
 
@@ -321,6 +324,11 @@ enum Known {
     Running,
     /// It is stored: answer again.
     Answer,
+}
+
+/// A payload that its sender announced as text is UTF-8 (MQTT 5, section 3.3.2.3.2).
+pub fn is_payload_as_announced(properties: Properties<'_>, payload: &[u8]) -> bool {
+    !properties.payload_is_text() || std::str::from_utf8(payload).is_ok()
 }
 
 fn publish_hash(topic: &str, payload: &[u8]) -> u64 {

@@ -97,6 +97,11 @@ impl Reader {
         }
     }
 
+    /// Everything has been sent at least once.
+    pub fn is_at_end(&self) -> bool {
+        self.ready.is_empty() && self.reached >= self.head
+    }
+
     /// A record was committed just now.
     pub fn committed(&mut self, entry: Entry) {
         let is_next = self.reached == self.head && entry.seq == self.head.next();

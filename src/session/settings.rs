@@ -15,6 +15,8 @@ pub struct Settings {
     /// QoS 1 and 2 publishes to a client that may be unanswered.
     pub send_maximum: u16,
     pub packet_bytes_max: u32,
+    /// Topic aliases that a client may set, and that the server sets for it at most.
+    pub topic_alias_maximum: u16,
     pub keep_alive_max: Duration,
     pub session_expiry_max: Duration,
     pub subscriptions_count_max: usize,
@@ -29,6 +31,7 @@ impl Default for Settings {
             receive_maximum: 64,
             send_maximum: 64,
             packet_bytes_max: 1024 * 1024,
+            topic_alias_maximum: 16,
             keep_alive_max: Duration::from_secs(3600),
             session_expiry_max: Duration::from_secs(90 * 24 * 3600),
             subscriptions_count_max: 1024,

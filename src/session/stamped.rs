@@ -26,6 +26,7 @@ impl Session {
         if let Some(seq) = seq {
             stamp(message, seq, ctx);
         }
+        self.push_subscription_ids(&message.topic, ctx);
     }
 }
 

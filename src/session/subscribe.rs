@@ -3,12 +3,12 @@
 
 use crate::model::limit::FILTERS_PER_PACKET_COUNT_MAX;
 use crate::model::target::{Interest, TargetError};
-use crate::model::{QoS, Reason};
+use crate::model::{Filter, QoS, Reason};
 use crate::mqtt::{Packet, PacketId, SubAck, Subscribe, Unsubscribe, Version, encode};
 
 use super::code::in_suback;
 use super::publish::model_qos;
-use super::{Answer, Ctx, Request, Session};
+use super::{Answer, Ctx, Request, Session, SubscriptionId};
 
 /// The one failure code of a 3.1.1 SUBACK (section 3.9.3).
 const FAILURE_311: u8 = 0x80;
@@ -33,6 +33,10 @@ pub struct Granted {
     /// The QoS granted (or 0, or 0x11 "no subscription existed"), or why not, in words.
     pub results: Vec<Result<u8, (Reason, Box<str>)>>,
     pub interests: Vec<Option<Interest>>,
+    /// Of these filters the retained messages are to be sent, at this QoS.
+    pub retained: Vec<(Filter, QoS)>,
+    /// The identifier that the filters of this SUBSCRIBE have from now on.
+    pub id: Option<SubscriptionId>,
     /// A commit follows; the answer to the client waits for it.
     pub wait: bool,
 }
@@ -40,10 +44,6 @@ pub struct Granted {
 impl Session {
     pub(super) fn subscribe(&mut self, subscribe: Subscribe<'_>, ctx: &mut Ctx<'_>) {
         self.settle_stir(ctx);
-        if subscribe.properties.subscription_id().is_some() {
-            let reason = Reason::SubscriptionIdUnsupported;
-            return self.end(reason, reason.words().into(), ctx);
-        }
         let asks: Vec<Ask> = subscribe
             .filters
             .iter()
@@ -59,7 +59,8 @@ impl Session {
         if asks.len() > FILTERS_PER_PACKET_COUNT_MAX {
             return self.too_many_filters(ctx);
         }
-        ctx.ask(Request::Subscribe { packet_id: subscribe.packet_id.get(), asks });
+        let (packet_id, id) = (subscribe.packet_id.get(), subscribe.properties.subscription_id());
+        ctx.ask(Request::Subscribe { packet_id, asks, id });
     }
 
     pub(super) fn unsubscribe(&mut self, unsubscribe: Unsubscribe<'_>, ctx: &mut Ctx<'_>) {
@@ -97,13 +98,22 @@ impl Session {
         for (interest, result) in granted.interests.iter().zip(&granted.results) {
             match interest {
                 Some(Interest::Inbox(_)) if result.is_ok() => self.raw = !granted.unsubscribe,
+                Some(Interest::Plain(filter)) if granted.unsubscribe => {
+                    self.forget_retained(filter);
+                }
                 Some(Interest::Envelope(_)) if result.is_ok() => {
                     self.envelope = !granted.unsubscribe;
                 }
                 _ => {}
             }
+            if let (Some(interest), Ok(_)) = (interest, result) {
+                self.set_subscription_id(interest, granted.id, ctx);
+            }
         }
         self.write_suback(&granted, ctx);
+        for (filter, qos) in &granted.retained {
+            self.want_retained(filter, *qos);
+        }
         if !granted.unsubscribe {
             // Not before: what waits must come as the envelope that was just subscribed to.
             self.settle_now(ctx);

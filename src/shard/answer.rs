@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::{Entry, Message, Reason};
 use crate::session::{Answer, Input, LogName, Position, Ticket};
-use crate::store::{Cursor, StoreError, Written};
+use crate::store::{Cursor, RetainedPage, StoreError, Written};
 
 use super::{Shard, Token};
 
@@ -18,6 +18,8 @@ impl Shard {
         result: Result<Written, StoreError>,
         message: Option<&Arc<Message>>,
     ) {
+        // What was only put into the session's own queue had gone to the others long ago.
+        let message = message.filter(|_| ticket != Ticket::Retained);
         if message.is_some() {
             self.count_committing(token, -1);
         }
@@ -29,6 +31,11 @@ impl Shard {
             Ok(Written::Known(cursor)) => self.handle(token, Input::Known(position(cursor))),
             Ok(Written::Duplicate { .. }) => {
                 self.handle(token, Input::Answer(ticket, Answer::Duplicate));
+            }
+            Ok(Written::OverQuota) => {
+                let words = "the retained messages of a user: limits.retained_per_user";
+                let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
+                self.handle(token, Input::Answer(ticket, answer));
             }
             Ok(_) => self.handle(token, Input::Answer(ticket, Answer::Done)),
             // It may be stored: neither an acknowledgement nor a refusal would be true. The client
@@ -56,6 +63,22 @@ impl Shard {
                 tracing::error!("reading a log failed: {error}");
                 let reason = Reason::StoreFailed;
                 self.handle(token, Input::End(reason, "the store could not be read".into()));
+            }
+        }
+    }
+}
+
+impl Shard {
+    /// The answer to a [`super::RetainedAsk`].
+    pub fn retained_read(&mut self, token: Token, result: Result<RetainedPage, StoreError>) {
+        match result {
+            Ok(RetainedPage { messages, next }) => {
+                self.handle(token, Input::Retained(messages, next));
+            }
+            Err(error) => {
+                tracing::error!("reading retained messages failed: {error}");
+                let words = "the store could not be read";
+                self.handle(token, Input::End(Reason::StoreFailed, words.into()));
             }
         }
     }

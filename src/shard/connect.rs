@@ -9,6 +9,7 @@ use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
 
 use super::answer::position;
+use super::filters::subscription_ids;
 use super::{Asked, Conn, Shard, Token};
 
 impl Shard {
@@ -136,12 +137,14 @@ impl Shard {
         }
         let (envelope, filters) = self.resume_filters(&opened);
         self.reconcile(&key, &filters);
+        let subscription_ids = subscription_ids(&opened);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),
             queue: opened.durable.map(|durable| position(durable.queue)),
             session_present: opened.session_present,
             envelope,
+            subscription_ids,
         };
         if let Some(conn) = self.conn(token) {
             conn.filters = filters;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::metrics::{Dropped, Metrics};
-use crate::model::{Delivery, Message, QoS, Recipient, Seq, SessionKey, Uid};
+use crate::model::{Delivery, Filter, Message, QoS, Recipient, Seq, SessionKey, Uid};
 use crate::session::{LogName, Tally, Ticket};
-use crate::store::{Log, Write};
+use crate::store::{Append, Log, Write};
 
 use super::Token;
 
@@ -31,6 +31,14 @@ pub struct ReadAsk {
     pub log: LogName,
     pub recipient: Recipient,
     pub after: Seq,
+}
+
+/// A read of retained messages; the answer goes to [`super::Shard::retained_read`].
+#[derive(Debug)]
+pub struct RetainedAsk {
+    pub token: Token,
+    pub filter: Filter,
+    pub after: Option<Box<str>>,
 }
 
 /// Does this user exist? The answer goes to [`super::Shard::directory_answer`].
@@ -69,6 +77,7 @@ pub enum PostTo {
 pub struct Effects {
     pub store: Vec<StoreAsk>,
     pub reads: Vec<ReadAsk>,
+    pub retained: Vec<RetainedAsk>,
     /// Users of whom the directory is to be asked.
     pub directory: Vec<DirectoryAsk>,
     /// Users whose durable sessions are to be counted; the answer goes to
@@ -106,6 +115,14 @@ pub fn store_log(log: LogName) -> Log {
 impl super::Shard {
     pub(super) fn ask_store(&mut self, write: Write, answer_to: Option<(Token, Ticket)>) {
         self.effects.store.push(StoreAsk { write, answer_to });
+    }
+
+    /// Behind this there may be a page of retained messages more, so it is answered.
+    pub(super) fn enqueue(&mut self, token: Token, message: Arc<Message>, delivery: Delivery) {
+        let Some(conn) = self.conn(token) else { return };
+        let addressees = vec![(Recipient::Session(conn.session.key().clone()), delivery)];
+        let append = Append { message, addressees, dedupe: None, step: None, retain: None };
+        self.ask_store(Write::Append(append), Some((token, Ticket::Retained)));
     }
 
     pub(super) fn read_log(&mut self, token: Token, log: LogName, after: Seq) {

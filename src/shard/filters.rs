@@ -7,7 +7,7 @@ use crate::broker::subscriptions::Connection;
 use crate::broker::{Action, Subscriber, Subscriptions};
 use crate::model::target::Interest;
 use crate::model::{ClientId, Filter, QoS, Reason, SessionKey, Uid};
-use crate::session::{Ask, Granted, Input, Ticket};
+use crate::session::{Ask, Granted, Input, SubscriptionId, Ticket};
 use crate::store::{Opened, Subscription, Write};
 
 use super::{Shard, Token};
@@ -18,8 +18,24 @@ const NONE_EXISTED: u8 = 0x11;
 type Verdict = Result<u8, (Reason, Box<str>)>;
 
 impl Shard {
-    pub(super) fn subscribe(&mut self, token: Token, packet_id: u16, asks: Vec<Ask>) {
-        let results: Vec<Verdict> = asks.iter().map(|ask| self.grant(token, ask)).collect();
+    pub(super) fn subscribe(
+        &mut self,
+        token: Token,
+        packet_id: u16,
+        asks: Vec<Ask>,
+        id: Option<SubscriptionId>,
+    ) {
+        let (mut results, mut retained) = (Vec::with_capacity(asks.len()), Vec::new());
+        for ask in &asks {
+            let is_new = self.is_new(token, ask);
+            let result: Verdict = self.grant(token, ask);
+            if let (Ok(Interest::Plain(filter)), Ok(_)) = (&ask.interest, &result)
+                && wants_retained(ask.options, is_new)
+            {
+                retained.push((filter.clone(), ask.qos));
+            }
+            results.push(result);
+        }
         for (reason, words) in results.iter().filter_map(|result| result.as_ref().err()) {
             self.log_refusal(token, *reason, words);
         }
@@ -27,15 +43,24 @@ impl Shard {
         let key = conn.session.key().clone();
         let granted = asks.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let stored: Vec<Subscription> =
-            granted.filter_map(|(ask, _)| stored_subscription(ask)).collect();
+            granted.filter_map(|(ask, _)| stored_subscription(ask, id)).collect();
         let wait = conn.kept && !stored.is_empty();
         if wait {
             let write = Write::Subscribe { key, subscriptions: stored };
             self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
         }
         let interests = asks.into_iter().map(|ask| ask.interest.ok()).collect();
-        let granted = Granted { packet_id, unsubscribe: false, results, interests, wait };
+        let granted =
+            Granted { packet_id, unsubscribe: false, results, interests, retained, id, wait };
         self.handle(token, Input::Granted(granted));
+    }
+
+    fn is_new(&self, token: Token, ask: &Ask) -> bool {
+        let conn = self.conns.get(token.index());
+        conn.is_none_or(|conn| match &ask.interest {
+            Ok(Interest::Plain(filter)) => !conn.filters.contains(filter),
+            _ => true,
+        })
     }
 
     fn grant(&mut self, token: Token, ask: &Ask) -> Verdict {
@@ -118,7 +143,15 @@ impl Shard {
             let write = Write::Unsubscribe { key, filters };
             self.ask_store(write, Some((token, Ticket::Filters(packet_id))));
         }
-        let granted = Granted { packet_id, unsubscribe: true, results, interests, wait };
+        let granted = Granted {
+            packet_id,
+            unsubscribe: true,
+            results,
+            interests,
+            retained: Vec::new(),
+            id: None,
+            wait,
+        };
         self.handle(token, Input::Granted(granted));
     }
 
@@ -201,11 +234,26 @@ impl Shard {
     }
 }
 
-/// Envelopes and plain filters are stored; the own inbox is subscribed in any case.
-fn stored_subscription(ask: &Ask) -> Option<Subscription> {
-    let wanted = matches!(&ask.interest, Ok(Interest::Plain(_) | Interest::Envelope(_)));
-    let filter = wanted.then(|| Filter::parse(&ask.filter)).flatten()?;
-    Some(Subscription { filter, options: ask.options, id: 0 })
+/// Retain Handling, bits 4 and 5 of the options (MQTT 5, section 3.8.3.1); 0 in MQTT 3.1.1.
+fn wants_retained(options: u8, is_new: bool) -> bool {
+    match options >> 4 & 0b11 {
+        0 => true,
+        1 => is_new,
+        _ => false,
+    }
+}
+
+/// The own inbox is subscribed in any case; its identifier has to be kept.
+fn stored_subscription(ask: &Ask, id: Option<SubscriptionId>) -> Option<Subscription> {
+    let filter = Filter::parse(&ask.filter)?;
+    Some(Subscription { filter, options: ask.options, id: id.unwrap_or(0) })
+}
+
+/// Those that have an identifier.
+pub(super) fn subscription_ids(opened: &Opened) -> Vec<(Filter, SubscriptionId)> {
+    let all = opened.durable.iter().flat_map(|durable| &durable.subscriptions);
+    let with_id = all.filter(|subscription| subscription.id != 0);
+    with_id.map(|subscription| (subscription.filter.clone(), subscription.id)).collect()
 }
 
 /// Reads the options byte of section 3.8.3.1.

@@ -37,9 +37,10 @@ use crate::metrics::Metrics;
 use crate::model::{Filter, Identity, Moment, Noise, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
+use crate::store::Retain;
 use crate::throttle::Bounded;
 
-pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, StoreAsk};
+pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
 pub use rates::{Pace, Rates};
 pub use users::worker_of;
 pub use wire::Taken;
@@ -72,6 +73,8 @@ pub struct Live {
     pub sessions_per_user_max: usize,
     pub subscriptions_per_user_max: usize,
     pub rates: Rates,
+    /// Retained messages that a user may keep.
+    pub retain: Retain,
     pub outbox_bytes_max: usize,
     /// A connection that takes nothing for this long is closed.
     pub outbox_wait: Duration,
@@ -276,11 +279,17 @@ impl Shard {
             }
             Request::Step { ticket, step } => self.step(token, ticket, step),
             Request::KnowDevice => self.know_device(token),
-            Request::Subscribe { packet_id, asks } => self.subscribe(token, packet_id, asks),
+            Request::Subscribe { packet_id, asks, id } => {
+                self.subscribe(token, packet_id, asks, id);
+            }
             Request::Unsubscribe { packet_id, filters } => {
                 self.unsubscribe(token, packet_id, filters);
             }
             Request::Read { log, after } => self.read_log(token, log, after),
+            Request::ReadRetained { filter, after } => {
+                self.effects.retained.push(RetainedAsk { token, filter, after });
+            }
+            Request::Enqueue { message, delivery } => self.enqueue(token, message, delivery),
             Request::Advance { log, cursor, sent } => self.advance(token, log, cursor, sent),
             Request::Will(will) => self.will(token, *will),
             Request::Close(closing) => self.close(token, closing),

@@ -146,6 +146,7 @@ impl Shard {
             Err((reason, words)) => Some(Answer::Refused(reason, words)),
             Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
                 let append = Append {
+                    retain: retained(&submission).then_some(self.live.retain),
                     message: submission.message,
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
@@ -227,9 +228,14 @@ pub(super) fn unknown_user(uid: &Uid) -> Denial {
     (Reason::NotAuthorized, format!("there is no user {uid}").into())
 }
 
+/// It becomes its topic's retained message. On an inbox RETAIN means nothing (ruling 16).
+fn retained(submission: &Submission) -> bool {
+    submission.message.retain && matches!(submission.target, Target::Plain(_))
+}
+
 /// Something must be on disk first: a record for somebody, the publisher's own id, or the QoS 2
 /// state (exact between publisher and broker everywhere, ruling 4).
 fn owes_a_commit(plan: &Plan, submission: &Submission, step: Option<Step>) -> bool {
     let exact = submission.message.qos == QoS::ExactlyOnce && step.is_some();
-    !plan.durable.is_empty() || submission.dedupe.is_some() || exact
+    !plan.durable.is_empty() || submission.dedupe.is_some() || exact || retained(submission)
 }

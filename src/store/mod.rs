@@ -23,6 +23,7 @@ pub mod memory;
 pub mod open;
 pub mod postgres;
 mod record;
+mod retained;
 pub mod sqlite;
 
 use std::future::Future;
@@ -40,6 +41,7 @@ pub use disk::DiskGuard;
 pub use memory::MemoryStore;
 pub use open::open;
 pub use postgres::PostgresStore;
+pub use retained::{Retain, RetainedPage};
 pub use sqlite::SqliteStore;
 
 /// A device seen again within this time is not written again: its age is known to that grain.
@@ -178,6 +180,9 @@ pub struct Append {
     pub dedupe: Option<DedupeKey>,
     /// Remembers this publish's packet id; applied only if this very append succeeds.
     pub step: Option<(SessionKey, Step)>,
+    /// Keeps the message as its topic's retained one, in the same transaction. Answered by
+    /// [`Written::OverQuota`], and nothing else of it happens, if its sender keeps too much.
+    pub retain: Option<Retain>,
 }
 
 /// Which of a session's two logs.
@@ -220,6 +225,8 @@ pub enum Written {
     Duplicate {
         id: MessageId,
     },
+    /// See [`Append::retain`].
+    OverQuota,
     Opened(Box<Opened>),
     Known(Cursor),
     Swept(Box<Swept>),
@@ -394,6 +401,17 @@ pub trait Store: Send + Sync {
         count_max: usize,
         bytes_max: usize,
     ) -> StoreFuture<'a, Vec<Entry>>;
+
+    /// Retained messages of the topics that `filter` matches, after the topic `after`, in the
+    /// order of their topics: some of them, within both bounds. A page may be empty and yet not the
+    /// last.
+    fn retained<'a>(
+        &'a self,
+        filter: &'a Filter,
+        after: Option<&'a str>,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> StoreFuture<'a, RetainedPage>;
 
     /// All stored subscriptions of durable sessions, page by page, for the start.
     fn subscriptions<'a>(

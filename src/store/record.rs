@@ -139,8 +139,55 @@ impl RawRecord {
     }
 
     fn entry(self) -> Option<Entry> {
+        let (seq, delivery) = (seq(self.seq), delivery(self.delivery)?);
+        let message = RawMessage {
+            topic: self.topic,
+            message_id: self.message_id,
+            from_uid: self.from_uid,
+            from_client: self.from_client,
+            kind: self.kind,
+            flags: self.flags,
+            ts: self.ts,
+            expires_at: self.expires_at,
+            checksum: self.checksum,
+            attributes: self.attributes,
+            body: self.body,
+        };
+        Some(Entry { seq, delivery, message: Arc::new(message.message()?) })
+    }
+}
+
+/// A message as its columns hold it.
+pub(super) struct RawMessage {
+    pub(super) topic: String,
+    pub(super) message_id: Vec<u8>,
+    pub(super) from_uid: String,
+    pub(super) from_client: String,
+    pub(super) kind: i64,
+    pub(super) flags: i64,
+    pub(super) ts: i64,
+    pub(super) expires_at: Option<i64>,
+    /// Of a retained message its own; of a record that of its place.
+    pub(super) checksum: i64,
+    pub(super) attributes: Option<Vec<u8>>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl RawMessage {
+    /// The retained message, if it is what was written.
+    pub(super) fn check(self) -> Result<Message, StoreError> {
+        let place = format!("the retained message of {:?}", self.topic);
+        let checksum = self.checksum as u64;
+        let message = self.message().ok_or_else(|| corrupt(format!("{place} cannot be read")))?;
+        match message_hash(&message) == checksum {
+            true => Ok(message),
+            false => Err(corrupt(format!("{place} does not match its checksum"))),
+        }
+    }
+
+    fn message(self) -> Option<Message> {
         let published = delivery(self.flags)?;
-        let message = Message {
+        Some(Message {
             id: message_id(&self.message_id).ok()?,
             from: Sender {
                 uid: Uid::parse(&self.from_uid).ok()?,
@@ -154,9 +201,7 @@ impl RawRecord {
             qos: published.qos,
             body: Bytes::from(self.body?),
             attributes: Attributes::from_bytes(self.attributes.unwrap_or_default().into())?,
-        };
-        let (seq, delivery) = (seq(self.seq), delivery(self.delivery)?);
-        Some(Entry { seq, delivery, message: Arc::new(message) })
+        })
     }
 }
 

@@ -59,6 +59,7 @@ mod reload_certificates;
 mod reload_logins;
 mod reload_under_load;
 mod resend;
+mod retained;
 mod retention;
 mod route;
 mod secrets;

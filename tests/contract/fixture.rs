@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
-use homing::model::{Ban, BanReason, BanTarget, Role, Seq, Stamp, Step};
-use homing::store::{Append, Log, SqliteStore, Store, Write, Written};
+use homing::model::{Ban, BanReason, BanTarget, Filter, Message, Role, Seq, Stamp, Step};
+use homing::store::{Append, Log, Retain, SqliteStore, Store, Write, Written};
 
 use crate::rig::LIMITS;
 use crate::say::*;
 
 /// Of the newest fixture.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -34,6 +34,7 @@ fn contents() -> Vec<Write> {
         advance(&bob, Log::Inbox, 1, 2),
         end(&bob, 30 * DAY),
         Write::PutBan(ban()),
+        Write::Append(Append { retain: Some(QUOTA), ..to(&[], retained()) }),
     ]
 }
 
@@ -44,6 +45,12 @@ fn ban() -> Ban {
         reason: BanReason::parse("floods").unwrap(),
         made_at: T0,
     }
+}
+
+const QUOTA: Retain = Retain { count_max: 1, bytes_max: 1000 };
+
+fn retained() -> Message {
+    Message { topic: "news/rust".into(), retain: true, ..message(4) }
 }
 
 /// What schema 1 had already.
@@ -68,6 +75,14 @@ async fn check(store: &SqliteStore) {
     assert_eq!((durable.queue.cursor, durable.queue.head), (Seq(0), Seq(1)));
 }
 
+/// What schema 2 had already.
+async fn check_2(store: &SqliteStore) {
+    check(store).await;
+    let account = store.account(&uid("bob")).await.unwrap().unwrap();
+    assert_eq!(account.roles, [Role::Operator].into());
+    assert_eq!(store.bans().await.unwrap(), [ban()]);
+}
+
 #[tokio::test]
 async fn a_store_of_schema_version_1_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
@@ -82,10 +97,18 @@ async fn a_store_of_schema_version_2_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture(2), dir.path().join("homing.db")).unwrap();
     let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
-    check(&store).await;
-    let account = store.account(&uid("bob")).await.unwrap().unwrap();
-    assert_eq!(account.roles, [Role::Operator].into());
-    assert_eq!(store.bans().await.unwrap(), [ban()]);
+    check_2(&store).await;
+}
+
+#[tokio::test]
+async fn a_store_of_schema_version_3_opens_and_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture(3), dir.path().join("homing.db")).unwrap();
+    let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
+    check_2(&store).await;
+    let filter = Filter::parse("news/+").unwrap();
+    let page = store.retained(&filter, None, 10, 1000).await.unwrap();
+    assert_eq!(page.messages.iter().map(|message| &**message).collect::<Vec<_>>(), [&retained()]);
 }
 
 /// Writes the fixture of the present version, once, before it is released.

@@ -75,6 +75,13 @@ promises! {
     read: a_read_is_bounded_in_count_and_bytes_but_gives_one,
         a_read_skips_what_was_removed,
         the_newest_message_tells_its_time;
+    retained: the_last_one_of_a_topic_is_kept_whole_and_an_empty_one_removes_it,
+        a_filter_gets_its_topics_in_order_page_by_page,
+        a_filter_that_matches_little_of_much_finds_all_of_it,
+        a_page_is_bounded_in_bytes_but_gives_one,
+        who_keeps_too_much_keeps_no_more_and_may_replace_and_remove,
+        what_is_over_quota_does_nothing_else_of_its_append,
+        an_expired_one_goes_with_the_sweep;
     sweep: what_every_device_acknowledged_goes,
         without_a_device_nothing_counts_as_acknowledged,
         expired_messages_go_and_are_counted,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use homing::model::{Recipient, Seq, Stamp, Step};
-use homing::store::{Append, Log, Sweep, Write};
+use homing::store::{Append, Log, Retain, Sweep, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -15,6 +15,7 @@ use crate::say::*;
 const UIDS: [&str; 3] = ["ann", "bob", "Ж"];
 const CLIENTS: [&str; 3] = ["laptop", "phone", "tab"];
 const FILTERS: [&str; 4] = ["a/#", "a/+", "b", "б/c"];
+const TOPICS: [&str; 5] = ["a", "a/b", "a/b/c", "b", "б/c"];
 
 fn pick<T: Copy, const N: usize>(rng: &mut StdRng, of: [T; N]) -> T {
     of[rng.random_range(0..N)]
@@ -55,7 +56,17 @@ fn any_append(rng: &mut StdRng, now: Stamp) -> Write {
     let step = rng.random_bool(0.3).then(|| (any_key(rng), any_step(rng)));
     let all: Vec<Recipient> = addressees.into_iter().collect();
     let dedupe = dedupe.map(|key| homing::model::DedupeKey(key.into()));
-    Write::Append(Append { dedupe, step, ..to(&all, message) })
+    let quota = Retain { count_max: 2, bytes_max: 4000 };
+    let retain = rng.random_bool(0.3).then_some(quota);
+    if retain.is_some() {
+        message.retain = true;
+        message.from.uid = uid(pick(rng, UIDS));
+        message.topic = pick(rng, TOPICS).into();
+        if rng.random_bool(0.2) {
+            message.body = Default::default();
+        }
+    }
+    Write::Append(Append { dedupe, step, retain, ..to(&all, message) })
 }
 
 fn any_write(rng: &mut StdRng, now: Stamp) -> Write {
@@ -103,6 +114,13 @@ async fn compare(rig: &Rig, model: &Rig, what: &str) {
         assert_eq!(devices(rig).await, devices(model).await, "{what}: devices of {name}");
         let account = async |rig: &Rig| rig.store.account(&uid(name)).await.unwrap();
         assert_eq!(account(rig).await, account(model).await, "{what}: account of {name}");
+    }
+    for text in ["#", "a/+", "б/c"] {
+        let filter = homing::model::Filter::parse(text).unwrap();
+        let kept = async |rig: &Rig| {
+            rig.store.retained(&filter, None, 100, usize::MAX).await.unwrap().messages
+        };
+        assert_eq!(kept(rig).await, kept(model).await, "{what}: retained of {text}");
     }
     let subscriptions = async |rig: &Rig| rig.store.subscriptions(None, 1000).await.unwrap();
     assert_eq!(subscriptions(rig).await, subscriptions(model).await, "{what}: subscriptions");

@@ -38,7 +38,8 @@ fn protocol(reader: &mut Reader<'_>) -> Result<Version, DecodeError> {
     let name = reader.binary("protocol name")?;
     let level = reader.u8("protocol level")?;
     match (name, level) {
-        (b"MQTT", 4) => Ok(Version::V311),
+        // MQTT 3.1 differs by its name alone, as far as a server can tell.
+        (b"MQTT", 4) | (b"MQIsdp", 3) => Ok(Version::V311),
         (b"MQTT", 5) => Ok(Version::V5),
         (b"MQTT" | b"MQIsdp", _) => Err(DecodeError::UnsupportedProtocolVersion { level }),
         _ => Err(DecodeError::Malformed("the protocol name in CONNECT is not MQTT")),

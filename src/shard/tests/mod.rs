@@ -1,5 +1,6 @@
 //! Behaviours of a worker, seen from its clients: one file per behaviour.
 
+mod alias;
 mod backpressure;
 mod durable_session;
 mod envelope;
@@ -11,6 +12,8 @@ mod order;
 mod packets;
 mod rates;
 mod refusal;
+mod retained;
 mod rights;
+mod subscription_id;
 mod will;
 mod world;

@@ -12,10 +12,10 @@ use crate::broker::policy::{InboxAccess, RuleText};
 use crate::broker::{Access, Policy, Subscriptions};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
-use crate::mqtt::{Connect, Packet, Properties, Version, decode, encode};
+use crate::mqtt::{Connect, Packet, PacketId, Properties, Version, decode, encode};
 use crate::session::{Hello, LoginTime, Settings};
 use crate::shard::{DirectoryAsk, Live, Rates, Shard, Shared, StoreAsk, Token};
-use crate::store::{MemoryStore, Store, StoreError, StoreLimits, Write, Written};
+use crate::store::{MemoryStore, Retain, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
 
@@ -29,6 +29,9 @@ pub struct World {
     pub held: bool,
     /// Users that the directory is asked about, where it is not everyone's.
     pub asked: Vec<DirectoryAsk>,
+    unacknowledged: Vec<PacketId>,
+    /// Retained messages are not read.
+    pub reads_wait: bool,
     /// The client takes no bytes: nothing is flushed.
     pub blocked: bool,
     waiting: Vec<StoreAsk>,
@@ -80,6 +83,8 @@ impl World {
             directory,
             held: false,
             asked: Vec::new(),
+            reads_wait: false,
+            unacknowledged: Vec::new(),
             blocked: false,
             waiting: Vec::new(),
             millis: 0,
@@ -199,6 +204,13 @@ impl World {
         self.run();
     }
 
+    /// Acknowledges the QoS 1 messages that [`World::take`] has shown.
+    pub fn puback_all(&mut self, token: Token) {
+        for id in std::mem::take(&mut self.unacknowledged) {
+            self.send(token, Packet::PubAck(crate::mqtt::Ack::ok(id)));
+        }
+    }
+
     pub fn lose(&mut self, token: Token) {
         self.shard.lost(token);
         self.run();
@@ -215,9 +227,28 @@ impl World {
         while at < bytes.len() {
             let (packet, length) =
                 decode(&bytes[at..], end.version, u32::MAX).unwrap().expect("whole packets");
+            if let Packet::Publish(publish) = &packet {
+                self.unacknowledged.extend(publish.packet_id);
+            }
             out.push(in_words(&packet));
             at += length;
         }
+        out
+    }
+
+    /// The subscription identifiers of the one PUBLISH that came last, in order.
+    pub fn subscription_ids(&mut self, token: Token) -> Vec<u32> {
+        let end = self.ends.get_mut(&token).unwrap();
+        let (bytes, mut at, mut out) = (std::mem::take(&mut end.bytes), 0, None);
+        while at < bytes.len() {
+            let (packet, length) = decode(&bytes[at..], end.version, u32::MAX).unwrap().unwrap();
+            if let Packet::Publish(publish) = packet {
+                out = Some(publish.properties.subscription_ids().collect::<Vec<_>>());
+            }
+            at += length;
+        }
+        let mut out = out.expect("a PUBLISH");
+        out.sort_unstable();
         out
     }
 
@@ -247,7 +278,12 @@ impl World {
             self.asked.append(&mut effects.directory);
             self.waiting.append(&mut effects.store);
             let asks = if self.held { Vec::new() } else { std::mem::take(&mut self.waiting) };
-            let asked = asks.is_empty() && reads.is_empty() && sessions.is_empty();
+            let retained = match self.reads_wait {
+                true => Vec::new(),
+                false => std::mem::take(&mut self.shard.effects().retained),
+            };
+            let asked =
+                asks.is_empty() && reads.is_empty() && sessions.is_empty() && retained.is_empty();
             if asked && flush.is_empty() && closed.is_empty() {
                 return;
             }
@@ -255,6 +291,10 @@ impl World {
             for uid in sessions {
                 let all = now(self.store.sessions(&uid)).unwrap();
                 self.shard.sessions_counted(&uid, all);
+            }
+            for ask in retained {
+                let page = now(self.store.retained(&ask.filter, ask.after.as_deref(), 2, 1 << 20));
+                self.shard.retained_read(ask.token, page);
             }
             for read in reads {
                 let entries = now(self.store.read(&read.recipient, read.after, 256, 1 << 20));
@@ -337,6 +377,7 @@ fn live(settings: &Settings) -> Live {
         sessions_per_user_max: 8,
         subscriptions_per_user_max: 8,
         rates: Rates::default(),
+        retain: Retain { count_max: 3, bytes_max: 1000 },
         outbox_bytes_max: OUTBOX_BYTES_MAX,
         outbox_wait: Duration::from_secs(30),
         store_queue_bytes_max: u64::MAX,
@@ -375,7 +416,8 @@ fn in_words(packet: &Packet<'_>) -> String {
             let id = publish.packet_id.map_or(String::new(), |id| format!(" #{id}"));
             let dup = if publish.dup { " dup" } else { "" };
             let body = String::from_utf8_lossy(publish.payload);
-            format!("PUBLISH q{}{id}{dup} {} {body}", publish.qos as u8, publish.topic)
+            let retain = if publish.retain { " retain" } else { "" };
+            format!("PUBLISH q{}{retain}{id}{dup} {} {body}", publish.qos as u8, publish.topic)
         }
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             format!("{} #{} {:02x}", packet.name(), ack.packet_id, ack.reason)

@@ -1,9 +1,7 @@
 //! What each write does to the loaded part of the store.
 
-use std::collections::hash_map::Entry;
-
 use super::{Changes, Deletion, Readers, Row, Work};
-use crate::model::{DedupeKey, Recipient, Seq, SessionKey, Step};
+use crate::model::{DedupeKey, MessageId, Recipient, Seq, SessionKey, Step};
 use crate::store::checksum::message_hash;
 use crate::store::{Append, Log, Removal, StoreError, Subscription, Write, Written};
 
@@ -41,24 +39,31 @@ impl Work {
     }
 
     fn append(&mut self, append: &Append) -> Result<Written, StoreError> {
+        let known = self.known(append);
+        if known.is_none() && self.is_over_quota(append) {
+            return Ok(Written::OverQuota);
+        }
         if let Some((key, step)) = &append.step {
             self.step(key, *step);
         }
+        if let Some(id) = known {
+            return Ok(Written::Duplicate { id });
+        }
         if let Some(DedupeKey(text)) = &append.dedupe {
             let key = (append.message.from.uid.clone(), text.clone());
-            match self.dedupe.entry(key) {
-                Entry::Occupied(known) if known.get().is_some() => {
-                    let id = known.get().unwrap_or(append.message.id);
-                    return Ok(Written::Duplicate { id });
-                }
-                entry => {
-                    let key = entry.key().clone();
-                    self.changes.dedupe.insert(key, append.message.id);
-                    entry.insert_entry(Some(append.message.id));
-                }
-            }
+            self.changes.dedupe.insert(key.clone(), append.message.id);
+            self.dedupe.insert(key, Some(append.message.id));
+        }
+        if append.retain.is_some() {
+            self.retain(append);
         }
         self.append_rows(append)
+    }
+
+    /// The message that was stored under the publisher's own id.
+    fn known(&self, append: &Append) -> Option<MessageId> {
+        let DedupeKey(text) = append.dedupe.as_ref()?;
+        *self.dedupe.get(&(append.message.from.uid.clone(), text.clone()))?
     }
 
     fn append_rows(&mut self, append: &Append) -> Result<Written, StoreError> {

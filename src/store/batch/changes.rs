@@ -51,6 +51,8 @@ pub(in crate::store) struct Changes {
     /// Sessions that lose all subscriptions first.
     pub(in crate::store) cleared: HashSet<i64>,
     pub(in crate::store) subscriptions: HashMap<(i64, Filter), Option<Subscription>>,
+    /// `None` deletes.
+    pub(in crate::store) retained: HashMap<Box<str>, Option<Arc<Message>>>,
     pub(in crate::store) accounts: HashMap<Uid, Option<Account>>,
     pub(in crate::store) bans: HashMap<BanTarget, Option<Ban>>,
 }
@@ -66,6 +68,7 @@ impl Changes {
             && self.sessions.is_empty()
             && self.cleared.is_empty()
             && self.subscriptions.is_empty()
+            && self.retained.is_empty()
             && self.accounts.is_empty()
             && self.bans.is_empty()
     }

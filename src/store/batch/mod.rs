@@ -5,6 +5,7 @@ mod apply;
 mod changes;
 mod ledger;
 mod needs;
+mod retain;
 mod run;
 mod session;
 mod sweep;
@@ -17,6 +18,7 @@ pub(super) use ledger::{Device, Ledger, Readers, Session};
 pub(super) use needs::Needs;
 pub(super) use run::{PageItem, Transaction, run};
 
+use super::retained::{Kept, Owner};
 use super::{Removal, StoreError, StoreLimits, Subscription};
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{Filter, MessageId, Recipient, SenderState, SessionKey, Stamp, Uid};
@@ -77,6 +79,10 @@ pub(super) struct Work {
     pub(super) states: HashMap<SessionKey, StateSlot>,
     /// Keys that are known and still count.
     pub(super) dedupe: HashMap<DedupeId, Option<MessageId>>,
+    /// Who keeps the retained message of these topics.
+    pub(super) retained: HashMap<Box<str>, Option<Owner>>,
+    /// What these users keep of them.
+    pub(super) kept: HashMap<Uid, Kept>,
     /// Of sessions that this transaction opens.
     pub(super) subscriptions: HashMap<SessionKey, BTreeMap<Filter, Subscription>>,
     changes: Changes,
@@ -91,6 +97,8 @@ impl Work {
             ledgers: HashMap::new(),
             states: HashMap::new(),
             dedupe: HashMap::new(),
+            retained: HashMap::new(),
+            kept: HashMap::new(),
             subscriptions: HashMap::new(),
             changes: Changes::default(),
             counts: Counts::default(),

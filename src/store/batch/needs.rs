@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{DedupeId, Work};
-use crate::model::{DedupeKey, Recipient, SessionKey};
+use crate::model::{DedupeKey, Recipient, SessionKey, Uid};
 use crate::store::{Append, Log, Write};
 
 /// What to load. Only what is not loaded yet.
@@ -14,6 +14,10 @@ pub(in crate::store) struct Needs {
     pub(in crate::store) states: HashSet<SessionKey>,
     pub(in crate::store) dedupe: HashSet<DedupeId>,
     pub(in crate::store) subscriptions: HashSet<SessionKey>,
+    /// Topics whose retained message is replaced.
+    pub(in crate::store) retained: HashSet<Box<str>>,
+    /// Users of whom it must be known what they keep.
+    pub(in crate::store) keepers: HashSet<Uid>,
 }
 
 impl Needs {
@@ -35,6 +39,8 @@ impl Needs {
         self.states.retain(|key| !work.states.contains_key(key));
         self.dedupe.retain(|key| !work.dedupe.contains_key(key));
         self.subscriptions.retain(|key| !work.subscriptions.contains_key(key));
+        self.retained.retain(|topic| !work.retained.contains_key(topic));
+        self.keepers.retain(|uid| !work.kept.contains_key(uid));
     }
 
     pub(super) fn recipients(recipients: Vec<Recipient>) -> Needs {
@@ -89,6 +95,10 @@ impl Needs {
         }
         if let Some((key, _)) = &append.step {
             self.states.insert(key.clone());
+        }
+        if append.retain.is_some() {
+            self.retained.insert(append.message.topic.clone());
+            self.keepers.insert(append.message.from.uid.clone());
         }
     }
 

@@ -32,7 +32,13 @@ fn append() -> Write {
         attributes: Attributes::default(),
     };
     let addressees = vec![(Recipient::Inbox(Uid::parse("bob").unwrap()), Delivery::default())];
-    Write::Append(Append { message: Arc::new(message), addressees, dedupe: None, step: None })
+    Write::Append(Append {
+        message: Arc::new(message),
+        addressees,
+        dedupe: None,
+        step: None,
+        retain: None,
+    })
 }
 
 fn tagged(name: &str, ticket: u64) -> Request {

@@ -2,6 +2,7 @@
 //! Simple on purpose. What is handed in but not committed is lost by [`MemoryStore::crash`].
 
 mod open;
+mod retained;
 mod state;
 mod sweep;
 
@@ -11,8 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::{
-    Account, Commit, KnownDevice, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
-    Subscription, Write,
+    Account, Commit, KnownDevice, RetainedPage, Store, StoreError, StoreFuture, StoreIdentity,
+    StoreLimits, Subscription, Write,
 };
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use state::State;
@@ -145,6 +146,16 @@ impl Store for MemoryStore {
         bytes_max: usize,
     ) -> StoreFuture<'a, Vec<Entry>> {
         answer(self.lock().durable.read(recipient, after, count_max, bytes_max))
+    }
+
+    fn retained<'a>(
+        &'a self,
+        filter: &'a Filter,
+        after: Option<&'a str>,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> StoreFuture<'a, RetainedPage> {
+        answer(self.lock().durable.retained(filter, after, count_max, bytes_max))
     }
 
     fn subscriptions<'a>(

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{
-    Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, MessageId, Recipient, Roles, SenderState,
-    Seq, SessionKey, Stamp, Step, Uid,
+    Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, Message, MessageId, Recipient, Roles,
+    SenderState, Seq, SessionKey, Stamp, Step, Uid,
 };
 use crate::store::open::Restart;
 use crate::store::{
@@ -25,6 +26,7 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<SessionKey, Session>,
     pub(super) states: BTreeMap<SessionKey, (SenderState, Stamp)>,
     pub(super) dedupe: BTreeMap<(Uid, Box<str>), (MessageId, Stamp)>,
+    pub(super) retained: BTreeMap<Box<str>, Arc<Message>>,
     pub(super) accounts: BTreeMap<Uid, Account>,
     pub(super) bans: BTreeMap<BanTarget, Ban>,
     /// Logs that this batch appended to; trimmed at its end.
@@ -76,6 +78,7 @@ impl State {
             sessions: BTreeMap::new(),
             states: BTreeMap::new(),
             dedupe: BTreeMap::new(),
+            retained: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bans: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -151,17 +154,22 @@ impl State {
     }
 
     fn append(&mut self, append: &Append, now: Stamp) -> Written {
+        let key = |DedupeKey(text): &DedupeKey| (append.message.from.uid.clone(), text.clone());
+        let key = append.dedupe.as_ref().map(key);
+        let known = key.as_ref().and_then(|key| self.dedupe.get(key));
+        let known = known.filter(|(_, at)| at.after(DEDUPE_KEPT) > now).map(|(id, _)| *id);
+        if known.is_none() && self.is_over_quota(append) {
+            return Written::OverQuota;
+        }
         if let Some((key, step)) = &append.step {
             self.step(key, *step, now);
         }
-        if let Some(DedupeKey(text)) = &append.dedupe {
-            let key = (append.message.from.uid.clone(), text.clone());
-            match self.dedupe.get(&key) {
-                Some((id, at)) if at.after(DEDUPE_KEPT) > now => {
-                    return Written::Duplicate { id: *id };
-                }
-                _ => self.dedupe.insert(key, (append.message.id, now)),
-            };
+        if let Some(id) = known {
+            return Written::Duplicate { id };
+        }
+        self.dedupe.extend(key.map(|key| (key, (append.message.id, now))));
+        if append.retain.is_some() {
+            self.retain(&append.message);
         }
         let mut seqs = Vec::with_capacity(append.addressees.len());
         for (recipient, delivery) in &append.addressees {

@@ -17,6 +17,7 @@ impl State {
         for recipient in recipients {
             self.sweep_log(&recipient, sweep, now);
         }
+        self.expire_retained(now);
         self.states.retain(|_, (_, touched)| *touched >= now.before(sweep.device_ttl));
         let oldest = now.before(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));
         let newest = now.after(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));

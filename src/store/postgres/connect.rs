@@ -11,7 +11,8 @@ use crate::store::open::{LAST, Restart};
 use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 /// The version that this homing writes.
 pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 /// Nodes that start at the same time migrate one after the other ("homing").

@@ -7,6 +7,7 @@ use sqlx::postgres::PgConnection;
 
 use super::error::Failed;
 use super::load::get;
+use super::retained;
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
@@ -95,18 +96,19 @@ pub(super) async fn flush(
         clear.bind(cleared).execute(&mut *conn).await?;
     }
     subscriptions(conn, changes.subscriptions).await?;
+    retained::flush(conn, changes.retained).await?;
     accounts(conn, changes.accounts).await?;
     bans(conn, changes.bans, now).await?;
     Ok(counts)
 }
 
 /// One column of a set.
-fn column<'a, T, C>(items: &'a [T], value: impl Fn(&'a T) -> C) -> Vec<C> {
+pub(super) fn column<'a, T, C>(items: &'a [T], value: impl Fn(&'a T) -> C) -> Vec<C> {
     items.iter().map(value).collect()
 }
 
 /// Splits a set into what is put and what is deleted.
-fn split<K, V>(set: HashMap<K, Option<V>>) -> (Vec<(K, V)>, Vec<K>) {
+pub(super) fn split<K, V>(set: HashMap<K, Option<V>>) -> (Vec<(K, V)>, Vec<K>) {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
     for (key, value) in set {
         match value {

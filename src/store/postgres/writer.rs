@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{Failed, commit_error};
-use super::{connect, flush, load, sweep};
+use super::{connect, flush, load, retained, sweep};
 use crate::clock::Stopwatch;
 use crate::model::Stamp;
 use crate::store::batch::{Changes, Counts, DEDUPE_KEPT, Needs, PageItem, Transaction, Work, run};
@@ -94,7 +94,8 @@ impl Transaction for Open {
         load::recipients(conn, needs.recipients, work).await?;
         load::states(conn, needs.states.into_iter().collect(), work).await?;
         load::dedupe(conn, needs.dedupe.into_iter().collect(), work).await?;
-        load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await
+        load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await?;
+        retained::load(conn, needs.retained, needs.keepers, work).await
     }
 
     async fn flush(&mut self, changes: Changes, now: Stamp) -> Result<Counts, Failed> {
@@ -113,7 +114,8 @@ impl Transaction for Open {
     async fn remove_expired(&mut self, work: &mut Work, count: u32) -> Result<u64, Failed> {
         let (gone, logs) = sweep::remove_expired(&mut self.conn, work.now, count).await?;
         work.forget(&logs);
-        Ok(gone)
+        let left = count - u32::try_from(gone).unwrap_or(count).min(count);
+        Ok(gone + retained::remove_expired(&mut self.conn, work.now, left).await?)
     }
 
     async fn remove_states(

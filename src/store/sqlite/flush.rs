@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
+use super::retained;
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
 use crate::store::checksum::record_checksum;
@@ -75,7 +76,7 @@ static DEDUPE: Statement = Statement::new(
 
 type Conn<'c> = &'c mut SqliteConnection;
 
-async fn execute<T>(
+pub(super) async fn execute<T>(
     conn: Conn<'_>,
     statement: &'static Statement,
     items: &[T],
@@ -89,7 +90,7 @@ async fn execute<T>(
 }
 
 /// Splits a set into what is put and what is deleted.
-fn split<K, V>(set: HashMap<K, Option<V>>) -> (Vec<(K, V)>, Vec<K>) {
+pub(super) fn split<K, V>(set: HashMap<K, Option<V>>) -> (Vec<(K, V)>, Vec<K>) {
     let (mut put, mut gone) = (Vec::new(), Vec::new());
     for (key, value) in set {
         match value {
@@ -119,6 +120,7 @@ pub(super) async fn flush(
     let cleared: Vec<i64> = changes.cleared.into_iter().collect();
     execute(conn, &SUBSCRIPTIONS_CLEARED, &cleared, |query, id| query.bind(*id)).await?;
     subscriptions(conn, changes.subscriptions).await?;
+    retained::flush(conn, changes.retained).await?;
     accounts(conn, changes.accounts).await?;
     bans(conn, changes.bans, now).await?;
     Ok(counts)

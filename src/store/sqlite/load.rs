@@ -55,7 +55,7 @@ static SUBSCRIPTIONS: Statement = Statement::new(
 );
 
 /// Runs a statement for all `items`, chunk by chunk.
-async fn fetch<T: Sync>(
+pub(super) async fn fetch<T: Sync>(
     conn: &mut SqliteConnection,
     statement: &'static Statement,
     items: &[T],

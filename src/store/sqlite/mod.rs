@@ -6,6 +6,7 @@ mod flush;
 mod load;
 mod look;
 mod read;
+mod retained;
 mod schema;
 mod sweep;
 mod writer;
@@ -22,8 +23,8 @@ pub use self::look::look;
 use self::error::{open_error, store_error};
 use self::writer::Writer;
 use super::{
-    Account, Commit, KnownDevice, Store, StoreError, StoreFuture, StoreIdentity, StoreLimits,
-    Subscription, Write,
+    Account, Commit, KnownDevice, RetainedPage, Store, StoreError, StoreFuture, StoreIdentity,
+    StoreLimits, Subscription, Write,
 };
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 
@@ -133,6 +134,17 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'a, Vec<Entry>> {
         let pool = self.pool();
         Box::pin(async move { read::records(&pool, recipient, after, count_max, bytes_max).await })
+    }
+
+    fn retained<'a>(
+        &'a self,
+        filter: &'a Filter,
+        after: Option<&'a str>,
+        count_max: usize,
+        bytes_max: usize,
+    ) -> StoreFuture<'a, RetainedPage> {
+        let pool = self.pool();
+        Box::pin(async move { retained::read(&pool, filter, after, count_max, bytes_max).await })
     }
 
     fn subscriptions<'a>(

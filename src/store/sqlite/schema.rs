@@ -19,7 +19,8 @@ use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 /// "homg": tells a store of homing from other SQLite files.
 const APPLICATION_ID: i64 = 0x686f_6d67;
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 /// The version that this homing writes.
 pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 const PAGE_BYTES: u32 = 16 * 1024;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::store_error;
-use super::{flush, load, sweep};
+use super::{flush, load, retained, sweep};
 use crate::clock::Stopwatch;
 use crate::model::{Recipient, SessionKey, Stamp};
 use crate::store::batch::{
@@ -112,7 +112,8 @@ impl Transaction for Writer {
         load::recipients(conn, needs.recipients, work).await?;
         load::states(conn, needs.states.into_iter().collect(), work).await?;
         load::dedupe(conn, needs.dedupe.into_iter().collect(), work).await?;
-        load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await
+        load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await?;
+        retained::load(conn, needs.retained, needs.keepers, work).await
     }
 
     async fn flush(&mut self, changes: Changes, now: Stamp) -> Result<Counts, StoreError> {
@@ -132,7 +133,8 @@ impl Transaction for Writer {
         let (gone, logs) = sweep::remove_expired(&mut self.conn, work.now, count).await?;
         work.forget(&logs);
         self.ledgers.retain(|ledger| !logs.contains(&ledger.id));
-        Ok(gone)
+        let left = count - u32::try_from(gone).unwrap_or(count).min(count);
+        Ok(gone + retained::remove_expired(&mut self.conn, work.now, left).await?)
     }
 
     async fn remove_states(

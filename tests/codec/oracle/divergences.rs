@@ -35,6 +35,7 @@ const ALL: &[&str] = &["mqttbytes 3.1.1", "mqttbytes 5", "rmqtt 3.1.1", "rmqtt 5
 const OLD: &[&str] = &["mqttbytes 3.1.1", "rmqtt 3.1.1"];
 const NEW: &[&str] = &["mqttbytes 5", "rmqtt 5"];
 const MQTTBYTES: &[&str] = &["mqttbytes 3.1.1", "mqttbytes 5"];
+const MQTTBYTES_311: &[&str] = &["mqttbytes 3.1.1"];
 const MQTTBYTES_5: &[&str] = &["mqttbytes 5"];
 const RMQTT: &[&str] = &["rmqtt 3.1.1", "rmqtt 5"];
 const RMQTT_311: &[&str] = &["rmqtt 3.1.1"];
@@ -131,6 +132,8 @@ pub static DIVERGENCES: &[Divergence] = &[
         "reads otherwise",
         "it counts a subscription identifier one byte too long and leaves the block early",
     ),
+    they_refuse(MQTTBYTES_311, "reads CONNECT", "InvalidProtocol", "it knows no MQTT 3.1 (MQIsdp)"),
+    they_refuse(RMQTT_311, "reads CONNECT", "reads otherwise", "it tells 3.1 from 3.1.1"),
     they_refuse(MQTTBYTES, "reads CONNECT", "TopicNotUtf8", "a password is binary (3.1.3.6)"),
     they_refuse(MQTTBYTES_5, "reads AUTH", "InvalidPacketType(15)", "it has no AUTH"),
     they_refuse(MQTTBYTES_5, "reads DISCONNECT", "PayloadRequired", "3.14.2.1: length 0 is fine"),

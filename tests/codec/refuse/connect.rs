@@ -36,7 +36,9 @@ cases! {
     protocol_level_6: V5, frame(0x10, b"\0\x04MQTT\x06\x02\0\x3c\0\x01c") => UNSUPPORTED_VERSION;
     protocol_level_of_a_bridge: V311,
         frame(0x10, b"\0\x04MQTT\x84\x02\0\x3c\0\x01c") => UNSUPPORTED_VERSION;
-    protocol_3_1: V311, frame(0x10, b"\0\x06MQIsdp\x03\x02\0\x3c\0\x01c") => UNSUPPORTED_VERSION;
+    protocol_3_1: V311, frame(0x10, b"\0\x06MQIsdp\x03\x02\0\x3c\0\x01c") => READ;
+    protocol_3_1_by_its_new_name: V311,
+        frame(0x10, b"\0\x04MQTT\x03\x02\0\x3c\0\x01c") => UNSUPPORTED_VERSION;
 
     connect_flag_reserved: V311, v311(0x03, b"\0\x01c") => MALFORMED;
     connect_flag_reserved_in_5: V5, v5(0x03, b"\0\x01c") => MALFORMED;

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod dedupe;
 pub mod device;
 pub mod read;
+pub mod retained;
 pub mod session;
 pub mod state;
 pub mod sweep;

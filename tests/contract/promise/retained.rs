@@ -35,7 +35,7 @@ impl Rig {
             let page = self.store.retained(&filter, after.as_deref(), count_max, 1 << 20);
             let page = page.await.unwrap();
             assert!(page.messages.len() <= count_max);
-            all.extend(page.messages.iter().map(|message| in_words(message)));
+            all.extend(page.messages.iter().map(in_words));
             match page.next {
                 Some(next) => after = Some(next),
                 None => return all,

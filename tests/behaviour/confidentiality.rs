@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
+use super::support::client::message;
 use super::support::connect::Will;
 use super::support::random::Random;
-use super::support::wire::{self, Packet};
+use super::support::wire::{self, Packet, Publish};
 use super::support::{Broker, Client, Connect, V5, V311, Version};
 
 const USERS: [&str; 6] = ["alice", "bob", "carol", "dora", "emil", "fritz"];
@@ -50,6 +51,8 @@ struct World {
     random: Random,
     connected: HashMap<(usize, usize), Client>,
     seen: Vec<Seen>,
+    /// Retained messages that were received as such.
+    retained: usize,
     sent: usize,
 }
 
@@ -64,7 +67,7 @@ impl World {
             broker.add_user(uid, "dev");
         }
         let random = Random(seed);
-        World { broker, random, connected: HashMap::new(), seen: Vec::new(), sent: 0 }
+        World { broker, random, connected: HashMap::new(), seen: Vec::new(), retained: 0, sent: 0 }
     }
 
     fn pick(&mut self, below: usize) -> usize {
@@ -107,6 +110,7 @@ impl World {
         }
         let (action, filter) = (self.pick(10), self.pick(6));
         let (topic, payload) = self.message();
+        let retain = self.pick(3) == 0;
         let Some(client) = self.connected.get_mut(&place) else { return };
         match action {
             0 => {
@@ -122,7 +126,11 @@ impl World {
                 // 3.1.1 may have been closed for what it published: then nobody answers.
                 _ = client.try_send(&wire::subscribe(version, id, &filter, 1));
             }
-            _ => _ = client.publish(&topic, payload, 1),
+            _ => {
+                let publish = message(&topic, payload, 1, client.next_id());
+                let publish = Publish { retain, ..publish };
+                _ = client.try_send(&wire::publish(version(place.1), &publish, &[]));
+            }
         }
         self.take(place);
     }
@@ -139,6 +147,7 @@ impl World {
                     if publish.id != 0 {
                         client.puback(publish.id);
                     }
+                    self.retained += usize::from(publish.retain);
                     let payload = String::from_utf8_lossy(&publish.payload).into_owned();
                     self.seen.push((USERS[place.0], publish.topic, payload));
                 }
@@ -153,7 +162,8 @@ impl World {
     }
 }
 
-/// Threat I2. Users, devices, durable and clean sessions, wildcards, wills and cuts at random.
+/// Threat I2. Users, devices, durable and clean sessions, wildcards, retained messages, wills and
+/// cuts at random.
 #[test]
 fn nobody_sees_what_is_meant_for_another() {
     let seed = super::support::random::seed("HOMING_CONFIDENTIALITY_SEED");
@@ -177,5 +187,9 @@ fn nobody_sees_what_is_meant_for_another() {
         world.seen.iter().filter(own).count(),
         world.seen.iter().filter(|(_, topic, _)| topic.starts_with("wall/")).count(),
     );
-    assert!(own > 100 && wall > 20, "hardly anything was delivered: {own} own, {wall} on the wall");
+    let retained = world.retained;
+    assert!(
+        own > 100 && wall > 20 && retained > 20,
+        "hardly anything was delivered: {own} own, {wall} on the wall, {retained} retained"
+    );
 }

@@ -94,7 +94,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/net/kick.rs",        1, "one for each kick"),
     ("src/net/listen.rs",      1, "one for each seat (limits.connections)"),
     ("src/net/watched.rs",     2, "what others begin, each in its own line here"),
-    ("src/net/worker.rs",      8, "one for each listener and part of a worker; for a session one read \
+    ("src/net/worker.rs",      6, "one for each listener and part of a worker; for a session one read \
                                    of each log, one question and one count at a time"),
     ("src/node/aside.rs",      1, "one at a time, of a reload"),
     ("src/node/build.rs",      8, "parts of the process"),

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::{Args, Subcommand};
+
 use super::exit::{FAILURE, Failure, UNREACHABLE};
 use super::place::{DataPlace, Opened, open};
 use crate::auth::{
@@ -14,6 +16,18 @@ use crate::config::Config;
 use crate::control::{self, Answer, AskError, Audit, Desk, Refusal, Request, Who};
 use crate::health::Health;
 use crate::store::Store;
+
+/// What each of these commands takes.
+#[derive(Args, Debug)]
+pub struct AdminArgs<V: Subcommand> {
+    #[command(subcommand)]
+    pub verb: V,
+    #[command(flatten)]
+    pub place: DataPlace,
+    /// Print JSON, one object per line
+    #[arg(long, global = true)]
+    pub json: bool,
+}
 
 pub struct Admin {
     config: Config,

@@ -6,9 +6,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::admin::{self, failure};
+use super::admin::{self, AdminArgs, failure};
 use super::exit::Failure;
-use super::place::DataPlace;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Span;
 use crate::control::ban::{Banned, Target};
@@ -16,19 +15,10 @@ use crate::control::{Answer, Request};
 use crate::model::Stamp;
 
 /// Keeps users, devices and addresses out for a while.
-#[derive(Args, Debug)]
-pub struct BanArgs {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    place: DataPlace,
-    /// Print JSON, one object per line
-    #[arg(long, global = true)]
-    json: bool,
-}
+pub type BanArgs = AdminArgs<Verb>;
 
 #[derive(Subcommand, Debug)]
-enum Verb {
+pub enum Verb {
     /// Ban from now on; connections that are open end
     Add {
         #[command(flatten)]
@@ -51,7 +41,7 @@ enum Verb {
 
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = true)]
-struct Whom {
+pub struct Whom {
     /// This user
     #[arg(long, value_name = "UID")]
     user: Option<String>,

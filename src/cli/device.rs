@@ -3,31 +3,21 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
-use super::admin::{self, failure};
+use super::admin::{self, AdminArgs, failure};
 use super::exit::Failure;
-use super::place::DataPlace;
 use crate::clock::{Clock, SystemClock};
 use crate::control::device::Shown;
 use crate::control::{Answer, Request};
 use crate::model::Stamp;
 
 /// Shows the devices of a user and sends them away.
-#[derive(Args, Debug)]
-pub struct DeviceArgs {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    place: DataPlace,
-    /// Print JSON, one object per line
-    #[arg(long, global = true)]
-    json: bool,
-}
+pub type DeviceArgs = AdminArgs<Verb>;
 
 #[derive(Subcommand, Debug)]
-enum Verb {
+pub enum Verb {
     /// Print a user's devices: connected or not, and how much mail waits for each
     List { uid: String },
     /// End a device's connection and forget the device: its place in the inbox, its subscriptions

@@ -3,29 +3,19 @@
 
 use std::io::Write;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
-use super::admin::{self, Admin, failure};
+use super::admin::{self, Admin, AdminArgs, failure};
 use super::exit::Failure;
 use super::password::WithPassword;
-use super::place::DataPlace;
 use crate::control::{Answer, Listed, Request};
 
 /// Adds, changes, lists and removes users.
-#[derive(Args, Debug)]
-pub struct UserArgs {
-    #[command(subcommand)]
-    verb: Verb,
-    #[command(flatten)]
-    place: DataPlace,
-    /// Print JSON, one object per line
-    #[arg(long, global = true)]
-    json: bool,
-}
+pub type UserArgs = AdminArgs<Verb>;
 
 #[derive(Subcommand, Debug)]
-enum Verb {
+pub enum Verb {
     /// Add a user; the password is asked for on the terminal
     Add {
         #[command(flatten)]

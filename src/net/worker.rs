@@ -301,43 +301,47 @@ impl Worker {
         self.stores.committer.post(requests.collect());
     }
 
+    /// Asks the store, of which so much is read at a time, and posts its answer here.
+    fn read_beside<F>(&self, read: impl FnOnce(Arc<dyn Store>) -> F)
+    where
+        F: Future<Output = Option<Mail>> + Send + 'static,
+    {
+        let Stores { store, reads_at_once, .. } = self.stores.clone();
+        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
+        let reading = read(store);
+        self.stores.runtime.spawn(async move {
+            let _turn = reads_at_once.acquire().await;
+            mailboxes[index].post(reading.await);
+        });
+    }
+
     /// One read per log and session at a time, so their number is bounded.
     fn read_store(&self, ask: ReadAsk) {
         use crate::model::limit::{READ_ENTRIES_BYTES_MAX, READ_ENTRIES_COUNT_MAX};
-        let Stores { store, reads_at_once, .. } = self.stores.clone();
-        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
-        self.stores.runtime.spawn(async move {
-            let _turn = reads_at_once.acquire().await;
-            let (count_max, bytes_max) = (READ_ENTRIES_COUNT_MAX, READ_ENTRIES_BYTES_MAX);
+        let (count_max, bytes_max) = (READ_ENTRIES_COUNT_MAX, READ_ENTRIES_BYTES_MAX);
+        self.read_beside(|store| async move {
             let result = store.read(&ask.recipient, ask.after, count_max, bytes_max).await;
-            mailboxes[index].post([Mail::Read(ask.token, ask.log, result)]);
+            Some(Mail::Read(ask.token, ask.log, result))
         });
     }
 
     /// One page per connection at a time.
-    fn read_retained(&self, ask: RetainedAsk) {
+    fn read_retained(&self, RetainedAsk { token, filter, after }: RetainedAsk) {
         use crate::model::limit::{RETAINED_PAGE_BYTES_MAX, RETAINED_PAGE_COUNT_MAX};
-        let Stores { store, reads_at_once, .. } = self.stores.clone();
-        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
-        self.stores.runtime.spawn(async move {
-            let _turn = reads_at_once.acquire().await;
-            let (count_max, bytes_max) = (RETAINED_PAGE_COUNT_MAX, RETAINED_PAGE_BYTES_MAX);
-            let RetainedAsk { token, filter, after } = ask;
+        let (count_max, bytes_max) = (RETAINED_PAGE_COUNT_MAX, RETAINED_PAGE_BYTES_MAX);
+        self.read_beside(|store| async move {
             let page = store.retained(&filter, after.as_deref(), count_max, bytes_max).await;
-            mailboxes[index].post([Mail::Retained(token, page)]);
+            Some(Mail::Retained(token, page))
         });
     }
 
     /// One question per session that is new.
     fn count_sessions(&self, uid: Uid) {
-        let Stores { store, reads_at_once, .. } = self.stores.clone();
-        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
-        self.stores.runtime.spawn(async move {
-            let _turn = reads_at_once.acquire().await;
-            match store.sessions(&uid).await {
-                Ok(sessions) => mailboxes[index].post([Mail::Sessions(uid, sessions)]),
-                Err(error) => tracing::warn!(%uid, "sessions could not be counted: {error}"),
-            }
+        self.read_beside(|store| async move {
+            let sessions = store.sessions(&uid).await.inspect_err(|error| {
+                tracing::warn!(%uid, "sessions could not be counted: {error}");
+            });
+            Some(Mail::Sessions(uid, sessions.ok()?))
         });
     }
 

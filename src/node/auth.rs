@@ -229,13 +229,19 @@ fn algorithm(name: JwtAlgorithm) -> Algorithm {
     }
 }
 
+/// Where `auth.jwt.jwks` is not the name of a file.
+pub(super) fn is_url(jwks: &str) -> bool {
+    jwks.starts_with("https://") || jwks.starts_with("http://")
+}
+
 /// The settings were checked: there is one kind of key, and a PEM is for one algorithm.
 fn source(config: &JwtAuth, algorithms: &[Algorithm]) -> Source {
     let JwtAuth { secret, key, jwks, jwks_refresh, .. } = config;
-    let is_url = jwks.starts_with("https://") || jwks.starts_with("http://");
     let algorithms = algorithms.to_vec();
     match algorithms.as_slice() {
-        _ if is_url => Source::Url { url: jwks.to_string(), interval: jwks_refresh.0, algorithms },
+        _ if is_url(jwks) => {
+            Source::Url { url: jwks.to_string(), interval: jwks_refresh.0, algorithms }
+        }
         _ if !jwks.is_empty() => {
             Source::File { path: jwks.as_str().into(), format: jwt::Format::Jwks(algorithms) }
         }

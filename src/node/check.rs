@@ -24,12 +24,8 @@ pub async fn check(config: &Config) -> Result<(), String> {
     settings::live(config)?;
     Tls::load(&config.tls, clock.wall())?;
     let mut here = config.clone();
-    if is_url(&config.auth.jwt.jwks) {
+    if auth::is_url(&config.auth.jwt.jwks) {
         here.auth.provider.0.retain(|provider| *provider != Provider::Jwt);
     }
     auth::chain(&here, Arc::new(Open), Arc::new(clock)).await.map(drop)
-}
-
-fn is_url(jwks: &str) -> bool {
-    ["https://", "http://"].iter().any(|scheme| jwks.starts_with(scheme))
 }

@@ -18,8 +18,8 @@ impl Session {
         if log == LogName::Inbox && !self.is_device() {
             return self.live_mail(entry, ctx);
         }
-        if self.retained.is_some() && !entry.delivery.retain {
-            self.note_fresh_record(log, &entry.message);
+        if log == LogName::Queue && !entry.delivery.retain {
+            self.note_fresh(&entry.message.topic);
         }
         if let Some(reader) = self.reader(log) {
             reader.committed(entry);

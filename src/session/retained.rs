@@ -8,7 +8,7 @@ use crate::model::limit::FRESH_TOPICS_COUNT_MAX;
 use crate::model::{Delivery, Filter, Message, QoS};
 
 use super::live::Waiting;
-use super::{Answer, Ctx, LogName, Phase, Request, Session};
+use super::{Answer, Ctx, Phase, Request, Session};
 
 /// What is still to be sent.
 #[derive(Debug, Default)]
@@ -52,9 +52,9 @@ impl Session {
 
     /// Asks for the next page when all of the last one has been sent.
     pub(super) fn read_retained(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(retained) = &mut self.retained else { return };
         let all_taken = self.live.as_ref().is_none_or(|live| live.is_all_sent())
             && self.queue.as_ref().is_none_or(|queue| queue.is_at_end());
-        let Some(retained) = &mut self.retained else { return };
         let waits = retained.reading || retained.committing > 0;
         if waits || !all_taken || self.phase != Phase::Active || !ctx.has_room() {
             return;
@@ -122,12 +122,6 @@ impl Session {
             && !retained.fresh.contains(topic)
         {
             retained.fresh.insert(topic.into());
-        }
-    }
-
-    pub(super) fn note_fresh_record(&mut self, log: LogName, message: &Message) {
-        if log == LogName::Queue {
-            self.note_fresh(&message.topic);
         }
     }
 }

@@ -66,9 +66,7 @@ impl Shard {
             }
         }
     }
-}
 
-impl Shard {
     /// The answer to a [`super::RetainedAsk`].
     pub fn retained_read(&mut self, token: Token, result: Result<RetainedPage, StoreError>) {
         match result {

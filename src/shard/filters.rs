@@ -28,7 +28,7 @@ impl Shard {
         let (mut results, mut retained) = (Vec::with_capacity(asks.len()), Vec::new());
         for ask in &asks {
             let is_new = self.is_new(token, ask);
-            let result: Verdict = self.grant(token, ask);
+            let result: Verdict = self.grant(token, ask, is_new);
             if let (Ok(Interest::Plain(filter)), Ok(_)) = (&ask.interest, &result)
                 && wants_retained(ask.options, is_new)
             {
@@ -63,7 +63,7 @@ impl Shard {
         })
     }
 
-    fn grant(&mut self, token: Token, ask: &Ask) -> Verdict {
+    fn grant(&mut self, token: Token, ask: &Ask, is_new: bool) -> Verdict {
         let interest = match &ask.interest {
             Ok(interest) => interest,
             Err(error) => {
@@ -81,15 +81,14 @@ impl Shard {
         match interest {
             // The inbox has QoS 1 whatever was asked (ruling 14).
             Interest::Inbox(_) | Interest::Envelope(_) => Ok(QoS::AtLeastOnce as u8),
-            Interest::Plain(filter) => self.grant_plain(token, filter, ask),
+            Interest::Plain(filter) => self.grant_plain(token, filter, ask, is_new),
         }
     }
 
-    fn grant_plain(&mut self, token: Token, filter: &Filter, ask: &Ask) -> Verdict {
+    fn grant_plain(&mut self, token: Token, filter: &Filter, ask: &Ask, is_new: bool) -> Verdict {
         let max = self.live.settings.subscriptions_count_max;
         let index = self.index;
         let Some(conn) = self.conn(token) else { return Ok(0) };
-        let is_new = !conn.filters.contains(filter);
         if is_new && conn.filters.len() >= max {
             let words = format!("a session has at most {max} subscriptions");
             return Err((Reason::QuotaExceeded, words.into()));

@@ -111,24 +111,15 @@ pub(super) struct RawRecord {
     pub(super) recipient: i64,
     pub(super) seq: i64,
     pub(super) delivery: i64,
-    pub(super) message_id: Vec<u8>,
-    pub(super) from_uid: String,
-    pub(super) from_client: String,
-    pub(super) kind: i64,
-    pub(super) topic: String,
-    pub(super) flags: i64,
-    pub(super) ts: i64,
-    pub(super) expires_at: Option<i64>,
-    pub(super) checksum: i64,
-    pub(super) attributes: Option<Vec<u8>>,
-    pub(super) body: Option<Vec<u8>>,
+    /// Its checksum is that of the record.
+    pub(super) message: RawMessage,
 }
 
 impl RawRecord {
     /// The record, if it is what was written.
     pub(super) fn check(self, of: &Recipient) -> Result<Entry, StoreError> {
         let place = format!("record {} of {of:?}", self.seq);
-        let checksum = self.checksum as u64;
+        let checksum = self.message.checksum as u64;
         let recipient = self.recipient;
         let entry = self.entry().ok_or_else(|| corrupt(format!("{place} cannot be read")))?;
         let hash = message_hash(&entry.message);
@@ -140,30 +131,17 @@ impl RawRecord {
 
     fn entry(self) -> Option<Entry> {
         let (seq, delivery) = (seq(self.seq), delivery(self.delivery)?);
-        let message = RawMessage {
-            topic: self.topic,
-            message_id: self.message_id,
-            from_uid: self.from_uid,
-            from_client: self.from_client,
-            kind: self.kind,
-            flags: self.flags,
-            ts: self.ts,
-            expires_at: self.expires_at,
-            checksum: self.checksum,
-            attributes: self.attributes,
-            body: self.body,
-        };
-        Some(Entry { seq, delivery, message: Arc::new(message.message()?) })
+        Some(Entry { seq, delivery, message: Arc::new(self.message.message()?) })
     }
 }
 
 /// A message as its columns hold it.
 pub(super) struct RawMessage {
-    pub(super) topic: String,
     pub(super) message_id: Vec<u8>,
     pub(super) from_uid: String,
     pub(super) from_client: String,
     pub(super) kind: i64,
+    pub(super) topic: String,
     pub(super) flags: i64,
     pub(super) ts: i64,
     pub(super) expires_at: Option<i64>,

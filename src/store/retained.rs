@@ -52,6 +52,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    pub(super) fn from_columns(count: i64, bytes: i64) -> Kept {
+        Kept { count: count.max(0) as u64, bytes: bytes.max(0) as u64 }
+    }
+
     pub(super) fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;

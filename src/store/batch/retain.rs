@@ -1,10 +1,25 @@
 //! A message becomes its topic's retained one, if its sender may keep one more.
 
 use super::Work;
+use crate::model::Uid;
 use crate::store::Append;
 use crate::store::retained::{Owner, bytes};
 
 impl Work {
+    /// They were looked for; what was found is in already.
+    pub(in crate::store) fn looked_for_retained(
+        &mut self,
+        topics: impl IntoIterator<Item = Box<str>>,
+        uids: impl IntoIterator<Item = Uid>,
+    ) {
+        for topic in topics {
+            self.retained.entry(topic).or_default();
+        }
+        for uid in uids {
+            self.kept.entry(uid).or_default();
+        }
+    }
+
     /// The sender keeps too much with this one. A removal needs no room, nor what the same sender
     /// replaces by something that is no larger.
     pub(super) fn is_over_quota(&self, append: &Append) -> bool {

@@ -5,7 +5,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use super::error::store_error;
 use super::load::get;
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
-use crate::store::record::{self, RawRecord, columns};
+use crate::store::record::{self, RawMessage, RawRecord, columns};
 use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
 
 /// The bytes are bounded on the server: a record comes if what precedes it, with it, fits.
@@ -54,17 +54,25 @@ fn raw(row: &PgRow) -> Result<RawRecord, StoreError> {
         recipient: get(row, 0)?,
         seq: get(row, 1)?,
         delivery: get(row, 2)?,
-        message_id: get(row, 3)?,
-        from_uid: get(row, 4)?,
-        from_client: get(row, 5)?,
-        kind: get(row, 6)?,
-        topic: get(row, 7)?,
-        flags: get(row, 8)?,
-        ts: get(row, 9)?,
-        expires_at: get(row, 10)?,
-        checksum: get(row, 11)?,
-        attributes: get(row, 12)?,
-        body: get(row, 13)?,
+        message: raw_message(row, 3)?,
+    })
+}
+
+/// A message from `message_id` to `body`, as both tables that have some name their columns; the
+/// first of them is `at`.
+pub(super) fn raw_message(row: &PgRow, at: usize) -> Result<RawMessage, StoreError> {
+    Ok(RawMessage {
+        message_id: get(row, at)?,
+        from_uid: get(row, at + 1)?,
+        from_client: get(row, at + 2)?,
+        kind: get(row, at + 3)?,
+        topic: get(row, at + 4)?,
+        flags: get(row, at + 5)?,
+        ts: get(row, at + 6)?,
+        expires_at: get(row, at + 7)?,
+        checksum: get(row, at + 8)?,
+        attributes: get(row, at + 9)?,
+        body: get(row, at + 10)?,
     })
 }
 

@@ -3,16 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::error::{Failed, store_error};
 use super::flush::{column, split};
 use super::load::get;
+use super::read::raw_message;
 use crate::model::{Filter, Message, Stamp, Uid};
 use crate::store::StoreError;
 use crate::store::batch::Work;
 use crate::store::checksum::message_hash;
-use crate::store::record::{self, RawMessage, flags};
+use crate::store::record::{self, flags};
 use crate::store::retained::{Kept, Owner, RetainedPage, SCAN_COUNT_MAX, bytes, range};
 
 const PUT: &str = "
@@ -48,19 +49,11 @@ pub(super) async fn load(
                    WHERE domain = '' AND from_uid = ANY($1) GROUP BY from_uid";
         let wanted: Vec<String> = uids.iter().map(|uid| uid.to_string()).collect();
         for row in sqlx::query(sql).bind(wanted).fetch_all(conn).await? {
-            let kept = Kept {
-                count: get::<i64>(&row, 1)?.max(0) as u64,
-                bytes: get::<i64>(&row, 2)?.max(0) as u64,
-            };
+            let kept = Kept::from_columns(get(&row, 1)?, get(&row, 2)?);
             work.kept.insert(record::uid(get(&row, 0)?)?, kept);
         }
     }
-    topics.into_iter().for_each(|topic| {
-        work.retained.entry(topic).or_default();
-    });
-    uids.into_iter().for_each(|uid| {
-        work.kept.entry(uid).or_default();
-    });
+    work.looked_for_retained(topics, uids);
     Ok(())
 }
 
@@ -111,7 +104,7 @@ pub(super) async fn read(
         topics.truncate(count_max.max(1));
         next = topics.last().map(|topic| topic.as_str().into());
     }
-    let sql = "SELECT topic, message_id, from_uid, from_client, kind, flags, ts, expires_at,
+    let sql = "SELECT message_id, from_uid, from_client, kind, topic, flags, ts, expires_at,
                       checksum, attributes, body
                FROM (SELECT *, row_number() OVER w AS number,
                             sum(octet_length(body)) OVER w AS total
@@ -124,7 +117,7 @@ pub(super) async fn read(
     let rows = query.fetch_all(pool).await.map_err(store_error)?;
     let mut messages = Vec::with_capacity(rows.len());
     for row in &rows {
-        messages.push(Arc::new(raw(row)?.check()?));
+        messages.push(Arc::new(raw_message(row, 0)?.check()?));
     }
     // Fewer also when one was removed meanwhile: then the next page begins a little earlier.
     if messages.len() < wanted {
@@ -152,22 +145,6 @@ async fn scan(
     let all: Vec<String> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
     let next = (all.len() == SCAN_COUNT_MAX).then(|| all[all.len() - 1].as_str().into());
     Ok((all.into_iter().filter(|topic| filter.matches(topic)).collect(), next))
-}
-
-fn raw(row: &PgRow) -> Result<RawMessage, StoreError> {
-    Ok(RawMessage {
-        topic: get(row, 0)?,
-        message_id: get(row, 1)?,
-        from_uid: get(row, 2)?,
-        from_client: get(row, 3)?,
-        kind: get(row, 4)?,
-        flags: get(row, 5)?,
-        ts: get(row, 6)?,
-        expires_at: get(row, 7)?,
-        checksum: get(row, 8)?,
-        attributes: get(row, 9)?,
-        body: get(row, 10)?,
-    })
 }
 
 /// Removes those past their expiry; returns how many.

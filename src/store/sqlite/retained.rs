@@ -3,17 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::chunk::{Bound, Statement};
 use super::error::store_error;
 use super::flush::{execute, split};
 use super::load::{fetch, get};
+use super::read::raw_message;
 use crate::model::{Filter, Message, Stamp, Uid};
 use crate::store::StoreError;
 use crate::store::batch::Work;
 use crate::store::checksum::message_hash;
-use crate::store::record::{self, RawMessage, flags};
+use crate::store::record::{self, flags};
 use crate::store::retained::{Kept, Owner, RetainedPage, SCAN_COUNT_MAX, bytes, range};
 
 static OWNERS: Statement = Statement::new(
@@ -44,7 +45,7 @@ static PUT: Statement = Statement::new(
 );
 static MESSAGES: Statement = Statement::new(
     "topic",
-    "SELECT r.topic, r.message_id, r.from_uid, r.from_client, r.kind, r.flags, r.ts,
+    "SELECT r.message_id, r.from_uid, r.from_client, r.kind, r.topic, r.flags, r.ts,
             r.expires_at, r.checksum, r.attributes, r.body
      FROM v CROSS JOIN retained r ON r.domain = '' AND r.topic = v.topic ORDER BY r.topic",
 );
@@ -70,18 +71,10 @@ pub(super) async fn load(
     }
     let rows = fetch(conn, &KEPT, &uids, |query, uid: &Uid| query.bind(uid.as_str().to_owned()));
     for row in rows.await? {
-        let kept = Kept {
-            count: get::<i64>(&row, 1)?.max(0) as u64,
-            bytes: get::<i64>(&row, 2)?.max(0) as u64,
-        };
+        let kept = Kept::from_columns(get(&row, 1)?, get(&row, 2)?);
         work.kept.insert(record::uid(get(&row, 0)?)?, kept);
     }
-    topics.into_iter().for_each(|topic| {
-        work.retained.entry(topic).or_default();
-    });
-    uids.into_iter().for_each(|uid| {
-        work.kept.entry(uid).or_default();
-    });
+    work.looked_for_retained(topics, uids);
     Ok(())
 }
 
@@ -126,7 +119,7 @@ pub(super) async fn read(
     let cut = wanted.len() < found;
     let rows = fetch(&mut conn, &MESSAGES, &wanted, bind_topic);
     for row in rows.await? {
-        let message = raw(&row)?.check()?;
+        let message = raw_message(&row, 0)?.check()?;
         bytes += message.body.len();
         if !messages.is_empty() && bytes > bytes_max {
             next = messages.last().map(|message: &Arc<Message>| message.topic.clone());
@@ -157,22 +150,6 @@ async fn scan(
     let next = (all.len() == SCAN_COUNT_MAX).then(|| all[all.len() - 1].into());
     let matching = all.into_iter().filter(|topic| filter.matches(topic)).map(Into::into);
     Ok((matching.collect(), next))
-}
-
-fn raw(row: &SqliteRow) -> Result<RawMessage, StoreError> {
-    Ok(RawMessage {
-        topic: get(row, 0)?,
-        message_id: get(row, 1)?,
-        from_uid: get(row, 2)?,
-        from_client: get(row, 3)?,
-        kind: get(row, 4)?,
-        flags: get(row, 5)?,
-        ts: get(row, 6)?,
-        expires_at: get(row, 7)?,
-        checksum: get(row, 8)?,
-        attributes: get(row, 9)?,
-        body: get(row, 10)?,
-    })
 }
 
 /// Removes those past their expiry; returns how many.

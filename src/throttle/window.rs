@@ -81,4 +81,15 @@ mod tests {
         assert_eq!(windows.count("a", Moment(100_000), MINUTE).count, 2);
         assert_eq!(windows.count("a", Moment(110_000), MINUTE).count, 1);
     }
+
+    #[test]
+    fn it_never_holds_more_than_its_bound() {
+        let mut windows = Windows::new(100);
+        for number in 0..10_000 {
+            windows.count(number, Moment(number), Duration::ZERO);
+            windows.count(number % 7, Moment(number), Duration::ZERO);
+            assert!(windows.0.len() <= 100);
+        }
+        assert_eq!(windows.get(&9_999).map(|seen| seen.count), Some(1));
+    }
 }

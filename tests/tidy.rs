@@ -91,7 +91,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/log/last.rs",        1, "one, at the end of the process"),
     ("src/net/conn.rs",        3, "for each connection one that reads, writes or ends"),
     ("src/net/flapper.rs",     1, "one for each ban"),
-    ("src/net/kick.rs",        1, "one for each kick"),
+    ("src/net/kick.rs",        2, "one for each order and each question of an administrator"),
     ("src/net/listen.rs",      1, "one for each seat (limits.connections)"),
     ("src/net/watched.rs",     2, "what others begin, each in its own line here"),
     ("src/net/worker.rs",      6, "one for each listener and part of a worker; for a session one read \

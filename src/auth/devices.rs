@@ -33,7 +33,8 @@ pub enum Whom {
 
 /// Carries out an [`Order`]; done when what has to be forgotten is forgotten on disk.
 pub type Kick = Arc<dyn Fn(Order) -> AccountWrite + Send + Sync>;
-/// The client ids of a user's connections; none for the nameless.
+/// The client ids of a user's connections; none for the nameless. After the answer the store knows
+/// of every device that has left before.
 pub type Connected = Arc<dyn Fn(Uid) -> ConnectedAnswer + Send + Sync>;
 pub type ConnectedAnswer = Pin<Box<dyn Future<Output = Vec<ClientId>> + Send>>;
 
@@ -108,6 +109,7 @@ impl DeviceBook {
     /// # Errors
     /// [`DeviceError::Store`].
     pub async fn list(&self, uid: &Uid) -> Result<Vec<Device>, DeviceError> {
+        let connected = (self.connected)(uid.clone()).await;
         let mut all = BTreeMap::new();
         for known in self.store.devices(uid).await? {
             let (cursor, seen_at) = (Some(known.cursor), Some(known.seen_at));
@@ -115,7 +117,7 @@ impl DeviceBook {
             let device = Device { client_id: client_id.clone(), connected: false, cursor, seen_at };
             all.insert(client_id, device);
         }
-        for client_id in (self.connected)(uid.clone()).await {
+        for client_id in connected {
             let new = Device { client_id, connected: true, cursor: None, seen_at: None };
             all.entry(new.client_id.clone()).or_insert(new).connected = true;
         }
@@ -158,9 +160,8 @@ impl DeviceBook {
     }
 
     async fn has(&self, uid: &Uid, client_id: &ClientId) -> Result<bool, StoreError> {
-        let known = self.store.devices(uid).await?.into_iter().any(|d| d.client_id == *client_id);
-        Ok(known
-            || (self.connected)(uid.clone()).await.contains(client_id)
+        Ok((self.connected)(uid.clone()).await.contains(client_id)
+            || self.store.devices(uid).await?.into_iter().any(|d| d.client_id == *client_id)
             || self.store.sessions(uid).await?.contains(client_id))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::auth::{Connected, Kick, Order, Whom};
-use crate::model::{Reason, SessionKey};
+use crate::model::{ClientId, Reason, SessionKey, Uid};
 use crate::shard::{Shard, worker_of};
 use crate::store::commit::{Reply, Request};
 use crate::store::{StoreError, Write, Written};
@@ -69,6 +69,19 @@ fn stopping() -> StoreError {
 }
 
 impl Worker {
+    /// Who is connected; told when the store has answered all that the worker asked of it, so that
+    /// it knows of those who have left just before.
+    pub(super) fn tell_connected(&self, uid: &Uid, answer: oneshot::Sender<Vec<ClientId>>) {
+        let devices = self.with_shard(|shard| shard.connected_devices(uid));
+        self.hand_out();
+        let settled = self.stores.committer.settled();
+        self.stores.runtime.spawn(async move {
+            settled.await;
+            // Who asked may have gone away meanwhile.
+            _ = answer.send(devices);
+        });
+    }
+
     /// Ends the sessions. What is to be forgotten goes to the store behind all that the worker has
     /// asked of it, and before a device that comes back at once asks for anything.
     pub(super) fn kicked(&self, Kicking { order, done }: Kicking) {

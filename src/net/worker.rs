@@ -194,6 +194,7 @@ impl Worker {
                 Mail::Connect(arrival) => self.arrived(*arrival),
                 Mail::Banned(ban) => self.with_shard(|shard| shard.banned(&ban.target)),
                 Mail::Kick(kicking) => self.kicked(*kicking),
+                Mail::Connected(uid, answer) => self.tell_connected(&uid, answer),
                 Mail::Live(live) => self.reload(live),
                 other => self.with_shard(|shard| deliver(shard, other)),
             }
@@ -394,7 +395,11 @@ impl Worker {
 
 fn deliver(shard: &mut Shard, mail: Mail) {
     match mail {
-        Mail::Connect(_) | Mail::Banned(_) | Mail::Live(_) | Mail::Kick(_) => {}
+        Mail::Connect(_)
+        | Mail::Banned(_)
+        | Mail::Live(_)
+        | Mail::Kick(_)
+        | Mail::Connected(..) => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }
@@ -404,10 +409,6 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Retained(token, result) => shard.retained_read(token, result),
         Mail::Directory(asker, exists) => shard.directory_answer(asker, exists),
         Mail::Sessions(uid, sessions) => shard.sessions_counted(&uid, sessions),
-        Mail::Connected(uid, answer) => {
-            // Who asked may have gone away meanwhile.
-            _ = answer.send(shard.connected_devices(&uid));
-        }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
         Mail::Drain => shard.drain(),

@@ -1,5 +1,6 @@
 //! `homing device list|kick`, `homing user kick`: who is shown, who has to go, what is forgotten.
 
+use super::support::strace::Strace;
 use super::support::{Broker, Connect, Will};
 
 #[test]
@@ -34,6 +35,22 @@ fn a_kicked_device_is_gone_at_once_and_comes_back_as_a_new_one() {
     bobs.expect_marker_from(&mut broker.device("carol", "post"), "bob");
     let words = broker.command(&["device", "kick", "alice", "nothing"]).fails();
     assert!(words.contains("has no device"), "{words}");
+}
+
+/// The store is slow: a device that has just left is no less known.
+#[test]
+fn a_device_that_left_at_this_moment_is_listed_and_kicked() {
+    let broker = Broker::dev();
+    broker.know("alice", "laptop");
+    let slow = "inject=fdatasync,fsync:delay_enter=300000";
+    let strace = Strace::attach(broker.pid(), &["-e", "trace=fdatasync,fsync", "-e", slow]);
+    broker.know("alice", "phone");
+    assert!(broker.command(&["device", "list", "alice"]).ok().contains("phone"));
+    broker.know("alice", "tablet");
+    let told = broker.command(&["user", "kick", "alice"]).ok();
+    strace.detach();
+    assert!(told.contains("3 devices forgotten"), "{told}");
+    assert_eq!(broker.command(&["device", "list", "alice"]).ok(), "");
 }
 
 /// Threat I8.

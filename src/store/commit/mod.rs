@@ -81,6 +81,11 @@ impl Committer {
         answered.await.unwrap_or_else(|_| Err(queue::ended()))
     }
 
+    /// Waits until all that was handed in before this call is answered, or the writer has ended.
+    pub fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.queue.settled()
+    }
+
     /// Bytes handed in and not yet answered.
     pub fn queued_bytes(&self) -> u64 {
         self.queue.bytes()

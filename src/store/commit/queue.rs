@@ -19,12 +19,16 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     filled: Notify,
     bytes: AtomicU64,
+    /// Writes answered since the start; all that ever come, once the writer has ended.
+    answered: watch::Sender<u64>,
     ended: watch::Sender<bool>,
 }
 
 #[derive(Default)]
 struct Waiting {
     requests: VecDeque<Request>,
+    /// Writes handed in since the start.
+    handed: u64,
     /// Runs since the oldest of them came, or the last batch was taken.
     oldest: Option<Stopwatch>,
     finishing: bool,
@@ -54,6 +58,7 @@ impl Queue {
             return refuse(requests);
         }
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        waiting.handed += requests.len() as u64;
         waiting.requests.extend(requests);
         if !waiting.requests.is_empty() {
             waiting.oldest.get_or_insert_with(Stopwatch::start);
@@ -66,9 +71,19 @@ impl Queue {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The writes were answered.
-    pub(super) fn answered(&self, bytes: u64) {
+    /// So many writes, of so many bytes, were answered.
+    pub(super) fn answered(&self, count: usize, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.answered.send_modify(|answered| *answered = answered.saturating_add(count as u64));
+    }
+
+    /// Waits for the answers to all that was handed in before this call.
+    pub(super) fn settled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (handed, mut answered) = (self.lock().handed, self.answered.subscribe());
+        async move {
+            // The sender goes with the last committer: then there is nothing to wait for.
+            _ = answered.wait_for(|answered| *answered >= handed).await;
+        }
     }
 
     pub(super) fn finish(&self) {
@@ -107,6 +122,7 @@ impl Queue {
     /// Whatever still waits is refused by dropping it.
     pub(super) fn end(&self) {
         drop(self.close());
+        self.answered.send_replace(u64::MAX);
         self.ended.send_replace(true);
     }
 

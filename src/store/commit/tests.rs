@@ -99,6 +99,24 @@ fn nothing_is_answered_before_the_commit() {
 }
 
 #[tokio::test]
+async fn settled_is_what_was_handed_in_before_and_not_what_comes_after() {
+    let rig = rig();
+    rig.committer.settled().await;
+    rig.store.hold();
+    rig.committer.post(vec![tagged("a", 0), tagged("b", 1)]);
+    let before = rig.committer.settled();
+    rig.committer.post(vec![tagged("c", 2)]);
+    let mut before = Box::pin(before);
+    assert!(tokio::time::timeout(Duration::ZERO, before.as_mut()).await.is_err());
+    rig.store.release();
+    before.await;
+    let answered: Vec<u64> = rig.done.try_iter().flat_map(|done| tickets(&done)).collect();
+    assert_eq!(answered[..2], [0, 1]);
+    rig.committer.finish().await;
+    rig.committer.settled().await;
+}
+
+#[tokio::test]
 async fn a_write_waits_for_its_commit_and_finish_flushes() {
     let rig = rig();
     assert_eq!(rig.committer.write(put("a")).await.unwrap(), Written::Done);

@@ -200,7 +200,7 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
         answers: Vec<Answer>,
         batch: Batch<'_>,
     ) {
-        let bytes = writes.iter().map(bytes_of).sum();
+        let (count, bytes) = (writes.len(), writes.iter().map(bytes_of).sum());
         let mut waiting = Vec::new();
         let mut done = Vec::with_capacity(writes.len());
         for ((write, reply), result) in writes.into_iter().zip(replies).zip(answers) {
@@ -215,7 +215,7 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
             done.push(Done { write, tag, result });
         }
         (self.on_commit)(done, batch);
-        self.queue.answered(bytes);
+        self.queue.answered(count, bytes);
         for (answer, result) in waiting {
             // Who asked may be gone; the write is done all the same.
             let _ = answer.send(result);

@@ -145,7 +145,8 @@ impl World {
                 Ok(Packet::PingResp) => return,
                 Ok(Packet::Publish(publish)) => {
                     if publish.id != 0 {
-                        client.puback(publish.id);
+                        // Closed meanwhile? Then the next read says so.
+                        _ = client.try_send(&wire::acknowledgement(0x40, publish.id));
                     }
                     self.retained += usize::from(publish.retain);
                     let payload = String::from_utf8_lossy(&publish.payload).into_owned();

@@ -55,6 +55,8 @@ pub enum Mail {
     Connected(Uid, oneshot::Sender<Vec<ClientId>>),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
+    /// All letters before it were read.
+    Reached(oneshot::Sender<()>),
     /// New settings and rules.
     Live(Arc<Live>),
     /// Somebody is banned from now on.
@@ -407,6 +409,10 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Connected(uid, answer) => {
             // Who asked may have gone away meanwhile.
             _ = answer.send(shard.connected_devices(&uid));
+        }
+        Mail::Reached(answer) => {
+            // Who asked may have gone away meanwhile.
+            _ = answer.send(());
         }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),

@@ -57,9 +57,9 @@ pub fn message(number: u128) -> Message {
 }
 
 pub fn to(recipients: &[Recipient], message: Message) -> Append {
-    let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
+    let delivery = Delivery::plain(QoS::AtLeastOnce, false);
     let addressees = recipients.iter().map(|recipient| (recipient.clone(), delivery)).collect();
-    Append { message: Arc::new(message), addressees, dedupe: None, step: None, retain: None }
+    Append { addressees, ..Append::new(Arc::new(message)) }
 }
 
 /// One message to one recipient.

@@ -44,11 +44,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    pub(super) fn subscriber(
-        self,
-        (connection, key): &Who,
-        share: Option<ShareId>,
-    ) -> Subscriber {
+    pub(super) fn subscriber(self, (connection, key): &Who, share: Option<ShareId>) -> Subscriber {
         Subscriber { key: key.clone(), connection: *connection, grant: self, share }
     }
 }
@@ -152,8 +148,7 @@ impl Subscriptions {
     /// True if there was one.
     pub fn remove(&mut self, selector: &Selector, who: &Who) -> bool {
         let levels: Vec<&str> = selector.filter().as_str().split('/').collect();
-        let removed =
-            at(&mut self.root, &levels, &mut |audience| audience.take(selector, who));
+        let removed = at(&mut self.root, &levels, &mut |audience| audience.take(selector, who));
         self.count -= usize::from(removed);
         removed
     }

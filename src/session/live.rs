@@ -62,8 +62,8 @@ impl Live {
             return Some((waiting, None));
         }
         let packet_id = self.take_packet_id();
-        let shared = (qos == QoS::AtLeastOnce && waiting.delivery.share.is_some())
-            .then(|| waiting.clone());
+        let shared =
+            (qos == QoS::AtLeastOnce && waiting.delivery.share.is_some()).then(|| waiting.clone());
         self.flights.push_back(Flight { packet_id, shared });
         Some((waiting, Some(packet_id)))
     }

@@ -2,8 +2,8 @@
 //! session's subscriptions that it matches, as they are when it is delivered [MQTT-3.3.4-3]; the copy
 //! of a shared subscription that one's alone.
 
-use crate::model::{Filter, Selector, ShareId};
 use crate::model::target::Interest;
+use crate::model::{Filter, Selector, ShareId};
 use crate::mqtt::{Property, Version};
 
 use super::{Ctx, Session};

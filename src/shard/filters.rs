@@ -6,9 +6,7 @@ use std::sync::PoisonError;
 use crate::broker::subscriptions::{Connection, Grant, Who};
 use crate::broker::{Action, Subscriptions};
 use crate::model::target::Interest;
-use crate::model::{
-    ClientId, Filter, InboxPattern, QoS, Reason, Selector, SessionKey, Uid,
-};
+use crate::model::{ClientId, Filter, InboxPattern, QoS, Reason, Selector, SessionKey, Uid};
 use crate::session::{Ask, Granted, Input, SubscriptionId, Ticket};
 use crate::store::{Opened, Subscription, Write};
 

@@ -23,6 +23,11 @@ impl Picked {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn take(&mut self, message: MessageId) -> Vec<Subscriber> {
         self.0.remove(&message).unwrap_or_default()
     }
@@ -43,7 +48,8 @@ impl Shard {
     /// A message of a shared subscription whose member has gone: the next one gets it. With QoS 0,
     /// or if nobody is left, it ends here, since no durable addressee had it.
     pub(super) fn hand_on(&mut self, message: &Arc<Message>, delivery: Delivery) {
-        let Delivery { share: Some(share), qos: QoS::AtLeastOnce | QoS::ExactlyOnce, .. } = delivery
+        let Delivery { share: Some(share), qos: QoS::AtLeastOnce | QoS::ExactlyOnce, .. } =
+            delivery
         else {
             return;
         };

@@ -6,9 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::auth::Known;
 use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, address, plan};
-use crate::model::{
-    Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
-};
+use crate::model::{Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid};
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Write};
 
@@ -181,11 +179,7 @@ impl Shard {
 
     /// A plain message is committed: whoever is subscribed without a queue gets a copy now.
     /// Of those who share, the ones that were `picked` when it was planned.
-    pub(super) fn distribute_committed(
-        &mut self,
-        message: &Arc<Message>,
-        picked: Vec<Subscriber>,
-    ) {
+    pub(super) fn distribute_committed(&mut self, message: &Arc<Message>, picked: Vec<Subscriber>) {
         let Ok(target @ Target::Plain(_)) = self.live.settings.topics.target(&message.topic) else {
             return;
         };

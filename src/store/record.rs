@@ -8,8 +8,7 @@ use bytes::Bytes;
 use super::checksum::{message_hash, record_checksum};
 use crate::model::{
     Attributes, Ban, BanReason, BanTarget, ClientId, Delivery, Entry, Filter, Kind, Message,
-    MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, ShareId, Stamp,
-    Uid,
+    MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, ShareId, Stamp, Uid,
 };
 use crate::store::{StoreError, Subscription};
 

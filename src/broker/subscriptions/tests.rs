@@ -154,7 +154,12 @@ type Members = BTreeMap<(usize, usize), BTreeMap<String, (Who, bool)>>;
 const FILTERS: [&str; 5] = ["a/b", "a/+", "#", "+/b", "a/#"];
 
 /// Keeps the model and the tree alike.
-fn happen(tree: &mut Subscriptions, model: &mut Members, at: (usize, usize, usize), what: &Happening) {
+fn happen(
+    tree: &mut Subscriptions,
+    model: &mut Members,
+    at: (usize, usize, usize),
+    what: &Happening,
+) {
     let (name, filter, member) = at;
     let selector = shared(&format!("g{name}"), FILTERS[filter]);
     let (uid, members) = (format!("u{member}"), model.entry((name, filter)).or_default());

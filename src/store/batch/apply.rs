@@ -3,9 +3,7 @@
 use super::{Changes, Deletion, Leaving, Readers, Row, Work};
 use crate::model::{DedupeKey, Delivery, MessageId, QoS, Recipient, Seq, SessionKey, Step};
 use crate::store::checksum::message_hash;
-use crate::store::{
-    Append, Inherited, Log, Removal, StoreError, Subscription, Write, Written,
-};
+use crate::store::{Append, Inherited, Log, Removal, StoreError, Subscription, Write, Written};
 
 impl Work {
     /// Applies one write; [`Write::Sweep`] has a way of its own.
@@ -86,6 +84,7 @@ impl Work {
                 delivery.share.is_some() && matches!(ledger.readers, Readers::Session(None));
             let recipient = if is_left { -id } else { id };
             if is_left {
+                ledger.low = if ledger.low == seq { seq.next() } else { ledger.low };
                 self.changes.heads.insert(id, seq);
             }
             self.changes.rows.push(Row { recipient, seq, delivery, message, hash, shared });

@@ -270,7 +270,8 @@ impl State {
     /// See [`crate::store::Store::newest`].
     pub(super) fn newest(&self) -> Option<Stamp> {
         let all = self.logs.values().filter_map(|log| log.records.values().next_back());
-        all.map(|entry| entry.message.ts).max()
+        let left = self.legacies.iter().map(|(_, entry)| entry);
+        all.chain(left).map(|entry| entry.message.ts).max()
     }
 
     pub(super) fn read(

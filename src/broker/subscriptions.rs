@@ -54,9 +54,13 @@ impl Grant {
 struct Audience {
     /// By name, since a whole nation may subscribe to one filter.
     each: HashMap<Who, Grant>,
-    /// By share name; few filters have any.
-    groups: Option<Box<HashMap<Box<str>, Group>>>,
+    /// Few filters have any; so a node without pays a pointer.
+    groups: Option<Box<Groups>>,
 }
+
+/// By share name.
+#[derive(Default)]
+struct Groups(HashMap<Box<str>, Group>);
 
 impl Audience {
     fn is_empty(&self) -> bool {
@@ -64,11 +68,11 @@ impl Audience {
     }
 
     fn groups(&self) -> impl Iterator<Item = &Group> {
-        self.groups.iter().flat_map(|groups| groups.values())
+        self.groups.iter().flat_map(|groups| groups.0.values())
     }
 
     fn group_mut(&mut self, name: &str) -> Option<&mut Group> {
-        self.groups.as_mut()?.get_mut(name)
+        self.groups.as_mut()?.0.get_mut(name)
     }
 
     /// True if there was none.
@@ -76,7 +80,7 @@ impl Audience {
         let Some(share) = selector.share() else {
             return self.each.insert(who, grant).is_none();
         };
-        let groups = self.groups.get_or_insert_default();
+        let groups = &mut self.groups.get_or_insert_default().0;
         let group = groups.entry(share.name().into()).or_insert_with(|| Group::new(share.id()));
         group.add(who, grant)
     }
@@ -84,12 +88,12 @@ impl Audience {
     fn take(&mut self, selector: &Selector, who: &Who) -> bool {
         let Some(share) = selector.share() else { return self.take_each(who) };
         let Some(groups) = &mut self.groups else { return false };
-        let Some(group) = groups.get_mut(share.name()) else { return false };
+        let Some(group) = groups.0.get_mut(share.name()) else { return false };
         let taken = group.remove(who);
         if group.is_empty() {
-            groups.remove(share.name());
+            groups.0.remove(share.name());
         }
-        self.groups.take_if(|groups| groups.is_empty());
+        self.groups.take_if(|groups| groups.0.is_empty());
         taken
     }
 

@@ -1,7 +1,12 @@
 //! Shared subscriptions from inside a worker: one pick for each message, also across the commit it
 //! waits for, and identifiers.
 
-use crate::mqtt::QoS;
+use proptest::prelude::*;
+
+use crate::model::InboxPattern;
+use crate::model::target::Interest;
+use crate::mqtt::topic::{check_filter, shared};
+use crate::mqtt::{QoS, Version};
 use crate::shard::Token;
 
 use super::subscription_id::subscribe_with_id;
@@ -94,4 +99,21 @@ fn a_shared_copy_names_its_own_identifier_and_no_other() {
     // The last one is the shared copy.
     world.publish(bob, "a/c", "hi");
     assert_eq!(world.subscription_ids(ear), [2]);
+}
+
+proptest! {
+    /// Threat W7. Codec and model read the same name and filter, or neither reads any.
+    #[test]
+    fn a_share_is_read_in_one_way(text in "\\$(share|Share)(/(g|\\+|#|g#|a|)){0,4}") {
+        let topics = InboxPattern::parse("u/{uid}").unwrap();
+        let read = match topics.interest(&text) {
+            Ok(Interest::Plain(selector)) => selector.share().map(|share| {
+                (share.name().to_owned(), selector.filter().to_string())
+            }),
+            _ => None,
+        };
+        let valid = check_filter(&text, Version::V5).is_ok();
+        let framed = shared(&text).filter(|_| valid);
+        prop_assert_eq!(read, framed.map(|(name, filter)| (name.to_owned(), filter.to_owned())));
+    }
 }

@@ -47,14 +47,13 @@ fn append(number: u64, addressees: impl Iterator<Item = u64>, with: With) -> Wri
         body: vec![b'x'; BODY_BYTES].into(),
         attributes: Attributes::default(),
     };
-    let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
+    let delivery = Delivery::plain(QoS::AtLeastOnce, false);
     let publish = Published { packet_id: (number / SENDERS % 64) as u16 + 1, hash: number, id };
     Write::Append(Append {
-        message: Arc::new(message),
         addressees: addressees.map(|user| (inbox(user), delivery)).collect(),
         dedupe: with.dedupe.then(|| DedupeKey(format!("{number:032x}").into())),
         step: with.state.then_some((sender, Step::Publish { publish, hold: false })),
-        retain: None,
+        ..Append::new(Arc::new(message))
     })
 }
 

@@ -6,7 +6,7 @@
 
 use homing::broker::policy::{Access, Action, InboxAccess, Policy, RuleText};
 use homing::model::target::Interest;
-use homing::model::{Attrs, ClientId, Filter, Identity, Role, Target, TopicName, Uid};
+use homing::model::{Attrs, ClientId, Filter, Identity, Role, Selector, Target, TopicName, Uid};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -126,7 +126,7 @@ fn random_decisions_are_those_of_the_model() {
             let topic = path(&mut rng, &LEVELS, false);
             let filter = path(&mut rng, &[&LEVELS[..], &["+"]].concat(), true);
             let target = Target::Plain(TopicName::parse(&topic).unwrap());
-            let interest = Interest::Plain(Filter::parse(&filter).unwrap());
+            let interest = Interest::Plain(Selector::plain(Filter::parse(&filter).unwrap()));
             for (action, verb, asked) in [
                 (Action::Publish(&target), "publish", &topic),
                 (Action::Subscribe(&interest), "subscribe", &filter),

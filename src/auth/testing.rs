@@ -106,6 +106,10 @@ impl Store for FakeStore {
         not_here()
     }
 
+    fn legacies(&self, _: usize) -> StoreFuture<'_, Vec<(SessionKey, Entry)>> {
+        not_here()
+    }
+
     fn retained<'a>(
         &'a self,
         _: &'a Filter,

@@ -1,10 +1,11 @@
 //! What sessions share: who may do what, who subscribed to what, which recipients a message has.
 //! Pure, and without a word of MQTT packets: HTTP and the bridge submit the same thing.
 
+mod group;
 pub mod policy;
 pub mod submit;
 pub mod subscriptions;
 
 pub use policy::{Access, Action, Policy};
-pub use submit::{Plan, address, plan};
+pub use submit::{Plan, address, copy, plan};
 pub use subscriptions::{Subscriber, Subscriptions};

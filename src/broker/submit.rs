@@ -1,7 +1,7 @@
 //! From a submission to a plan: may it, and who gets it. Durable addressees are named here, before
 //! the commit; subscribers of the moment are found when it is delivered.
 
-use crate::model::{Delivery, Identity, QoS, Recipient, Submission, Target};
+use crate::model::{Delivery, Identity, Message, QoS, Recipient, Submission, Target};
 
 use super::policy::{Action, Denial, Policy};
 use super::subscriptions::{Subscriber, Subscriptions};
@@ -26,23 +26,35 @@ pub fn plan(
     subscriptions: &Subscriptions,
 ) -> Result<Plan, Denial> {
     policy.may(identity, Action::Publish(&submission.target))?;
-    Ok(address(submission, subscriptions))
-}
-
-/// Who gets it now, whatever the sender may do by now: for what was accepted before.
-pub fn address(submission: &Submission, subscriptions: &Subscriptions) -> Plan {
     let mut plan = Plan::default();
     match &submission.target {
         Target::User(uid) => {
-            let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
+            let delivery = Delivery::plain(QoS::AtLeastOnce, false);
             plan.durable.push((Recipient::Inbox(uid.clone()), delivery));
         }
         Target::Plain(topic) => {
-            subscriptions.matches(topic, &mut plan.live);
+            subscriptions.pick(topic, &mut plan.live);
             plan.split(submission);
         }
     }
-    plan
+    Ok(plan)
+}
+
+/// Connections that get a copy for themselves now, whatever the sender may do by now: for a plain
+/// message that was accepted before. Members of shared subscriptions were picked then.
+pub fn address(submission: &Submission, subscriptions: &Subscriptions) -> Vec<Subscriber> {
+    let mut plan = Plan::default();
+    if let Target::Plain(topic) = &submission.target {
+        subscriptions.matches(topic, &mut plan.live);
+        plan.split(submission);
+    }
+    plan.live
+}
+
+/// How this subscriber gets this message.
+pub fn copy(subscriber: &Subscriber, message: &Message) -> Delivery {
+    let retain = message.retain && subscriber.grant.retain_as_published;
+    Delivery { qos: subscriber.grant.qos.min(message.qos), retain, share: subscriber.share }
 }
 
 impl Plan {
@@ -51,15 +63,13 @@ impl Plan {
         let message = &submission.message;
         let durable = &mut self.durable;
         self.live.retain(|subscriber| {
-            if subscriber.no_local && is_own(subscriber, submission) {
+            if subscriber.grant.no_local && is_own(subscriber, submission) {
                 return false;
             }
-            let qos = subscriber.qos.min(message.qos);
-            let queued = subscriber.connection.is_none() && qos != QoS::AtMostOnce;
+            let delivery = copy(subscriber, message);
+            let queued = subscriber.connection.is_none() && delivery.qos != QoS::AtMostOnce;
             if queued {
-                let retain = message.retain && subscriber.retain_as_published;
-                durable
-                    .push((Recipient::Session(subscriber.key.clone()), Delivery { qos, retain }));
+                durable.push((Recipient::Session(subscriber.key.clone()), delivery));
             }
             !queued
         });

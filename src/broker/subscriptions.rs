@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Filter, QoS, SessionKey, TopicName};
+use crate::model::{QoS, Selector, SessionKey, ShareId, TopicName};
+
+use super::group::Group;
 
 /// Who gets what matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +14,9 @@ pub struct Subscriber {
     /// The connection, for a session that ends with it; `None` for a durable one, which is found
     /// by its key and owns a queue in the store.
     pub connection: Option<Connection>,
-    pub qos: QoS,
-    pub no_local: bool,
-    pub retain_as_published: bool,
+    pub grant: Grant,
+    /// The shared subscription that it was picked from.
+    pub share: Option<ShareId>,
 }
 
 /// A connection of some worker.
@@ -31,17 +33,78 @@ impl Subscriber {
 }
 
 /// Whose subscription: replaced, removed and merged by this.
-type Who = (Option<Connection>, SessionKey);
+pub type Who = (Option<Connection>, SessionKey);
 
-#[derive(Clone, Copy)]
-struct Grant {
-    qos: QoS,
-    no_local: bool,
-    retain_as_published: bool,
+/// What was asked for and granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub qos: QoS,
+    pub no_local: bool,
+    pub retain_as_published: bool,
 }
 
-/// By name, since a whole nation may subscribe to one filter.
-type Audience = HashMap<Who, Grant>;
+impl Grant {
+    pub(super) fn subscriber(self, (connection, key): &Who, share: Option<ShareId>) -> Subscriber {
+        Subscriber { key: key.clone(), connection: *connection, grant: self, share }
+    }
+}
+
+/// Whose filter ends at one place.
+#[derive(Default)]
+struct Audience {
+    /// By name, since a whole nation may subscribe to one filter.
+    each: HashMap<Who, Grant>,
+    /// Few filters have any; so a node without pays a pointer.
+    groups: Option<Box<Groups>>,
+}
+
+/// By share name.
+#[derive(Default)]
+struct Groups(HashMap<Box<str>, Group>);
+
+impl Audience {
+    fn is_empty(&self) -> bool {
+        self.each.is_empty() && self.groups.is_none()
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().flat_map(|groups| groups.0.values())
+    }
+
+    fn group_mut(&mut self, name: &str) -> Option<&mut Group> {
+        self.groups.as_mut()?.0.get_mut(name)
+    }
+
+    /// True if there was none.
+    fn add(&mut self, selector: &Selector, who: Who, grant: Grant) -> bool {
+        let Some(share) = selector.share() else {
+            return self.each.insert(who, grant).is_none();
+        };
+        let groups = &mut self.groups.get_or_insert_default().0;
+        let group = groups.entry(share.name().into()).or_insert_with(|| Group::new(share.id()));
+        group.add(who, grant)
+    }
+
+    fn take(&mut self, selector: &Selector, who: &Who) -> bool {
+        let Some(share) = selector.share() else { return self.take_each(who) };
+        let Some(groups) = &mut self.groups else { return false };
+        let Some(group) = groups.0.get_mut(share.name()) else { return false };
+        let taken = group.remove(who);
+        if group.is_empty() {
+            groups.0.remove(share.name());
+        }
+        self.groups.take_if(|groups| groups.0.is_empty());
+        taken
+    }
+
+    fn take_each(&mut self, who: &Who) -> bool {
+        let taken = self.each.remove(who).is_some();
+        if self.each.len() * 4 < self.each.capacity() {
+            self.each.shrink_to_fit();
+        }
+        taken
+    }
+}
 
 #[derive(Default)]
 struct Node {
@@ -70,35 +133,38 @@ pub struct Subscriptions {
 
 impl Subscriptions {
     /// Adds or replaces; true if there was none.
-    pub fn add(&mut self, filter: &Filter, subscriber: Subscriber) -> bool {
+    pub fn add(&mut self, selector: &Selector, who: Who, grant: Grant) -> bool {
         let mut node = &mut self.root;
         let mut is_below = false;
-        for level in filter.as_str().split('/') {
+        for level in selector.filter().as_str().split('/') {
             match level {
                 "#" => is_below = true,
                 "+" => node = node.any.get_or_insert_default(),
                 _ => node = node.levels.entry(level.into()).or_default(),
             }
         }
-        let list = if is_below { &mut node.below } else { &mut node.here };
-        let Subscriber { key, connection, qos, no_local, retain_as_published } = subscriber;
-        let grant = Grant { qos, no_local, retain_as_published };
-        let is_new = list.insert((connection, key), grant).is_none();
+        let audience = if is_below { &mut node.below } else { &mut node.here };
+        let is_new = audience.add(selector, who, grant);
         self.count += usize::from(is_new);
         is_new
     }
 
     /// True if there was one.
-    pub fn remove(
-        &mut self,
-        filter: &Filter,
-        key: &SessionKey,
-        connection: Option<Connection>,
-    ) -> bool {
-        let levels: Vec<&str> = filter.as_str().split('/').collect();
-        let removed = remove(&mut self.root, &levels, key, connection);
+    pub fn remove(&mut self, selector: &Selector, who: &Who) -> bool {
+        let levels: Vec<&str> = selector.filter().as_str().split('/').collect();
+        let removed = at(&mut self.root, &levels, &mut |audience| audience.take(selector, who));
         self.count -= usize::from(removed);
         removed
+    }
+
+    /// A durable session came or went: those that share with it, do so while it is there.
+    pub fn set_present(&mut self, selector: &Selector, who: &Who, is_present: bool) {
+        let Some(share) = selector.share() else { return };
+        let levels: Vec<&str> = selector.filter().as_str().split('/').collect();
+        at(&mut self.root, &levels, &mut |audience| {
+            let group = audience.group_mut(share.name());
+            group.map(|group| group.set_present(who, is_present)).is_some()
+        });
     }
 
     pub fn len(&self) -> usize {
@@ -109,19 +175,51 @@ impl Subscriptions {
         self.count == 0
     }
 
-    /// Everyone who gets a publish to `topic`, each once.
+    /// Everyone who gets a copy of a publish to `topic` for itself, each once.
     pub fn matches(&self, topic: &TopicName, out: &mut Vec<Subscriber>) {
+        let mut lists = 0;
+        self.walk(topic, |audience| lists += collect(audience, out));
+        if lists > 1 {
+            merge(out);
+        }
+    }
+
+    /// The same, and one of each group that shares it. The pick is made by this: to be asked once
+    /// for each message.
+    pub fn pick(&self, topic: &TopicName, out: &mut Vec<Subscriber>) {
+        let (mut lists, mut picked) = (0, Vec::new());
+        self.walk(topic, |audience| {
+            lists += collect(audience, out);
+            picked.extend(audience.groups().filter_map(Group::pick));
+        });
+        if lists > 1 {
+            merge(out);
+        }
+        out.append(&mut picked);
+    }
+
+    /// Who gets a message that was picked for a member who left, if anybody is there.
+    pub fn pick_heir(&self, topic: &TopicName, share: ShareId) -> Option<Subscriber> {
+        let mut heir = None;
+        self.walk(topic, |audience| {
+            let group = audience.groups().find(|group| group.id() == share);
+            heir = heir.take().or_else(|| group?.pick_heir());
+        });
+        heir
+    }
+
+    /// All audiences whose filter matches.
+    fn walk<'t>(&'t self, topic: &TopicName, mut visit: impl FnMut(&'t Audience)) {
         let text = topic.as_str();
         let reserved = text.starts_with('$');
-        let mut lists = 0;
         let mut open: Vec<(&Node, Option<&str>, bool)> = vec![(&self.root, Some(text), true)];
         while let Some((node, rest, first)) = open.pop() {
             let wild = !(first && reserved);
             if wild {
-                lists += collect(&node.below, out);
+                visit(&node.below);
             }
             let Some(rest) = rest else {
-                lists += collect(&node.here, out);
+                visit(&node.here);
                 continue;
             };
             let (level, tail) = match rest.split_once('/') {
@@ -135,19 +233,12 @@ impl Subscriptions {
                 open.push((next, tail, false));
             }
         }
-        if lists > 1 {
-            merge(out);
-        }
     }
 }
 
 fn collect(audience: &Audience, out: &mut Vec<Subscriber>) -> usize {
-    out.extend(audience.iter().map(|((connection, key), grant)| {
-        let Grant { qos, no_local, retain_as_published } = *grant;
-        let (key, connection) = (key.clone(), *connection);
-        Subscriber { key, connection, qos, no_local, retain_as_published }
-    }));
-    usize::from(!audience.is_empty())
+    out.extend(audience.each.iter().map(|(who, grant)| grant.subscriber(who, None)));
+    usize::from(!audience.each.is_empty())
 }
 
 /// Overlapping filters of one session count once, with the highest QoS [MQTT-3.3.4-2].
@@ -155,121 +246,41 @@ fn merge(out: &mut Vec<Subscriber>) {
     let place = |s: &Subscriber| s.connection.map(|c| (c.worker, c.token));
     out.sort_by(|a, b| {
         let order = place(a).cmp(&place(b)).then_with(|| a.key.cmp(&b.key));
-        order.then(b.qos.cmp(&a.qos))
+        order.then(b.grant.qos.cmp(&a.grant.qos))
     });
     out.dedup_by(|later, first| {
         let same = later.is_same(first);
         if same {
-            first.retain_as_published |= later.retain_as_published;
-            first.no_local &= later.no_local;
+            first.grant.retain_as_published |= later.grant.retain_as_published;
+            first.grant.no_local &= later.grant.no_local;
         }
         same
     });
 }
 
-fn remove(
-    node: &mut Node,
-    levels: &[&str],
-    key: &SessionKey,
-    connection: Option<Connection>,
-) -> bool {
-    let Some((level, rest)) = levels.split_first() else {
-        return take(&mut node.here, key, connection);
-    };
+/// What `act` does at the place where a filter ends; nodes that are empty afterwards go. False if
+/// there is no such place.
+fn at(node: &mut Node, levels: &[&str], act: &mut dyn FnMut(&mut Audience) -> bool) -> bool {
+    let Some((level, rest)) = levels.split_first() else { return act(&mut node.here) };
     match *level {
-        "#" => take(&mut node.below, key, connection),
+        "#" => act(&mut node.below),
         "+" => {
             let Some(next) = &mut node.any else { return false };
-            let removed = remove(next, rest, key, connection);
+            let done = at(next, rest, act);
             node.any.take_if(|next| next.is_empty());
-            removed
+            done
         }
         _ => {
             let Some(next) = node.levels.get_mut(*level) else { return false };
-            let removed = remove(next, rest, key, connection);
+            let done = at(next, rest, act);
             if next.is_empty() {
                 node.levels.remove(*level);
             }
-            removed
+            done
         }
     }
-}
-
-fn take(audience: &mut Audience, key: &SessionKey, connection: Option<Connection>) -> bool {
-    let taken = audience.remove(&(connection, key.clone())).is_some();
-    if audience.len() * 4 < audience.capacity() {
-        audience.shrink_to_fit();
-    }
-    taken
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::{ClientId, Uid};
-
-    fn subscriber(uid: &str, qos: QoS) -> Subscriber {
-        let uid = Uid::parse(uid).unwrap();
-        let key = SessionKey { uid, client_id: ClientId::parse("c").unwrap() };
-        let (no_local, retain_as_published) = (false, false);
-        Subscriber { key, connection: None, qos, no_local, retain_as_published }
-    }
-
-    fn matching(tree: &Subscriptions, topic: &str) -> Vec<(String, QoS)> {
-        let mut out = Vec::new();
-        tree.matches(&TopicName::parse(topic).unwrap(), &mut out);
-        let mut names: Vec<_> = out.iter().map(|s| (s.key.uid.to_string(), s.qos)).collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn overlapping_filters_of_one_session_count_once_with_the_highest_qos() {
-        let mut tree = Subscriptions::default();
-        for (filter, qos) in
-            [("a/#", QoS::AtMostOnce), ("a/+", QoS::ExactlyOnce), ("#", QoS::AtLeastOnce)]
-        {
-            tree.add(&Filter::parse(filter).unwrap(), subscriber("x", qos));
-        }
-        assert_eq!(matching(&tree, "a/b"), [("x".to_string(), QoS::ExactlyOnce)]);
-    }
-
-    #[test]
-    fn what_is_removed_leaves_no_node_behind() {
-        let mut tree = Subscriptions::default();
-        let filters = ["a/b/c", "a/+/c", "#", "a/#", "+"];
-        for filter in filters {
-            assert!(tree.add(&Filter::parse(filter).unwrap(), subscriber("x", QoS::AtMostOnce)));
-        }
-        let key = subscriber("x", QoS::AtMostOnce).key;
-        for filter in filters {
-            assert!(tree.remove(&Filter::parse(filter).unwrap(), &key, None), "{filter}");
-        }
-        assert!(tree.root.is_empty() && tree.is_empty());
-    }
-
-    proptest! {
-        /// The tree answers as matching each filter on its own does.
-        #[test]
-        fn the_tree_agrees_with_the_filters(
-            filters in prop::collection::vec("(\\+|a|b|\\$s|)(/(\\+|a|b|)){0,3}(/#)?", 1..12),
-            topic in "(a|b|\\$s|)(/(a|b|)){0,3}",
-        ) {
-            let Some(name) = TopicName::parse(&topic) else { return Ok(()) };
-            let mut tree = Subscriptions::default();
-            let mut expected = Vec::new();
-            for (n, text) in filters.iter().enumerate() {
-                let Some(filter) = Filter::parse(text) else { continue };
-                let uid = format!("u{n}");
-                tree.add(&filter, subscriber(&uid, QoS::AtMostOnce));
-                if filter.matches(name.as_str()) {
-                    expected.push((uid, QoS::AtMostOnce));
-                }
-            }
-            expected.sort();
-            prop_assert_eq!(matching(&tree, &topic), expected);
-        }
-    }
-}
+#[path = "subscriptions/tests.rs"]
+mod tests;

@@ -1,5 +1,5 @@
 //! The nouns of homing, valid by construction. No behaviour beyond their invariants; depends on
-//! std, `bytes` and `ipnet` alone, so that every other part may use it.
+//! std, `bytes`, `ipnet` and a hash alone, so that every other part may use it.
 
 pub mod attributes;
 pub mod ban;
@@ -14,6 +14,7 @@ pub mod rate;
 pub mod reason;
 pub mod record;
 pub mod sender_state;
+pub mod share;
 pub mod submission;
 pub mod target;
 pub mod time;
@@ -31,6 +32,7 @@ pub use rate::Rate;
 pub use reason::Reason;
 pub use record::{Delivery, Entry, Recipient};
 pub use sender_state::{Published, SenderState, Step};
+pub use share::{Selector, Share, ShareId};
 pub use submission::{DedupeKey, Submission};
 pub use target::{InboxPattern, Target};
 pub use time::{Moment, Stamp};

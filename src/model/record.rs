@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Message, QoS, Seq, SessionKey, Uid};
+use super::{Message, QoS, Seq, SessionKey, ShareId, Uid};
 
 /// Whose log: the three kinds of durable addressee.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,6 +23,15 @@ pub struct Delivery {
     pub qos: QoS,
     /// The RETAIN flag it is sent with.
     pub retain: bool,
+    /// The shared subscription whose copy it is: it was picked among several.
+    pub share: Option<ShareId>,
+}
+
+impl Delivery {
+    /// A copy of its own.
+    pub const fn plain(qos: QoS, retain: bool) -> Delivery {
+        Delivery { qos, retain, share: None }
+    }
 }
 
 /// One committed record of one log.

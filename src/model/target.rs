@@ -1,6 +1,7 @@
 //! From a topic to whom it means: the one place that reads the topic table of the design.
 
-use super::{Filter, IdError, Reason, TopicName, Uid};
+use super::share::SHARE_PREFIX;
+use super::{Filter, IdError, Reason, Selector, TopicName, Uid};
 
 /// Where a publish goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub enum Interest {
     Inbox(Uid),
     /// A user's inbox as JSON envelopes.
     Envelope(Uid),
-    /// Plain MQTT.
-    Plain(Filter),
+    /// Plain MQTT, shared or not.
+    Plain(Selector),
 }
 
 /// Why a topic or filter means nothing here.
@@ -31,6 +32,10 @@ pub enum TargetError {
     ServerOnly(String),
     #[error("'{0}' belongs to a feature that this version does not have")]
     NotServed(String),
+    #[error(
+        "'{0}' shares an inbox: every device of its user gets all of it, so subscribe without $share"
+    )]
+    NeverShared(String),
     #[error("'{0}' is not a valid topic or filter")]
     Malformed(String),
 }
@@ -39,7 +44,7 @@ impl TargetError {
     pub fn reason(&self) -> Reason {
         match self {
             TargetError::NotAUid(..) | TargetError::Malformed(_) => Reason::TopicInvalid,
-            TargetError::ServerOnly(_) => Reason::NotAuthorized,
+            TargetError::ServerOnly(_) | TargetError::NeverShared(_) => Reason::NotAuthorized,
             TargetError::NotServed(_) => Reason::NotServed,
         }
     }
@@ -92,6 +97,27 @@ impl InboxPattern {
 
     /// Reads a filter of a SUBSCRIBE. A wildcard never means an inbox.
     pub fn interest(&self, filter: &str) -> Result<Interest, TargetError> {
+        match filter.strip_prefix(SHARE_PREFIX) {
+            Some(rest) => self.shared(filter, rest),
+            None => self.unshared(filter),
+        }
+    }
+
+    /// Who shares sees no more than who does not (threat W7).
+    fn shared(&self, whole: &str, rest: &str) -> Result<Interest, TargetError> {
+        let malformed = || TargetError::Malformed(whole.into());
+        let (name, filter) = rest.split_once('/').ok_or_else(malformed)?;
+        match self.unshared(filter)? {
+            Interest::Plain(selector) => Selector::shared(name, selector.filter().clone())
+                .map(Interest::Plain)
+                .ok_or_else(malformed),
+            Interest::Inbox(_) | Interest::Envelope(_) => {
+                Err(TargetError::NeverShared(whole.into()))
+            }
+        }
+    }
+
+    fn unshared(&self, filter: &str) -> Result<Interest, TargetError> {
         if let Some(rest) = filter.strip_prefix(&*self.prefix)
             && !rest.contains(['+', '#'])
         {
@@ -104,7 +130,8 @@ impl InboxPattern {
         }
         not_served(filter)?;
         let malformed = || TargetError::Malformed(filter.into());
-        Filter::parse(filter).map(Interest::Plain).ok_or_else(malformed)
+        let selector = Filter::parse(filter).map(Selector::plain);
+        selector.map(Interest::Plain).ok_or_else(malformed)
     }
 
     fn user(&self, topic: &str, uid: &str) -> Result<Uid, TargetError> {
@@ -149,6 +176,25 @@ mod tests {
         assert!(matches!(topics.interest("+"), Ok(Interest::Plain(_))));
         assert_eq!(topics.interest("bob"), Ok(Interest::Inbox(uid("bob"))));
         assert_eq!(topics.interest("bob/envelope"), Ok(Interest::Envelope(uid("bob"))));
+    }
+
+    /// Threat W7.
+    #[test]
+    fn sharing_opens_nothing_that_is_closed_without_it() {
+        let topics = InboxPattern::default();
+        let Ok(Interest::Plain(selector)) = topics.interest("$share/g/a/+") else { panic!() };
+        assert_eq!((selector.text().as_str(), selector.filter().as_str()), ("$share/g/a/+", "a/+"));
+        for own in ["$share/g/bob", "$share/g/bob/envelope"] {
+            assert!(matches!(topics.interest(own), Err(TargetError::NeverShared(_))), "{own}");
+        }
+        for closed in ["$share/g/$SYS/#", "$share/g/group/1", "$share/g/$share/h/a/b"] {
+            let inner = &closed["$share/g/".len()..];
+            assert_eq!(topics.interest(closed).is_ok(), topics.unshared(inner).is_ok(), "{closed}");
+        }
+        for bad in ["$share/g", "$share//a/b", "$share/+/a/b", "$share/g/", "$share/g/a#"] {
+            let reason = topics.interest(bad).unwrap_err().reason();
+            assert_eq!(reason, Reason::TopicInvalid, "{bad}");
+        }
     }
 
     #[test]

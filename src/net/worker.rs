@@ -55,6 +55,8 @@ pub enum Mail {
     Connected(Uid, oneshot::Sender<Vec<ClientId>>),
     Restore(SessionKey, Subscription),
     Expired(Vec<SessionKey>),
+    /// All letters before it were read.
+    Reached(oneshot::Sender<()>),
     /// New settings and rules.
     Live(Arc<Live>),
     /// Somebody is banned from now on.
@@ -409,6 +411,10 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Retained(token, result) => shard.retained_read(token, result),
         Mail::Directory(asker, exists) => shard.directory_answer(asker, exists),
         Mail::Sessions(uid, sessions) => shard.sessions_counted(&uid, sessions),
+        Mail::Reached(answer) => {
+            // Who asked may have gone away meanwhile.
+            _ = answer.send(());
+        }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
         Mail::Drain => shard.drain(),

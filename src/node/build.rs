@@ -30,6 +30,7 @@ use crate::store::{DiskGuard, Store};
 
 use super::auth::authentication;
 use super::doors::{Doors, Entrance};
+use super::heirs::Heirs;
 use super::pages;
 use super::panics::{last_words, panicked};
 use super::reload::{self, Reloader};
@@ -131,7 +132,8 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let (mqtt, http) = doors.open(&tls, &base.metrics, (&base.config, &base.clock));
     http.into_iter().for_each(|entrance| _ = services.spawn(web(entrance, &state, &stop)));
     restore_subscriptions(&base).await?;
-    start_workers(&base, &auth, &gate, mqtt)?;
+    let shared = start_workers(&base, &auth, &gate, mqtt)?;
+    services.spawn(heirs(&base, shared).run());
     base.health.serve();
     serve_time(&base, &mut services);
     let Base { committer, mailboxes, health, .. } = base;
@@ -344,7 +346,7 @@ fn start_workers(
     auth: &Auth,
     gate: &Arc<Gate>,
     mqtt: Vec<Entrance>,
-) -> Result<(), String> {
+) -> Result<Arc<Shared>, String> {
     mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
@@ -372,7 +374,7 @@ fn start_workers(
         };
         start_worker(start)?;
     }
-    Ok(())
+    Ok(shared)
 }
 
 /// A worker that fails takes the process with it: its users could not be served by another.
@@ -409,6 +411,16 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
             let worker = worker_of(&key.uid, base.mailboxes.len() as u16);
             base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
         }
+    }
+}
+
+/// For what members of shared subscriptions leave.
+fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
+    Heirs {
+        store: base.store.clone(),
+        committer: base.committer.clone(),
+        mailboxes: base.mailboxes.clone(),
+        shared,
     }
 }
 

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod doors;
 mod files;
+mod heirs;
 mod pages;
 mod panics;
 mod reload;

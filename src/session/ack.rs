@@ -21,7 +21,7 @@ impl Session {
             return self.answered(packet_id, Reader::refused, ctx);
         }
         let Some((log, seq)) = self.seq_of(packet_id) else {
-            let known = self.live.as_mut().is_some_and(|live| live.received(packet_id));
+            let known = self.live.as_ref().is_some_and(|live| live.received(packet_id));
             let code = if known { 0 } else { reason::PACKET_IDENTIFIER_NOT_FOUND };
             return self.write_pubrel(packet_id, code, ctx);
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    ClientId, Filter, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey,
+    ClientId, Identity, InboxPattern, Moment, Reason, Selector, Sender, SenderState, SessionKey,
     Stamp,
 };
 use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
@@ -59,7 +59,7 @@ pub struct OpenedSession {
     /// It had subscribed to its inbox as envelopes.
     pub envelope: bool,
     /// Its subscriptions that have an identifier.
-    pub subscription_ids: Vec<(Filter, u32)>,
+    pub subscription_ids: Vec<(Selector, u32)>,
 }
 
 impl Hello {
@@ -224,7 +224,7 @@ impl Session {
         if self.assigned {
             properties.push(Property::AssignedClientIdentifier(self.key.client_id.as_str()));
         }
-        properties.push(Property::SharedSubscriptionAvailable(false));
+        properties.push(Property::SharedSubscriptionAvailable(true));
         if self.promised.topic_alias_maximum > 0 {
             properties.push(Property::TopicAliasMaximum(self.promised.topic_alias_maximum));
         }

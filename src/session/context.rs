@@ -84,6 +84,11 @@ pub enum Request {
         message: Arc<Message>,
         delivery: Delivery,
     },
+    /// A message of a shared subscription that this client leaves: for another member.
+    HandOn {
+        message: Arc<Message>,
+        delivery: Delivery,
+    },
     /// The cursor moved; it may be stored late.
     Advance {
         log: LogName,

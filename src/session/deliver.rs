@@ -11,7 +11,7 @@ use super::reader::Next;
 use super::{Ctx, LogName, Phase, Reader, Request, Session};
 
 /// Inbox mail has QoS 1 whatever it was published with (ruling 4).
-pub const INBOX: Delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
+pub const INBOX: Delivery = Delivery::plain(QoS::AtLeastOnce, false);
 
 impl Session {
     pub(super) fn committed(&mut self, log: LogName, entry: Entry, ctx: &mut Ctx<'_>) {
@@ -190,7 +190,7 @@ impl Session {
         dup: bool,
         ctx: &mut Ctx<'_>,
     ) -> bool {
-        self.stamp_properties(message, seq, ctx);
+        self.stamp_properties(message, delivery.share, seq, ctx);
         self.write_packet(&message.topic, &message.body, delivery, packet_id, dup, ctx)
     }
 

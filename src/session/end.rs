@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use crate::model::{Moment, Reason, Step};
+use crate::model::{Moment, Reason, ShareId, Step};
 use crate::mqtt::{ConnAck, Disconnect, Packet, Version, encode, reason};
 
 use super::code::{clip, in_connack, in_disconnect, put_words};
+use super::live::Waiting;
 use super::{Closing, Ctx, LogName, Phase, Request, Session};
 
 impl Session {
@@ -90,6 +91,23 @@ impl Session {
         }
         self.phase = Phase::Ended;
         ctx.ask(Request::Close(closing));
+        self.hand_on_shared(ctx);
+    }
+
+    /// Behind the close: it must not come back here.
+    fn hand_on_shared(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(live) = &mut self.live else { return };
+        for Waiting { message, delivery, .. } in live.take_shared() {
+            ctx.ask(Request::HandOn { message, delivery });
+        }
+    }
+
+    /// The client has left a share: what it was not sent yet is for the others.
+    pub(super) fn hand_on_waiting(&mut self, share: ShareId, ctx: &mut Ctx<'_>) {
+        let Some(live) = &mut self.live else { return };
+        for Waiting { message, delivery, .. } in live.take_waiting(Some(share)) {
+            ctx.ask(Request::HandOn { message, delivery });
+        }
     }
 
     /// Leaves a Reason String in `ctx.properties`, if the client takes such words.

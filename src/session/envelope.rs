@@ -38,7 +38,7 @@ impl Session {
         let json = self.envelope_json(message, seq);
         let topic = ctx.settings.topics.envelope_topic(&self.key.uid);
         ctx.properties.clear();
-        self.push_subscription_ids(&topic, ctx);
+        self.push_subscription_ids(&topic, None, ctx);
         self.write_packet(&topic, json.as_bytes(), INBOX, packet_id, dup, ctx)
     }
 

@@ -5,18 +5,20 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::model::limit::{LIVE_WAITING_BYTES_MAX, LIVE_WAITING_COUNT_MAX, PACKET_IDS_PER_LOG};
-use crate::model::{Delivery, Message, QoS, Seq};
+use crate::model::{Delivery, Message, QoS, Seq, ShareId};
 
 use super::LogName;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flight {
-    Sent,
-    Received,
+/// What was sent and is not answered yet.
+#[derive(Debug)]
+struct Flight {
+    packet_id: u16,
+    /// What another member gets if this one leaves: with QoS 1 only [MQTT-4.8.2-5].
+    shared: Option<Waiting>,
 }
 
 /// A message that is not sent yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Waiting {
     pub message: Arc<Message>,
     pub delivery: Delivery,
@@ -30,7 +32,7 @@ pub struct Live {
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     /// Packet ids in use, oldest first.
-    flights: VecDeque<(u16, Flight)>,
+    flights: VecDeque<Flight>,
     count: u64,
 }
 
@@ -56,8 +58,14 @@ impl Live {
         }
         let waiting = self.waiting.pop_front()?;
         self.waiting_bytes -= waiting.message.body.len();
-        let packet_id = (qos != QoS::AtMostOnce).then(|| self.take_packet_id());
-        Some((waiting, packet_id))
+        if qos == QoS::AtMostOnce {
+            return Some((waiting, None));
+        }
+        let packet_id = self.take_packet_id();
+        let shared =
+            (qos == QoS::AtLeastOnce && waiting.delivery.share.is_some()).then(|| waiting.clone());
+        self.flights.push_back(Flight { packet_id, shared });
+        Some((waiting, Some(packet_id)))
     }
 
     /// The window is far smaller than the range, so the search ends soon.
@@ -65,8 +73,7 @@ impl Live {
         loop {
             self.count += 1;
             let id = LogName::Queue.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
-            if !self.flights.iter().any(|(used, _)| *used == id) {
-                self.flights.push_back((id, Flight::Sent));
+            if !self.flights.iter().any(|flight| flight.packet_id == id) {
                 return id;
             }
         }
@@ -74,7 +81,7 @@ impl Live {
 
     /// PUBACK or PUBCOMP. False for an id that is not in flight.
     pub fn done(&mut self, packet_id: u16) -> bool {
-        let place = self.flights.iter().position(|(id, _)| *id == packet_id);
+        let place = self.flights.iter().position(|flight| flight.packet_id == packet_id);
         if let Some(place) = place {
             self.flights.remove(place);
         }
@@ -85,14 +92,33 @@ impl Live {
         place.is_some()
     }
 
-    /// PUBREC. False for an id that is not in flight with QoS 2.
-    pub fn received(&mut self, packet_id: u16) -> bool {
-        let flight = self.flights.iter_mut().find(|(id, _)| *id == packet_id);
-        let known = flight.is_some();
-        if let Some((_, state)) = flight {
-            *state = Flight::Received;
+    /// PUBREC. False for an id that is not in flight.
+    pub fn received(&self, packet_id: u16) -> bool {
+        self.flights.iter().any(|flight| flight.packet_id == packet_id)
+    }
+
+    /// The client leaves this share, or all: what was picked for it with QoS 1 or 2 and is not sent.
+    pub fn take_waiting(&mut self, share: Option<ShareId>) -> Vec<Waiting> {
+        let mut taken = Vec::new();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let Delivery { qos, share: own, .. } = waiting.delivery;
+            let leaves = own.is_some() && (share.is_none() || own == share);
+            if leaves && qos != QoS::AtMostOnce {
+                self.waiting_bytes -= waiting.message.body.len();
+                taken.push(waiting);
+            } else {
+                self.waiting.push_back(waiting);
+            }
         }
-        known
+        taken
+    }
+
+    /// The client is gone: what it has not acknowledged of its shares and others may have.
+    pub fn take_shared(&mut self) -> Vec<Waiting> {
+        let in_flight = self.flights.iter_mut().filter_map(|flight| flight.shared.take());
+        let mut taken: Vec<Waiting> = in_flight.collect();
+        taken.append(&mut self.take_waiting(None));
+        taken
     }
 
     /// How many packet ids are in use.

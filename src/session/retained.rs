@@ -97,7 +97,7 @@ impl Session {
         if expired || retained.fresh.contains(&message.topic) {
             return;
         }
-        let delivery = Delivery { qos: granted.min(message.qos), retain: true };
+        let delivery = Delivery::plain(granted.min(message.qos), true);
         if self.queue.is_some() && delivery.qos != QoS::AtMostOnce {
             retained.committing += 1;
             return ctx.ask(Request::Enqueue { message, delivery });

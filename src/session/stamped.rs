@@ -1,7 +1,7 @@
 //! The properties of a delivered PUBLISH: the publisher's own, the remaining expiry, and on inbox
 //! mail the server's stamps `from`, `id`, `seq`, `ts`.
 
-use crate::model::{Attribute, Message, Seq};
+use crate::model::{Attribute, Message, Seq, ShareId};
 use crate::mqtt::{Property, Version};
 
 use super::{Ctx, Session};
@@ -11,7 +11,13 @@ pub const STAMPS: [&str; 4] = ["from", "id", "seq", "ts"];
 
 impl Session {
     /// Leaves the properties in `ctx.properties`; nothing for MQTT 3.1.1.
-    pub(super) fn stamp_properties(&self, message: &Message, seq: Option<Seq>, ctx: &mut Ctx<'_>) {
+    pub(super) fn stamp_properties(
+        &self,
+        message: &Message,
+        share: Option<ShareId>,
+        seq: Option<Seq>,
+        ctx: &mut Ctx<'_>,
+    ) {
         ctx.properties.clear();
         if self.version != Version::V5 {
             return;
@@ -26,7 +32,7 @@ impl Session {
         if let Some(seq) = seq {
             stamp(message, seq, ctx);
         }
-        self.push_subscription_ids(&message.topic, ctx);
+        self.push_subscription_ids(&message.topic, share, ctx);
     }
 }
 

@@ -98,8 +98,11 @@ impl Session {
         for (interest, result) in granted.interests.iter().zip(&granted.results) {
             match interest {
                 Some(Interest::Inbox(_)) if result.is_ok() => self.raw = !granted.unsubscribe,
-                Some(Interest::Plain(filter)) if granted.unsubscribe => {
-                    self.forget_retained(filter);
+                Some(Interest::Plain(selector)) if granted.unsubscribe => {
+                    match selector.share_id() {
+                        Some(share) => self.hand_on_waiting(share, ctx),
+                        None => self.forget_retained(selector.filter()),
+                    }
                 }
                 Some(Interest::Envelope(_)) if result.is_ok() => {
                     self.envelope = !granted.unsubscribe;

@@ -1,8 +1,9 @@
 //! Subscription identifiers (MQTT 5, section 3.8.2.1.2): a delivered PUBLISH names those of all the
-//! session's subscriptions that it matches, as they are when it is delivered [MQTT-3.3.4-3].
+//! session's subscriptions that it matches, as they are when it is delivered [MQTT-3.3.4-3]; the copy
+//! of a shared subscription that one's alone.
 
-use crate::model::Filter;
 use crate::model::target::Interest;
+use crate::model::{Filter, Selector, ShareId};
 use crate::mqtt::{Property, Version};
 
 use super::{Ctx, Session};
@@ -12,16 +13,16 @@ pub type SubscriptionId = u32;
 
 /// Subscriptions that have one; few sessions have any.
 #[derive(Debug, Default)]
-pub struct SubscriptionIds(Vec<(Filter, SubscriptionId)>);
+pub struct SubscriptionIds(Vec<(Selector, SubscriptionId)>);
 
 impl SubscriptionIds {
-    pub fn resume(ids: Vec<(Filter, SubscriptionId)>) -> Option<Box<SubscriptionIds>> {
+    pub fn resume(ids: Vec<(Selector, SubscriptionId)>) -> Option<Box<SubscriptionIds>> {
         (!ids.is_empty()).then(|| Box::new(SubscriptionIds(ids)))
     }
 
-    fn set(&mut self, filter: Filter, id: Option<SubscriptionId>) {
-        self.0.retain(|(known, _)| *known != filter);
-        self.0.extend(id.map(|id| (filter, id)));
+    fn set(&mut self, selector: Selector, id: Option<SubscriptionId>) {
+        self.0.retain(|(known, _)| *known != selector);
+        self.0.extend(id.map(|id| (selector, id)));
     }
 }
 
@@ -37,23 +38,32 @@ impl Session {
             return;
         }
         let topics = &ctx.settings.topics;
-        let filter = match interest {
-            Interest::Plain(filter) => Some(filter.clone()),
-            Interest::Inbox(uid) => Filter::parse(&topics.topic(uid)),
-            Interest::Envelope(uid) => Filter::parse(&topics.envelope_topic(uid)),
+        let own = |topic: String| Filter::parse(&topic).map(Selector::plain);
+        let selector = match interest {
+            Interest::Plain(selector) => Some(selector.clone()),
+            Interest::Inbox(uid) => own(topics.topic(uid)),
+            Interest::Envelope(uid) => own(topics.envelope_topic(uid)),
         };
-        let Some(filter) = filter else { return };
+        let Some(selector) = selector else { return };
         let ids = self.subscription_ids.get_or_insert_default();
-        ids.set(filter, id);
+        ids.set(selector, id);
         self.subscription_ids.take_if(|ids| ids.0.is_empty());
     }
 
-    pub(super) fn push_subscription_ids(&self, topic: &str, ctx: &mut Ctx<'_>) {
+    pub(super) fn push_subscription_ids(
+        &self,
+        topic: &str,
+        share: Option<ShareId>,
+        ctx: &mut Ctx<'_>,
+    ) {
         let Some(ids) = &self.subscription_ids else { return };
         if self.version != Version::V5 {
             return;
         }
-        for (_, id) in ids.0.iter().filter(|(filter, _)| filter.matches(topic)) {
+        let brings = |selector: &Selector| {
+            selector.share_id() == share && (share.is_some() || selector.filter().matches(topic))
+        };
+        for (_, id) in ids.0.iter().filter(|(selector, _)| brings(selector)) {
             ctx.properties.push(Property::SubscriptionIdentifier(*id));
         }
     }

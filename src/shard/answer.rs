@@ -23,8 +23,11 @@ impl Shard {
         if message.is_some() {
             self.count_committing(token, -1);
         }
-        if let (Ok(Written::Appended { .. }), Some(message)) = (&result, message) {
-            self.distribute_committed(message);
+        if let Some(message) = message {
+            let picked = self.picked.take(message.id);
+            if let Ok(Written::Appended { .. }) = &result {
+                self.distribute_committed(message, picked);
+            }
         }
         match result {
             Ok(Written::Opened(opened)) => self.opened(token, *opened),

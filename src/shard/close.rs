@@ -55,6 +55,7 @@ impl Shard {
             self.ask_store(Write::EndSession { key: key.clone(), expiry }, None);
         }
         if kept && !expiry.is_zero() {
+            self.set_present(key, &filters, false);
             if !filters.is_empty() {
                 self.away.insert(key.clone(), filters);
             }
@@ -62,9 +63,9 @@ impl Shard {
         }
         self.forget_subscriptions(key);
         let at = crate::broker::subscriptions::Connection { worker: self.index, token: token.0 };
-        let at = (!kept).then_some(at);
+        let who = ((!kept).then_some(at), key.clone());
         for filter in filters {
-            self.with_tree(|tree| tree.remove(&filter, key, at));
+            self.with_tree(|tree| tree.remove(&filter, &who));
         }
     }
 

@@ -137,7 +137,8 @@ impl Shard {
         }
         let (envelope, filters) = self.resume_filters(&opened);
         self.reconcile(&key, &filters);
-        let subscription_ids = subscription_ids(&opened);
+        self.set_present(&key, &filters, true);
+        let subscription_ids = subscription_ids(&opened, &self.live.settings.topics);
         let opened = OpenedSession {
             state: opened.state,
             inbox: opened.inbox.map(position),

@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::broker::{Subscriber, copy};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{Delivery, Filter, Message, QoS, Recipient, Seq, SessionKey, Uid};
 use crate::session::{LogName, Tally, Ticket};
 use crate::store::{Append, Log, Write};
 
-use super::Token;
+use super::{Token, worker_of};
 
 /// Copies for other workers that one turn makes, give or take one message's.
 const POSTS_PER_TURN_COUNT_MAX: usize = 16 * 1024;
@@ -63,6 +64,18 @@ pub struct Post {
     pub message: Arc<Message>,
     pub to: PostTo,
     pub delivery: Delivery,
+}
+
+impl Post {
+    /// The copy of one subscriber without a queue, and its worker.
+    pub fn of(subscriber: Subscriber, message: &Arc<Message>, workers: u16) -> (u16, Post) {
+        let delivery = copy(&subscriber, message);
+        let (worker, to) = match subscriber.connection {
+            Some(at) => (at.worker, PostTo::Connection(Token(at.token))),
+            None => (worker_of(&subscriber.key.uid, workers), PostTo::Session(subscriber.key)),
+        };
+        (worker, Post { message: message.clone(), to, delivery })
+    }
 }
 
 /// Whom a [`Post`] is for.
@@ -121,7 +134,7 @@ impl super::Shard {
     pub(super) fn enqueue(&mut self, token: Token, message: Arc<Message>, delivery: Delivery) {
         let Some(conn) = self.conn(token) else { return };
         let addressees = vec![(Recipient::Session(conn.session.key().clone()), delivery)];
-        let append = Append { message, addressees, dedupe: None, step: None, retain: None };
+        let append = Append { addressees, ..Append::new(message) };
         self.ask_store(Write::Append(append), Some((token, Ticket::Retained)));
     }
 

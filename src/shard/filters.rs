@@ -3,10 +3,10 @@
 
 use std::sync::PoisonError;
 
-use crate::broker::subscriptions::Connection;
-use crate::broker::{Action, Subscriber, Subscriptions};
+use crate::broker::subscriptions::{Connection, Grant, Who};
+use crate::broker::{Action, Subscriptions};
 use crate::model::target::Interest;
-use crate::model::{ClientId, Filter, QoS, Reason, SessionKey, Uid};
+use crate::model::{ClientId, Filter, InboxPattern, QoS, Reason, Selector, SessionKey, Uid};
 use crate::session::{Ask, Granted, Input, SubscriptionId, Ticket};
 use crate::store::{Opened, Subscription, Write};
 
@@ -29,10 +29,11 @@ impl Shard {
         for ask in &asks {
             let is_new = self.is_new(token, ask);
             let result: Verdict = self.grant(token, ask, is_new);
-            if let (Ok(Interest::Plain(filter)), Ok(_)) = (&ask.interest, &result)
+            if let (Ok(Interest::Plain(selector)), Ok(_)) = (&ask.interest, &result)
+                && selector.share().is_none()
                 && wants_retained(ask.options, is_new)
             {
-                retained.push((filter.clone(), ask.qos));
+                retained.push((selector.filter().clone(), ask.qos));
             }
             results.push(result);
         }
@@ -58,7 +59,7 @@ impl Shard {
     fn is_new(&self, token: Token, ask: &Ask) -> bool {
         let conn = self.conns.get(token.index());
         conn.is_none_or(|conn| match &ask.interest {
-            Ok(Interest::Plain(filter)) => !conn.filters.contains(filter),
+            Ok(Interest::Plain(selector)) => !conn.filters.contains(selector),
             _ => true,
         })
     }
@@ -68,7 +69,6 @@ impl Shard {
             Ok(interest) => interest,
             Err(error) => {
                 let reason = match error.reason() {
-                    _ if ask.filter.starts_with("$share/") => Reason::SharedUnsupported,
                     Reason::TopicInvalid => Reason::FilterInvalid,
                     reason => reason,
                 };
@@ -81,13 +81,18 @@ impl Shard {
         match interest {
             // The inbox has QoS 1 whatever was asked (ruling 14).
             Interest::Inbox(_) | Interest::Envelope(_) => Ok(QoS::AtLeastOnce as u8),
-            Interest::Plain(filter) => self.grant_plain(token, filter, ask, is_new),
+            Interest::Plain(selector) => self.grant_plain(token, selector, ask, is_new),
         }
     }
 
-    fn grant_plain(&mut self, token: Token, filter: &Filter, ask: &Ask, is_new: bool) -> Verdict {
+    fn grant_plain(
+        &mut self,
+        token: Token,
+        selector: &Selector,
+        ask: &Ask,
+        is_new: bool,
+    ) -> Verdict {
         let max = self.live.settings.subscriptions_count_max;
-        let index = self.index;
         let Some(conn) = self.conn(token) else { return Ok(0) };
         if is_new && conn.filters.len() >= max {
             let words = format!("a session has at most {max} subscriptions");
@@ -100,17 +105,26 @@ impl Shard {
         }
         let Some(conn) = self.conn(token) else { return Ok(0) };
         if is_new {
-            conn.filters.push(filter.clone());
+            conn.filters.push(selector.clone());
         }
-        let subscriber = Subscriber {
-            key: conn.session.key().clone(),
-            connection: (!conn.kept).then_some(Connection { worker: index, token: token.0 }),
+        let grant = Grant {
             qos: ask.qos,
             no_local: ask.no_local,
             retain_as_published: ask.retain_as_published,
         };
-        self.with_tree(|tree| tree.add(filter, subscriber));
+        let Some(who) = self.who(token) else { return Ok(0) };
+        self.with_tree(|tree| {
+            tree.add(selector, who.clone(), grant);
+            tree.set_present(selector, &who, true);
+        });
         Ok(ask.qos as u8)
+    }
+
+    /// How the tree knows a session that is connected.
+    fn who(&self, token: Token) -> Option<Who> {
+        let conn = self.conns.get(token.index()).filter(|conn| conn.token == token)?;
+        let connection = Connection { worker: self.index, token: token.0 };
+        Some(((!conn.kept).then_some(connection), conn.session.key().clone()))
     }
 
     /// Plain filters of all sessions of this connection's user, connected or away.
@@ -125,7 +139,7 @@ impl Shard {
     }
 
     /// What a user's sessions that are not connected are subscribed to.
-    pub(super) fn away_of(&self, uid: &Uid) -> impl Iterator<Item = (&SessionKey, &Vec<Filter>)> {
+    pub(super) fn away_of(&self, uid: &Uid) -> impl Iterator<Item = (&SessionKey, &Vec<Selector>)> {
         let first = SessionKey { uid: uid.clone(), client_id: ClientId::default() };
         self.away.range(first..).take_while(move |(key, _)| key.uid == *uid)
     }
@@ -157,11 +171,11 @@ impl Shard {
     fn forget(&mut self, token: Token, interest: &Option<Interest>) -> Verdict {
         let Some(conn) = self.conn(token) else { return Ok(NONE_EXISTED) };
         match interest {
-            Some(Interest::Plain(filter)) => {
-                let place = conn.filters.iter().position(|own| own == filter);
+            Some(Interest::Plain(selector)) => {
+                let place = conn.filters.iter().position(|own| own == selector);
                 let Some(place) = place else { return Ok(NONE_EXISTED) };
                 conn.filters.swap_remove(place);
-                self.leave_tree(token, filter);
+                self.leave_tree(token, selector);
                 Ok(0)
             }
             Some(Interest::Inbox(uid) | Interest::Envelope(uid)) => {
@@ -173,18 +187,25 @@ impl Shard {
     }
 
     /// A filter of this connection's session leaves the tree.
-    pub(super) fn leave_tree(&mut self, token: Token, filter: &Filter) {
-        let index = self.index;
-        let Some(conn) = self.conn(token) else { return };
-        let key = conn.session.key().clone();
-        let connection = Connection { worker: index, token: token.0 };
-        let connection = (!conn.kept).then_some(connection);
-        self.with_tree(|tree| tree.remove(filter, &key, connection));
+    pub(super) fn leave_tree(&mut self, token: Token, selector: &Selector) {
+        let Some(who) = self.who(token) else { return };
+        self.with_tree(|tree| tree.remove(selector, &who));
+    }
+
+    /// A durable session came or went; who shares with it is told.
+    pub(super) fn set_present(&self, key: &SessionKey, selectors: &[Selector], is_present: bool) {
+        let shared = selectors.iter().filter(|selector| selector.share().is_some());
+        let (shared, who): (Vec<_>, Who) = (shared.collect(), (None, key.clone()));
+        if !shared.is_empty() {
+            self.with_tree(|tree| {
+                shared.iter().for_each(|selector| tree.set_present(selector, &who, is_present));
+            });
+        }
     }
 
     /// The stored subscriptions of a session that came back: whether it reads envelopes, and its
     /// plain filters, which are in the tree all the time.
-    pub(super) fn resume_filters(&mut self, opened: &Opened) -> (bool, Vec<Filter>) {
+    pub(super) fn resume_filters(&mut self, opened: &Opened) -> (bool, Vec<Selector>) {
         let Some(durable) = &opened.durable else { return (false, Vec::new()) };
         let topics = &self.live.settings.topics;
         let mut envelope = false;
@@ -192,7 +213,7 @@ impl Shard {
         for subscription in &durable.subscriptions {
             match topics.interest(subscription.filter.as_str()) {
                 Ok(Interest::Envelope(_)) => envelope = true,
-                Ok(Interest::Plain(filter)) => filters.push(filter),
+                Ok(Interest::Plain(selector)) => filters.push(selector),
                 _ => {}
             }
         }
@@ -202,28 +223,29 @@ impl Shard {
     /// A durable session that is not connected, found in the store at the start.
     pub fn restore(&mut self, key: &SessionKey, subscription: &Subscription) {
         let topics = &self.live.settings.topics;
-        let Ok(Interest::Plain(filter)) = topics.interest(subscription.filter.as_str()) else {
+        let Ok(Interest::Plain(selector)) = topics.interest(subscription.filter.as_str()) else {
             return;
         };
-        let subscriber = subscriber(key, subscription);
-        self.with_tree(|tree| tree.add(&filter, subscriber));
-        self.away.entry(key.clone()).or_default().push(filter);
+        self.with_tree(|tree| tree.add(&selector, (None, key.clone()), grant(subscription)));
+        self.away.entry(key.clone()).or_default().push(selector);
     }
 
     /// The store's answer is the truth: filters of a session that expired meanwhile leave the tree,
     /// and those that are left belong to the connection.
-    pub(super) fn reconcile(&mut self, key: &SessionKey, kept: &[Filter]) {
+    pub(super) fn reconcile(&mut self, key: &SessionKey, kept: &[Selector]) {
+        let who = (None, key.clone());
         for filter in self.away.remove(key).unwrap_or_default() {
             if !kept.contains(&filter) {
-                self.with_tree(|tree| tree.remove(&filter, key, None));
+                self.with_tree(|tree| tree.remove(&filter, &who));
             }
         }
     }
 
     /// The session is over: its filters leave the tree.
     pub(super) fn forget_subscriptions(&mut self, key: &SessionKey) {
+        let who = (None, key.clone());
         for filter in self.away.remove(key).unwrap_or_default() {
-            self.with_tree(|tree| tree.remove(&filter, key, None));
+            self.with_tree(|tree| tree.remove(&filter, &who));
         }
     }
 
@@ -248,19 +270,24 @@ fn stored_subscription(ask: &Ask, id: Option<SubscriptionId>) -> Option<Subscrip
     Some(Subscription { filter, options: ask.options, id: id.unwrap_or(0) })
 }
 
-/// Those that have an identifier.
-pub(super) fn subscription_ids(opened: &Opened) -> Vec<(Filter, SubscriptionId)> {
+/// Those that have an identifier; that of the own inbox is by its topic.
+pub(super) fn subscription_ids(
+    opened: &Opened,
+    topics: &InboxPattern,
+) -> Vec<(Selector, SubscriptionId)> {
     let all = opened.durable.iter().flat_map(|durable| &durable.subscriptions);
     let with_id = all.filter(|subscription| subscription.id != 0);
-    with_id.map(|subscription| (subscription.filter.clone(), subscription.id)).collect()
+    let selector = |filter: &Filter| match topics.interest(filter.as_str()) {
+        Ok(Interest::Plain(selector)) => selector,
+        _ => Selector::plain(filter.clone()),
+    };
+    with_id.map(|subscription| (selector(&subscription.filter), subscription.id)).collect()
 }
 
 /// Reads the options byte of section 3.8.3.1.
-fn subscriber(key: &SessionKey, subscription: &Subscription) -> Subscriber {
+fn grant(subscription: &Subscription) -> Grant {
     let options = subscription.options;
-    Subscriber {
-        key: key.clone(),
-        connection: None,
+    Grant {
         qos: QoS::from_u8(options & 0b11).unwrap_or_default(),
         no_local: options & 0b100 != 0,
         retain_as_published: options & 0b1000 != 0,

@@ -4,7 +4,7 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `rates` slow it down, `close` is its end, `wills` those that wait for their delay, `rights` what
+//! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close` is its end, `wills` those that wait for their delay, `rights` what
 //! it may no longer.
 
 mod answer;
@@ -15,6 +15,7 @@ mod filters;
 mod kick;
 mod rates;
 mod rights;
+mod share;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -34,7 +35,7 @@ use slab::Slab;
 use crate::auth::Directory;
 use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
-use crate::model::{Filter, Identity, Moment, Noise, Reason, SessionKey, Stamp, Uid};
+use crate::model::{Identity, Moment, Noise, Reason, Selector, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
 use crate::store::Retain;
@@ -46,6 +47,7 @@ pub use users::worker_of;
 pub use wire::Taken;
 
 use rates::{METERED_USERS_COUNT_MAX, Meter};
+use share::Picked;
 use submit::Asking;
 use wills::{AskingWills, DelayedWills};
 
@@ -102,8 +104,8 @@ struct Conn {
     address: IpNet,
     /// Bytes that have not left yet.
     out: Vec<u8>,
-    /// Plain filters of this session.
-    filters: Vec<Filter>,
+    /// What of plain topics this session is subscribed to.
+    filters: Vec<Selector>,
     flush_asked: bool,
     /// The timer that is set for it.
     armed: Moment,
@@ -143,9 +145,10 @@ pub struct Shard {
     users: HashMap<Uid, Vec<Token>>,
     wills: DelayedWills,
     asking: AskingWills,
+    picked: Picked,
     kicked: kick::Kicked,
     /// Plain filters of durable sessions that are not connected.
-    away: BTreeMap<SessionKey, Vec<Filter>>,
+    away: BTreeMap<SessionKey, Vec<Selector>>,
     meters: Bounded<Uid, Meter>,
     timers: BTreeSet<(Moment, Token)>,
     /// Empty buffers for connections that write.
@@ -174,6 +177,7 @@ impl Shard {
             users: HashMap::new(),
             wills: DelayedWills::default(),
             asking: AskingWills::default(),
+            picked: Picked::default(),
             kicked: kick::Kicked::default(),
             away: BTreeMap::new(),
             meters: Bounded::new(METERED_USERS_COUNT_MAX),
@@ -290,6 +294,7 @@ impl Shard {
                 self.effects.retained.push(RetainedAsk { token, filter, after });
             }
             Request::Enqueue { message, delivery } => self.enqueue(token, message, delivery),
+            Request::HandOn { message, delivery } => self.hand_on(&message, delivery),
             Request::Advance { log, cursor, sent } => self.advance(token, log, cursor, sent),
             Request::Will(will) => self.will(token, *will),
             Request::Close(closing) => self.close(token, closing),

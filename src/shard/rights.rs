@@ -4,7 +4,7 @@
 use crate::auth::Known;
 use crate::broker::Action;
 use crate::model::target::Interest;
-use crate::model::{Filter, Reason, SessionKey, Target};
+use crate::model::{Reason, Selector, SessionKey, Target};
 use crate::store::Write;
 
 use super::submit::unknown_user;
@@ -25,11 +25,11 @@ impl Shard {
         let live = self.live.clone();
         let Some(conn) = self.conn(token) else { return };
         let who = conn.session.identity().clone();
-        let may = |filter: &mut Filter| {
+        let may = |filter: &mut Selector| {
             let interest = Interest::Plain(filter.clone());
             live.policy.may(&who, Action::Subscribe(&interest)).is_ok()
         };
-        let forbidden: Vec<Filter> = conn.filters.extract_if(.., |filter| !may(filter)).collect();
+        let forbidden: Vec<Selector> = conn.filters.extract_if(.., |filter| !may(filter)).collect();
         if forbidden.is_empty() {
             return;
         }
@@ -40,7 +40,7 @@ impl Shard {
             self.leave_tree(token, filter);
         }
         if kept {
-            let filters = forbidden.iter().map(|filter| filter.as_str().into()).collect();
+            let filters = forbidden.iter().map(|filter| filter.text().as_str().into()).collect();
             self.ask_store(Write::Unsubscribe { key, filters }, None);
         }
     }

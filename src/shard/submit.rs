@@ -6,9 +6,7 @@ use std::sync::{Arc, PoisonError};
 use crate::auth::Known;
 use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, address, plan};
-use crate::model::{
-    Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
-};
+use crate::model::{Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid};
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Write};
 
@@ -147,11 +145,12 @@ impl Shard {
             Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
                 let append = Append {
                     retain: retained(&submission).then_some(self.live.retain),
-                    message: submission.message,
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
                     step: step.map(|step| (key.clone(), step)),
+                    ..Append::new(submission.message)
                 };
+                self.picked.keep(append.message.id, plan.live);
                 self.ask_store(Write::Append(append), Some(answer_to));
                 None
             }
@@ -179,32 +178,24 @@ impl Shard {
     }
 
     /// A plain message is committed: whoever is subscribed without a queue gets a copy now.
-    pub(super) fn distribute_committed(&mut self, message: &Arc<Message>) {
+    /// Of those who share, the ones that were `picked` when it was planned.
+    pub(super) fn distribute_committed(&mut self, message: &Arc<Message>, picked: Vec<Subscriber>) {
         let Ok(target @ Target::Plain(_)) = self.live.settings.topics.target(&message.topic) else {
             return;
         };
         let submission = Submission { target, message: message.clone(), dedupe: None };
-        let plan = {
+        let live = {
             let lock = &self.shared.subscriptions;
             address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))
         };
-        self.distribute(message, plan.live);
+        self.distribute(message, live);
+        self.distribute(message, picked);
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.
-    fn distribute(&mut self, message: &Arc<Message>, live: Vec<Subscriber>) {
+    pub(super) fn distribute(&mut self, message: &Arc<Message>, live: Vec<Subscriber>) {
         for subscriber in live {
-            let qos = subscriber.qos.min(message.qos);
-            let retain = message.retain && subscriber.retain_as_published;
-            let delivery = Delivery { qos, retain };
-            let (worker, to) = match subscriber.connection {
-                Some(at) => (at.worker, PostTo::Connection(Token(at.token))),
-                None => {
-                    let worker = super::worker_of(&subscriber.key.uid, self.shared.workers);
-                    (worker, PostTo::Session(subscriber.key))
-                }
-            };
-            let post = Post { message: message.clone(), to, delivery };
+            let (worker, post) = Post::of(subscriber, message, self.shared.workers);
             match worker == self.index {
                 true => self.posted(post),
                 false => self.effects.posts[usize::from(worker)].push(post),
@@ -218,8 +209,9 @@ impl Shard {
             PostTo::Connection(token) => Some(token),
             PostTo::Session(key) => self.connected(&key),
         };
-        if let Some(token) = token {
-            self.handle(token, Input::Live(post.message, post.delivery));
+        match token.filter(|token| self.is_open(*token)) {
+            Some(token) => self.handle(token, Input::Live(post.message, post.delivery)),
+            None => self.hand_on(&post.message, post.delivery),
         }
     }
 }

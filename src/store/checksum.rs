@@ -23,11 +23,18 @@ pub(super) fn message_hash(message: &Message) -> u64 {
 
 /// The record's own: the message's part, whose log, at which place.
 pub(super) fn record_checksum(recipient: i64, seq: Seq, delivery: Delivery, message: u64) -> u64 {
-    let mut bytes = [0; 26];
-    bytes[..8].copy_from_slice(&recipient.to_be_bytes());
+    let mut bytes = [0; 34];
+    // What a session left to others is below zero, and is checked as it was written.
+    bytes[..8].copy_from_slice(&recipient.unsigned_abs().to_be_bytes());
     bytes[8..16].copy_from_slice(&seq.0.to_be_bytes());
     bytes[16..24].copy_from_slice(&message.to_be_bytes());
     bytes[24] = delivery.qos as u8;
     bytes[25] = u8::from(delivery.retain);
-    xxh3_64(&bytes)
+    match delivery.share {
+        None => xxh3_64(&bytes[..26]),
+        Some(share) => {
+            bytes[26..].copy_from_slice(&share.number().to_be_bytes());
+            xxh3_64(&bytes)
+        }
+    }
 }

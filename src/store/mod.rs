@@ -92,7 +92,8 @@ pub enum Write {
         keep: bool,
     },
     /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
-    /// the session, its subscriptions and its queue are deleted.
+    /// the session, its subscriptions and its queue are deleted, but for what is left to the other
+    /// members of shared subscriptions ([`Store::legacies`]); so it is wherever a session ends.
     EndSession {
         key: SessionKey,
         expiry: Duration,
@@ -183,6 +184,27 @@ pub struct Append {
     /// Keeps the message as its topic's retained one, in the same transaction. Answered by
     /// [`Written::OverQuota`], and nothing else of it happens, if its sender keeps too much.
     pub retain: Option<Retain>,
+    /// The message is one that a member of a shared subscription left: that record goes in the same
+    /// transaction.
+    pub inherited: Option<Inherited>,
+}
+
+impl Append {
+    /// A message for nobody yet.
+    pub fn new(message: Arc<Message>) -> Append {
+        let (dedupe, step, retain, inherited) = (None, None, None, None);
+        Append { message, addressees: Vec::new(), dedupe, step, retain, inherited }
+    }
+}
+
+/// One of [`Store::legacies`] that is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inherited {
+    /// The session that left it, and its place in that one's queue.
+    pub key: SessionKey,
+    pub seq: Seq,
+    /// [`Removal::HandedOn`], or why nobody gets it.
+    pub why: Removal,
 }
 
 /// Which of a session's two logs.
@@ -320,10 +342,12 @@ pub enum Removal {
     DeviceCount,
     /// An administrator removed the device or the user.
     Forgotten,
+    /// Its session ended, and another member of the shared subscription got it.
+    HandedOn,
 }
 
 impl Removal {
-    pub const ALL: [Removal; 8] = [
+    pub const ALL: [Removal; 9] = [
         Removal::Acknowledged,
         Removal::Expired,
         Removal::RetentionAge,
@@ -332,6 +356,7 @@ impl Removal {
         Removal::DeviceTtl,
         Removal::DeviceCount,
         Removal::Forgotten,
+        Removal::HandedOn,
     ];
 
     pub fn name(self) -> &'static str {
@@ -344,6 +369,7 @@ impl Removal {
             Removal::DeviceTtl => "device_ttl",
             Removal::DeviceCount => "device_count",
             Removal::Forgotten => "forgotten",
+            Removal::HandedOn => "handed_on",
         }
     }
 }
@@ -419,6 +445,11 @@ pub trait Store: Send + Sync {
         after: Option<(SessionKey, Filter)>,
         count_max: usize,
     ) -> StoreFuture<'a, Vec<(SessionKey, Subscription)>>;
+
+    /// Records of shared subscriptions whose session ended before it had acknowledged them: each is
+    /// for another member, or for nobody, and goes by [`Append::inherited`]. Not those of QoS 2 that
+    /// may have been sent [MQTT-4.8.2-5]. The oldest of each session first.
+    fn legacies(&self, count_max: usize) -> StoreFuture<'_, Vec<(SessionKey, Entry)>>;
 
     fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>>;
 

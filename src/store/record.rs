@@ -8,11 +8,14 @@ use bytes::Bytes;
 use super::checksum::{message_hash, record_checksum};
 use crate::model::{
     Attributes, Ban, BanReason, BanTarget, ClientId, Delivery, Entry, Filter, Kind, Message,
-    MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, Stamp, Uid,
+    MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, ShareId, Stamp, Uid,
 };
 use crate::store::{StoreError, Subscription};
 
 const RETAIN_FLAG: i64 = 4;
+/// A delivery's share id stands above its flags.
+const SHARE_SHIFT: u32 = 8;
+const FLAGS: i64 = (1 << SHARE_SHIFT) - 1;
 const KIND_INBOX: i64 = 0;
 const KIND_SESSION: i64 = 1;
 const KIND_FEED: i64 = 2;
@@ -101,9 +104,20 @@ pub(super) fn flags(qos: QoS, retain: bool) -> i64 {
     qos as i64 + if retain { RETAIN_FLAG } else { 0 }
 }
 
-pub(super) fn delivery(flags: i64) -> Option<Delivery> {
+/// The whole delivery in one number: what is at least 256 is shared.
+pub(super) fn delivery_number(delivery: Delivery) -> i64 {
+    let share = delivery.share.map_or(0, |share| share.number() as i64);
+    flags(delivery.qos, delivery.retain) | share << SHARE_SHIFT
+}
+
+pub(super) fn delivery(number: i64) -> Option<Delivery> {
+    let flags = number & FLAGS;
     let qos = QoS::from_u8(u8::try_from(flags & !RETAIN_FLAG).ok()?)?;
-    Some(Delivery { qos, retain: flags & RETAIN_FLAG != 0 })
+    let share = match u64::try_from(number >> SHARE_SHIFT).ok()? {
+        0 => None,
+        share => Some(ShareId::from_number(share)?),
+    };
+    Some(Delivery { qos, retain: flags & RETAIN_FLAG != 0, share })
 }
 
 /// A record as its columns hold it.

@@ -64,6 +64,7 @@ mod retention;
 mod route;
 mod secrets;
 mod settle;
+mod shared_subscription;
 mod shutdown;
 mod slow_reader;
 mod stamped_properties;

@@ -49,6 +49,10 @@ promises! {
         a_duplicate_still_takes_its_step,
         an_empty_state_is_not_kept,
         the_sweep_forgets_states_not_touched_for_long;
+    share: what_is_shared_outlives_its_session,
+        what_was_sent_with_qos_2_ends_with_its_session,
+        what_comes_after_the_end_is_left_too,
+        a_legacy_goes_with_the_append_of_its_heir;
     session: a_session_is_kept_only_if_asked,
         a_kept_session_comes_back_with_all_it_had,
         sessions_are_told_by_who_was_away_for_longest,

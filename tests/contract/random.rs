@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use homing::model::{Recipient, Seq, Stamp, Step};
-use homing::store::{Append, Log, Retain, Sweep, Write};
+use homing::model::{QoS, Recipient, Seq, ShareId, Stamp, Step};
+use homing::store::{Append, Inherited, Log, Removal, Retain, Sweep, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -66,7 +66,26 @@ fn any_append(rng: &mut StdRng, now: Stamp) -> Write {
             message.body = Default::default();
         }
     }
-    Write::Append(Append { dedupe, step, retain, ..to(&all, message) })
+    let mut append = Append { dedupe, step, retain, ..to(&all, message) };
+    for (recipient, delivery) in &mut append.addressees {
+        if matches!(recipient, Recipient::Session(_)) && rng.random() {
+            delivery.qos = pick(rng, [QoS::AtLeastOnce, QoS::ExactlyOnce]);
+            delivery.share = ShareId::from_number(pick(rng, [1, 1 << 40]));
+        }
+    }
+    Write::Append(append)
+}
+
+/// Some of what was left to others goes to somebody.
+async fn settle(rng: &mut StdRng, rig: &Rig, batch: &mut [Write]) {
+    let left = rig.store.legacies(rng.random_range(0..4)).await.unwrap();
+    let appends = batch.iter_mut().filter_map(|write| match write {
+        Write::Append(append) if append.dedupe.is_none() => Some(append),
+        _ => None,
+    });
+    for ((key, entry), append) in left.into_iter().zip(appends) {
+        append.inherited = Some(Inherited { key, seq: entry.seq, why: Removal::HandedOn });
+    }
 }
 
 fn any_write(rng: &mut StdRng, now: Stamp) -> Write {
@@ -122,6 +141,12 @@ async fn compare(rig: &Rig, model: &Rig, what: &str) {
         };
         assert_eq!(kept(rig).await, kept(model).await, "{what}: retained of {text}");
     }
+    let legacies = async |rig: &Rig| {
+        let mut all = rig.store.legacies(1000).await.unwrap();
+        all.sort_by_key(|(key, entry)| (key.clone(), entry.seq));
+        all
+    };
+    assert_eq!(legacies(rig).await, legacies(model).await, "{what}: legacies");
     let subscriptions = async |rig: &Rig| rig.store.subscriptions(None, 1000).await.unwrap();
     assert_eq!(subscriptions(rig).await, subscriptions(model).await, "{what}: subscriptions");
 }
@@ -143,7 +168,8 @@ async fn step(rng: &mut StdRng, rig: &mut Rig, model: &mut Rig, what: &str) {
         }
         _ => {
             let count = pick(rng, [1, 2, 5, 12, 70]);
-            let batch: Vec<Write> = (0..count).map(|_| any_write(rng, rig.now)).collect();
+            let mut batch: Vec<Write> = (0..count).map(|_| any_write(rng, rig.now)).collect();
+            settle(rng, rig, &mut batch).await;
             let (got, expected) = (rig.commit(&batch).await, model.commit(&batch).await);
             for (index, write) in batch.iter().enumerate() {
                 let answers = (&got.answers[index], &expected.answers[index]);

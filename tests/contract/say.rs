@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use homing::model::{
     Attribute, Attributes, ClientId, DedupeKey, Delivery, Filter, Kind, Message, MessageId,
-    Published, QoS, Recipient, Role, Sender, Seq, SessionKey, Stamp, Step, Uid,
+    Published, QoS, Recipient, Role, Sender, Seq, SessionKey, ShareId, Stamp, Step, Uid,
 };
 use homing::store::{Account, Append, Log, Subscription, Sweep, Write};
 
@@ -57,9 +57,17 @@ pub fn message(number: u128) -> Message {
 }
 
 pub fn to(recipients: &[Recipient], message: Message) -> Append {
-    let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
+    let delivery = Delivery::plain(QoS::AtLeastOnce, false);
     let addressees = recipients.iter().map(|recipient| (recipient.clone(), delivery)).collect();
-    Append { message: Arc::new(message), addressees, dedupe: None, step: None, retain: None }
+    Append { addressees, ..Append::new(Arc::new(message)) }
+}
+
+/// As [`to`], picked for them by this share.
+pub fn shared(recipients: &[Recipient], number: u128, qos: QoS) -> Append {
+    let share = ShareId::from_number(5);
+    let delivery = Delivery { share, ..Delivery::plain(qos, false) };
+    let addressees = recipients.iter().map(|recipient| (recipient.clone(), delivery)).collect();
+    Append { addressees, ..Append::new(Arc::new(message(number))) }
 }
 
 /// One message to one recipient.

@@ -91,8 +91,9 @@ impl Policy {
             Action::Subscribe(Interest::Envelope(owner)) => {
                 own_inbox(&identity.uid, owner, "/envelope")
             }
-            Action::Subscribe(Interest::Plain(filter)) => {
-                let filter = filter.as_str();
+            Action::Subscribe(Interest::Plain(selector)) => {
+                // A shared one is judged by what it selects (threat W7).
+                let filter = selector.filter().as_str();
                 let why = self.plain_denied(identity, filter, Question::Subscribe(filter));
                 answer(why, identity, "subscribe to", filter)
             }

@@ -149,7 +149,7 @@ proptest! {
 }
 
 fn exactly(seq: u64) -> Entry {
-    let delivery = Delivery { qos: QoS::ExactlyOnce, retain: false };
+    let delivery = Delivery::plain(QoS::ExactlyOnce, false);
     Entry { delivery, ..entry(seq) }
 }
 

@@ -8,7 +8,7 @@ use crate::shard::Token;
 
 use super::world::{World, v5};
 
-fn subscribe(world: &mut World, token: Token, filter: &str, id: u32) {
+pub fn subscribe_with_id(world: &mut World, token: Token, filter: &str, id: u32) {
     let (mut filters, mut properties) = (FilterBuffer::new(), PropertyBuffer::new());
     filters.push(filter, SubscribeOptions::plain(QoS::AtLeastOnce)).unwrap();
     properties.push(Property::SubscriptionIdentifier(id));
@@ -31,7 +31,7 @@ fn a_message_names_all_the_subscriptions_it_matches() {
     let mut world = World::new();
     let (ear, bob) = (world.connect("eve", v5("ear")), world.connect("bob", v5("phone")));
     for (filter, id) in [("news/#", 1), ("news/+", 2), ("sports/#", 3)] {
-        subscribe(&mut world, ear, filter, id);
+        subscribe_with_id(&mut world, ear, filter, id);
     }
     world.subscribe(ear, "#", QoS::AtMostOnce);
     world.take(ear);
@@ -45,8 +45,8 @@ fn a_message_names_all_the_subscriptions_it_matches() {
 fn the_last_identifier_of_a_filter_holds_until_it_is_unsubscribed() {
     let mut world = World::new();
     let (ear, bob) = (world.connect("eve", v5("ear")), world.connect("bob", v5("phone")));
-    subscribe(&mut world, ear, "news/#", 1);
-    subscribe(&mut world, ear, "news/#", 268_435_455);
+    subscribe_with_id(&mut world, ear, "news/#", 1);
+    subscribe_with_id(&mut world, ear, "news/#", 268_435_455);
     world.take(ear);
     world.publish(bob, "news/rust", "hi");
     assert_eq!(world.subscription_ids(ear), [268_435_455]);
@@ -60,8 +60,8 @@ fn the_last_identifier_of_a_filter_holds_until_it_is_unsubscribed() {
 fn the_inbox_can_have_one_too() {
     let mut world = World::new();
     let (ear, bob) = (world.connect("eve", v5("ear")), world.connect("bob", v5("phone")));
-    subscribe(&mut world, ear, "eve", 7);
-    subscribe(&mut world, ear, "eve/envelope", 8);
+    subscribe_with_id(&mut world, ear, "eve", 7);
+    subscribe_with_id(&mut world, ear, "eve/envelope", 8);
     world.take(ear);
     world.publish(bob, "eve", "hi");
     assert_eq!(world.subscription_ids(ear), [8]);
@@ -72,8 +72,8 @@ fn a_durable_session_keeps_them() {
     let mut world = World::new();
     let bob = world.connect("bob", v5("phone"));
     let ear = durable(&mut world);
-    subscribe(&mut world, ear, "news/#", 5);
-    subscribe(&mut world, ear, "eve", 6);
+    subscribe_with_id(&mut world, ear, "news/#", 5);
+    subscribe_with_id(&mut world, ear, "eve", 6);
     world.lose(ear);
     world.publish1(bob, "news/rust", "hi", 1);
     let ear = durable(&mut world);

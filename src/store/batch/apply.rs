@@ -1,9 +1,9 @@
 //! What each write does to the loaded part of the store.
 
-use super::{Changes, Deletion, Readers, Row, Work};
-use crate::model::{DedupeKey, MessageId, Recipient, Seq, SessionKey, Step};
+use super::{Changes, Deletion, Leaving, Readers, Row, Work};
+use crate::model::{DedupeKey, Delivery, MessageId, QoS, Recipient, Seq, SessionKey, Step};
 use crate::store::checksum::message_hash;
-use crate::store::{Append, Log, Removal, StoreError, Subscription, Write, Written};
+use crate::store::{Append, Inherited, Log, Removal, StoreError, Subscription, Write, Written};
 
 impl Work {
     /// Applies one write; [`Write::Sweep`] has a way of its own.
@@ -57,6 +57,9 @@ impl Work {
         if append.retain.is_some() {
             self.retain(append);
         }
+        if let Some(inherited) = &append.inherited {
+            self.settle(inherited);
+        }
         self.append_rows(append)
     }
 
@@ -74,13 +77,37 @@ impl Work {
         for (recipient, delivery) in &append.addressees {
             let ledger = self.ledger(recipient)?;
             ledger.head = ledger.head.next();
-            let (recipient, seq) = (ledger.id, ledger.head);
+            let (id, seq) = (ledger.id, ledger.head);
             let (delivery, message) = (*delivery, append.message.clone());
+            // Its member left after it was picked: it is for another one.
+            let is_left =
+                delivery.share.is_some() && matches!(ledger.readers, Readers::Session(None));
+            let recipient = if is_left { -id } else { id };
+            if is_left {
+                ledger.low = if ledger.low == seq { seq.next() } else { ledger.low };
+                self.changes.heads.insert(id, seq);
+            }
             self.changes.rows.push(Row { recipient, seq, delivery, message, hash, shared });
-            self.changes.appended.insert(recipient, seq);
+            self.changes.appended.insert(id, seq);
             seqs.push(seq);
         }
         Ok(Written::Appended { seqs })
+    }
+
+    /// What others of a shared subscription get of a session that ends here.
+    pub(super) fn leave(&mut self, leaving: Leaving) {
+        if leaving.first > leaving.last {
+            return;
+        }
+        let own = |row: &&mut Row| row.recipient == leaving.recipient && leaving.takes(row);
+        self.changes.rows.iter_mut().filter(own).for_each(|row| row.recipient = -row.recipient);
+        self.changes.leaving.push(leaving);
+    }
+
+    fn settle(&mut self, Inherited { key, seq, why }: &Inherited) {
+        let Some(Some(ledger)) = self.ledgers.get(&Recipient::Session(key.clone())) else { return };
+        let (recipient, first, last) = (-ledger.id, *seq, *seq);
+        self.changes.deletions.push(Deletion { recipient, first, last, why: *why });
     }
 
     /// The count limit: logs that grew too long in this transaction lose their oldest records.
@@ -183,6 +210,14 @@ impl Work {
         }
         self.ledgers.retain(|_, ledger| ledger.as_ref().is_none_or(|ledger| !ledger.stale));
         changes
+    }
+}
+
+impl Leaving {
+    fn takes(&self, row: &Row) -> bool {
+        let Delivery { qos, share, .. } = row.delivery;
+        let was_sent = qos == QoS::ExactlyOnce && row.seq <= self.sent;
+        share.is_some() && !was_sent && (self.first..=self.last).contains(&row.seq)
     }
 }
 

@@ -31,10 +31,21 @@ pub(in crate::store) struct Deletion {
     pub(in crate::store) why: Removal,
 }
 
+/// Of `first..=last` of one log, whose session ends, what is shared goes to the other members; but
+/// not what was sent with QoS 2, up to `sent`. Its log is then `-recipient`, which no session reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) struct Leaving {
+    pub(in crate::store) recipient: i64,
+    pub(in crate::store) first: Seq,
+    pub(in crate::store) last: Seq,
+    pub(in crate::store) sent: Seq,
+}
+
 /// All sets. They are written in the order of the fields; deletions of a key come before what
 /// the same transaction adds under it.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Changes {
+    pub(in crate::store) leaving: Vec<Leaving>,
     pub(in crate::store) deletions: Vec<Deletion>,
     /// Heads of logs whose newest record goes.
     pub(in crate::store) heads: BTreeMap<i64, Seq>,
@@ -59,7 +70,8 @@ pub(in crate::store) struct Changes {
 
 impl Changes {
     pub(in crate::store) fn is_empty(&self) -> bool {
-        self.deletions.is_empty()
+        self.leaving.is_empty()
+            && self.deletions.is_empty()
             && self.heads.is_empty()
             && self.rows.is_empty()
             && self.dedupe.is_empty()

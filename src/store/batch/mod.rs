@@ -13,7 +13,7 @@ mod sweep;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-pub(super) use changes::{Changes, Deletion, Row};
+pub(super) use changes::{Changes, Deletion, Leaving, Row};
 pub(super) use ledger::{Device, Ledger, Readers, Session};
 pub(super) use needs::Needs;
 pub(super) use run::{PageItem, Transaction, run};

@@ -96,6 +96,9 @@ impl Needs {
         if let Some((key, _)) = &append.step {
             self.states.insert(key.clone());
         }
+        if let Some(inherited) = &append.inherited {
+            self.session(&inherited.key, false);
+        }
         if append.retain.is_some() {
             self.retained.insert(append.message.topic.clone());
             self.keepers.insert(append.message.from.uid.clone());

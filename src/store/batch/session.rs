@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Device, Readers, Session, Work};
+use super::{Device, Leaving, Readers, Session, Work};
 use crate::model::{ClientId, Recipient, Seq, SessionKey, Step, Uid};
 use crate::store::{Cursor, DEVICE_SEEN_GRAIN, Durable, Opened, Removal, StoreError, Written};
 
@@ -93,6 +93,12 @@ impl Work {
         let Readers::Session(session) = &mut ledger.readers else { return };
         let Some(session) = session.take() else { return };
         let (id, head) = (ledger.id, ledger.head);
+        self.leave(Leaving {
+            recipient: id,
+            first: session.cursor.next(),
+            last: head,
+            sent: session.sent,
+        });
         self.changes.sessions.insert(id, None);
         self.changes.cleared.insert(id);
         self.changes.subscriptions.retain(|(owner, _), _| *owner != id);

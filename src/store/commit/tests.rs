@@ -32,13 +32,7 @@ fn append() -> Write {
         attributes: Attributes::default(),
     };
     let addressees = vec![(Recipient::Inbox(Uid::parse("bob").unwrap()), Delivery::default())];
-    Write::Append(Append {
-        message: Arc::new(message),
-        addressees,
-        dedupe: None,
-        step: None,
-        retain: None,
-    })
+    Write::Append(Append { addressees, ..Append::new(Arc::new(message)) })
 }
 
 fn tagged(name: &str, ticket: u64) -> Request {

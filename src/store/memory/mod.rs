@@ -148,6 +148,10 @@ impl Store for MemoryStore {
         answer(self.lock().durable.read(recipient, after, count_max, bytes_max))
     }
 
+    fn legacies(&self, count_max: usize) -> StoreFuture<'_, Vec<(SessionKey, Entry)>> {
+        answer(self.lock().durable.legacies.iter().take(count_max).cloned().collect())
+    }
+
     fn retained<'a>(
         &'a self,
         filter: &'a Filter,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::{Device, Session, State};
-use crate::model::{Recipient, SessionKey, Stamp, Step, Uid};
+use crate::model::{Delivery, Entry, QoS, Recipient, Seq, SessionKey, Stamp, Step, Uid};
 use crate::store::{Cursor, Durable, Opened, Removal, Written};
 
 impl State {
@@ -55,7 +55,14 @@ impl State {
         }
         let Some(session) = self.sessions.remove(key) else { return };
         let Some(log) = self.logs.get_mut(&Recipient::Session(key.clone())) else { return };
-        let ended = log.records.split_off(&session.cursor.next()).len() as u64;
+        let mut rest = log.records.split_off(&session.cursor.next());
+        let others = |_: &Seq, entry: &mut Entry| {
+            let Delivery { qos, share, .. } = entry.delivery;
+            share.is_some() && (qos != QoS::ExactlyOnce || entry.seq > session.sent)
+        };
+        let left: Vec<Entry> = rest.extract_if(.., others).map(|(_, entry)| entry).collect();
+        self.legacies.extend(left.into_iter().map(|entry| (key.clone(), entry)));
+        let ended = rest.len() as u64;
         let acknowledged = std::mem::take(&mut log.records).len() as u64;
         self.count(Removal::Acknowledged, acknowledged);
         self.count(why, ended);

@@ -12,8 +12,8 @@ use crate::model::{
 };
 use crate::store::open::Restart;
 use crate::store::{
-    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, KnownDevice, Log, Removal, StoreLimits,
-    Subscription, Write, Written,
+    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Inherited, KnownDevice, Log, Removal,
+    StoreLimits, Subscription, Write, Written,
 };
 
 /// How long a publisher's own message id makes a second publish a duplicate.
@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) states: BTreeMap<SessionKey, (SenderState, Stamp)>,
     pub(super) dedupe: BTreeMap<(Uid, Box<str>), (MessageId, Stamp)>,
     pub(super) retained: BTreeMap<Box<str>, Arc<Message>>,
+    /// What ended sessions left to the other members of shared subscriptions.
+    pub(super) legacies: Vec<(SessionKey, Entry)>,
     pub(super) accounts: BTreeMap<Uid, Account>,
     pub(super) bans: BTreeMap<BanTarget, Ban>,
     /// Logs that this batch appended to; trimmed at its end.
@@ -79,6 +81,7 @@ impl State {
             states: BTreeMap::new(),
             dedupe: BTreeMap::new(),
             retained: BTreeMap::new(),
+            legacies: Vec::new(),
             accounts: BTreeMap::new(),
             bans: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -171,13 +174,26 @@ impl State {
         if append.retain.is_some() {
             self.retain(&append.message);
         }
+        if let Some(Inherited { key, seq, why }) = &append.inherited {
+            let before = self.legacies.len();
+            self.legacies.retain(|(owner, entry)| owner != key || entry.seq != *seq);
+            self.count(*why, (before - self.legacies.len()) as u64);
+        }
         let mut seqs = Vec::with_capacity(append.addressees.len());
         for (recipient, delivery) in &append.addressees {
             let log = self.logs.entry(recipient.clone()).or_default();
             log.head = log.head.next();
             let (seq, message) = (log.head, append.message.clone());
-            log.records.insert(seq, Entry { seq, delivery: *delivery, message });
+            let entry = Entry { seq, delivery: *delivery, message };
             seqs.push(seq);
+            match recipient {
+                Recipient::Session(key)
+                    if delivery.share.is_some() && !self.sessions.contains_key(key) =>
+                {
+                    self.legacies.push((key.clone(), entry));
+                }
+                _ => _ = log.records.insert(seq, entry),
+            }
             self.touched.insert(recipient.clone());
         }
         Written::Appended { seqs }
@@ -254,7 +270,8 @@ impl State {
     /// See [`crate::store::Store::newest`].
     pub(super) fn newest(&self) -> Option<Stamp> {
         let all = self.logs.values().filter_map(|log| log.records.values().next_back());
-        all.map(|entry| entry.message.ts).max()
+        let left = self.legacies.iter().map(|(_, entry)| entry);
+        all.chain(left).map(|entry| entry.message.ts).max()
     }
 
     pub(super) fn read(

@@ -18,6 +18,7 @@ impl State {
             self.sweep_log(&recipient, sweep, now);
         }
         self.expire_retained(now);
+        self.expire_legacies(now);
         self.states.retain(|_, (_, touched)| *touched >= now.before(sweep.device_ttl));
         let oldest = now.before(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));
         let newest = now.after(Duration::from_secs(DEDUPE_KEY_KEPT_SECS));
@@ -25,6 +26,12 @@ impl State {
         let removed = std::mem::replace(&mut self.removed, before).into_iter().collect();
         let census = self.census();
         Written::Swept(Box::new(Swept { removed, expired_sessions, census, next: None }))
+    }
+
+    fn expire_legacies(&mut self, now: Stamp) {
+        let before = self.legacies.len();
+        self.legacies.retain(|(_, entry)| entry.message.expires_at.is_none_or(|at| at > now));
+        self.count(Removal::Expired, (before - self.legacies.len()) as u64);
     }
 
     fn census(&self) -> Census {

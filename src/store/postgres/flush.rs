@@ -9,9 +9,9 @@ use super::error::Failed;
 use super::load::get;
 use super::retained;
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
-use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
+use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Leaving, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::{flags, roles_text};
+use crate::store::record::{delivery_number, flags, roles_text};
 use crate::store::{Account, Subscription, millis};
 
 const DELETIONS: &str = "
@@ -22,6 +22,12 @@ const DELETIONS: &str = "
         WHERE l.recipient = d.recipient AND l.seq BETWEEN d.first AND d.last
         RETURNING d.number)
     SELECT number, count(*) FROM gone GROUP BY number";
+const LEAVING: &str = "
+    UPDATE log l SET recipient = -l.recipient
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[])
+         AS v (recipient, first, last, sent)
+    WHERE l.recipient = v.recipient AND l.seq BETWEEN v.first AND v.last AND l.delivery >= 256
+      AND NOT ((l.delivery & 3) = 2 AND l.seq <= v.sent)";
 const HEADS: &str = "
     UPDATE recipient r SET head = v.head
     FROM unnest($1::bigint[], $2::bigint[]) AS v (id, head) WHERE r.id = v.id";
@@ -83,6 +89,7 @@ pub(super) async fn flush(
     now: Stamp,
     dedupe_oldest: Stamp,
 ) -> Result<Counts, Failed> {
+    leaving(conn, &changes.leaving).await?;
     let counts = deletions(conn, &changes.deletions).await?;
     heads(conn, changes.appended).await?;
     rows(conn, &changes.rows).await?;
@@ -117,6 +124,19 @@ pub(super) fn split<K, V>(set: HashMap<K, Option<V>>) -> (Vec<(K, V)>, Vec<K>) {
         }
     }
     (put, gone)
+}
+
+async fn leaving(conn: Conn<'_>, all: &[Leaving]) -> Result<(), Failed> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(LEAVING)
+        .bind(column(all, |l| l.recipient))
+        .bind(column(all, |l| l.first.0 as i64))
+        .bind(column(all, |l| l.last.0 as i64))
+        .bind(column(all, |l| l.sent.0 as i64));
+    query.execute(conn).await?;
+    Ok(())
 }
 
 async fn deletions(conn: Conn<'_>, all: &[Deletion]) -> Result<Counts, Failed> {
@@ -163,7 +183,7 @@ async fn rows(conn: Conn<'_>, rows: &[Row]) -> Result<(), Failed> {
     let query = sqlx::query(ROWS)
         .bind(column(rows, |row| row.recipient))
         .bind(column(rows, |row| row.seq.0 as i64))
-        .bind(column(rows, |row| flags(row.delivery.qos, row.delivery.retain)))
+        .bind(column(rows, |row| delivery_number(row.delivery)))
         .bind(column(rows, |row| row.message.id.0.to_be_bytes().to_vec()))
         .bind(column(rows, |row| row.message.from.uid.as_str()))
         .bind(column(rows, |row| row.message.from.client_id.as_str()))

@@ -127,6 +127,11 @@ impl Store for PostgresStore {
         Box::pin(async move { read::records(&pool, recipient, after, count_max, bytes_max).await })
     }
 
+    fn legacies(&self, count_max: usize) -> StoreFuture<'_, Vec<(SessionKey, Entry)>> {
+        let pool = self.pool();
+        Box::pin(async move { read::legacies(&pool, count_max).await })
+    }
+
     fn retained<'a>(
         &'a self,
         filter: &'a Filter,

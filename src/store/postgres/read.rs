@@ -76,6 +76,27 @@ pub(super) fn raw_message(row: &PgRow, at: usize) -> Result<RawMessage, StoreErr
     })
 }
 
+/// See [`crate::store::Store::legacies`]: their logs are below zero.
+pub(super) async fn legacies(
+    pool: &PgPool,
+    count_max: usize,
+) -> Result<Vec<(SessionKey, Entry)>, StoreError> {
+    let sql = "SELECT r.id, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
+                      l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
+                      coalesce(l.body, b.body), r.uid, r.client_id
+               FROM log l JOIN recipient r ON r.id = -l.recipient
+               LEFT JOIN body b ON b.id = l.body_id
+               WHERE l.recipient < 0 ORDER BY l.recipient, l.seq LIMIT $1";
+    let query = sqlx::query(sql).bind(i64::try_from(count_max).unwrap_or(i64::MAX));
+    let rows = query.fetch_all(pool).await.map_err(store_error)?;
+    let legacy = |row: &PgRow| {
+        let key = record::session_key(get(row, 14)?, get(row, 15)?)?;
+        let entry = raw(row)?.check(&Recipient::Session(key.clone()))?;
+        Ok((key, entry))
+    };
+    rows.iter().map(legacy).collect()
+}
+
 pub(super) async fn subscriptions(
     pool: &PgPool,
     after: Option<(SessionKey, Filter)>,

@@ -8,9 +8,9 @@ use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
 use super::retained;
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
-use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Row, Session};
+use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Leaving, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::{flags, roles_text};
+use crate::store::record::{delivery_number, flags, roles_text};
 use crate::store::{Account, StoreError, Subscription, millis};
 
 static ROWS: Statement = Statement::new(
@@ -106,6 +106,7 @@ pub(super) async fn flush(
     changes: Changes,
     now: Stamp,
 ) -> Result<Counts, StoreError> {
+    leaving(conn, &changes.leaving).await?;
     let counts = deletions(conn, &changes.deletions).await?;
     for (recipient, head) in changes.heads {
         let update = sqlx::query("UPDATE recipient SET head = max(head, ?) WHERE id = ?");
@@ -124,6 +125,17 @@ pub(super) async fn flush(
     accounts(conn, changes.accounts).await?;
     bans(conn, changes.bans, now).await?;
     Ok(counts)
+}
+
+async fn leaving(conn: Conn<'_>, all: &[Leaving]) -> Result<(), StoreError> {
+    for Leaving { recipient, first, last, sent } in all {
+        let sql = "UPDATE log SET recipient = -recipient
+                   WHERE recipient = ? AND seq BETWEEN ? AND ? AND delivery >= 256
+                   AND NOT ((delivery & 3) = 2 AND seq <= ?)";
+        let update = sqlx::query(sql).bind(*recipient).bind(first.0 as i64).bind(last.0 as i64);
+        update.bind(sent.0 as i64).execute(&mut *conn).await.map_err(store_error)?;
+    }
+    Ok(())
 }
 
 async fn deletions(conn: Conn<'_>, all: &[Deletion]) -> Result<Counts, StoreError> {
@@ -168,7 +180,7 @@ fn bind_row<'q>(query: Bound<'q>, row: &Row, bodies: &HashMap<usize, i64>) -> Bo
     query
         .bind(row.recipient)
         .bind(row.seq.0 as i64)
-        .bind(flags(delivery.qos, delivery.retain))
+        .bind(delivery_number(delivery))
         .bind(message.id.0.to_be_bytes().to_vec())
         .bind(message.from.uid.as_str().to_owned())
         .bind(message.from.client_id.as_str().to_owned())

@@ -35,7 +35,7 @@ pub async fn a_record_comes_back_whole(mut rig: Rig) {
     sent.topic = "plain/т".into();
     (sent.retain, sent.qos, sent.kind) = (true, QoS::ExactlyOnce, Kind::Chat);
     sent.body = vec![0, 255, 10, 0].into();
-    let delivery = Delivery { qos: QoS::AtMostOnce, retain: true };
+    let delivery = Delivery::plain(QoS::AtMostOnce, true);
     let mut write = to(&[queue("bob", "phone")], sent.clone());
     write.addressees[0].1 = delivery;
     rig.write(Write::Append(write)).await;

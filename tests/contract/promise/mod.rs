@@ -7,5 +7,6 @@ pub mod device;
 pub mod read;
 pub mod retained;
 pub mod session;
+pub mod share;
 pub mod state;
 pub mod sweep;

@@ -1,0 +1,71 @@
+//! Shared subscriptions (MQTT 5, section 4.8.2): who was picked for a message that waits for its
+//! commit, and what a member without a queue leaves to the others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
+use crate::broker::{Subscriber, copy};
+use crate::model::{Delivery, Message, MessageId, QoS, Recipient, Target};
+use crate::store::{Append, Write};
+
+use super::{Shard, Token};
+
+/// Members without a queue, by message. The pick is made once, so it must outlast the commit.
+#[derive(Default)]
+pub(super) struct Picked(HashMap<MessageId, Vec<Subscriber>>);
+
+impl Picked {
+    /// Keeps those of them that were picked; the others are looked for again.
+    pub(super) fn keep(&mut self, message: MessageId, live: Vec<Subscriber>) {
+        let picked: Vec<_> = live.into_iter().filter(|one| one.share.is_some()).collect();
+        if !picked.is_empty() {
+            self.0.insert(message, picked);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn take(&mut self, message: MessageId) -> Vec<Subscriber> {
+        self.0.remove(&message).unwrap_or_default()
+    }
+}
+
+impl Shard {
+    pub(super) fn is_open(&self, token: Token) -> bool {
+        let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
+        conn.is_some_and(|conn| conn.closing.is_none())
+    }
+
+    /// A connection leaves the tree when it closes; nothing may go round for one that did not.
+    fn is_gone(&self, heir: &Subscriber) -> bool {
+        let here = heir.connection.filter(|at| at.worker == self.index);
+        here.is_some_and(|at| !self.is_open(Token(at.token)))
+    }
+
+    /// A message of a shared subscription whose member has gone: the next one gets it. With QoS 0,
+    /// or if nobody is left, it ends here, since no durable addressee had it.
+    pub(super) fn hand_on(&mut self, message: &Arc<Message>, delivery: Delivery) {
+        let Delivery { share: Some(share), qos: QoS::AtLeastOnce | QoS::ExactlyOnce, .. } =
+            delivery
+        else {
+            return;
+        };
+        let Ok(Target::Plain(topic)) = self.live.settings.topics.target(&message.topic) else {
+            return;
+        };
+        let heir = {
+            let lock = &self.shared.subscriptions;
+            lock.read().unwrap_or_else(PoisonError::into_inner).pick_heir(&topic, share)
+        };
+        let Some(heir) = heir.filter(|heir| !self.is_gone(heir)) else { return };
+        let delivery = copy(&heir, message);
+        if heir.connection.is_some() || delivery.qos == QoS::AtMostOnce {
+            return self.distribute(message, vec![heir]);
+        }
+        let addressees = vec![(Recipient::Session(heir.key), delivery)];
+        self.ask_store(Write::Append(Append { addressees, ..Append::new(message.clone()) }), None);
+    }
+}

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 import gmqtt
-from gmqtt.mqtt.constants import MQTTv50, MQTTv311
+from gmqtt.mqtt.constants import UNLIMITED_RECONNECTS, MQTTv50, MQTTv311
 from gmqtt.mqtt.handler import MQTTConnectError
 from gmqtt.storage import PersistentStorage
 
@@ -41,7 +41,7 @@ def create(unacknowledged):
     client = gmqtt.Client(told.id, clean_session=not told.durable,
                           persistent_storage=unacknowledged, **more)
     client.set_auth_credentials(told.user, told.password)
-    client.set_config({'reconnect_delay': 0.2, 'reconnect_retries': gmqtt.constants.UNLIMITED_RECONNECTS})
+    client.set_config({'reconnect_delay': 0.2, 'reconnect_retries': UNLIMITED_RECONNECTS})
     client.on_connect = on_connect
     client.on_subscribe = on_subscribe
     client.on_message = on_message

@@ -39,9 +39,10 @@ fn start(job: &Job) -> Program {
 }
 
 /// It does not run without a topic, so it subscribes to one that nobody uses; never to an inbox.
+/// Without a terminal it would keep its lines until there are many.
 fn listen(filter: Option<&str>) -> Command {
-    let mut command = Command::new("mosquitto_sub");
-    command.args(["-q", "2", "-t", filter.unwrap_or("nothing/at/all")]);
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "mosquitto_sub", "-q", "2", "-t", filter.unwrap_or("nothing/at/all")]);
     command.args(["-F", "message %t %q %r %p"]);
     command
 }

@@ -100,10 +100,12 @@ impl Rig {
         }
     }
 
-    /// Whether this device of alice is known and connected.
+    /// Whether this device of alice has a place in her inbox.
     pub fn is_known(&self, client_id: &str) -> bool {
-        let list = self.broker.command(&["device", "list", "alice"]).ok();
-        list.contains(&format!("{client_id}, connected"))
+        let list = self.broker.command(&["device", "list", "alice", "--json"]).ok();
+        let read = |line| serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        let mut devices = list.lines().map(read);
+        devices.any(|device| device["client_id"] == client_id && device["cursor"].is_u64())
     }
 }
 

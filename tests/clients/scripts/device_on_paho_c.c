@@ -109,7 +109,8 @@ static void refused(int code) {
 }
 
 static void on_refused(void *context, MQTTAsync_failureData *data) { refused(data->code); }
-static void on_refused5(void *context, MQTTAsync_failureData5 *data) { refused(data->reasonCode); }
+/* The reason of a CONNACK is in `code`. */
+static void on_refused5(void *context, MQTTAsync_failureData5 *data) { refused(data->code); }
 
 static int on_message(void *context, char *topic, int topic_length, MQTTAsync_message *message) {
     int length = topic_length > 0 ? topic_length : (int)strlen(topic);

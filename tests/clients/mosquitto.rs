@@ -20,7 +20,7 @@ const WORDS: Words = Words {
     subscribed: "Subscribed (mid: ",
     refused: &[
         "Connection error: Connection Refused: bad user name or password.",
-        "Connection error: Bad username or password",
+        "Connection error: Bad User Name or Password",
     ],
 };
 

@@ -7,7 +7,7 @@ use crate::support::wait_until;
 /// The right password lets in, and a wrong one is refused by its code.
 pub fn login(rig: &Rig) {
     rig.device("phone", Task::Listen(None)).start().connected();
-    rig.device("thief", Task::Listen(None)).password("guessed").start().is_refused();
+    rig.device("thief", Task::Listen(None)).password("guessed").start().must_be_refused();
 }
 
 /// Each QoS is acknowledged to the publisher and arrives as it was sent.
@@ -36,7 +36,7 @@ pub fn retained(rig: &Rig) {
 /// A connection that is cut leaves its will, one that ends by DISCONNECT does not.
 pub fn will(rig: &Rig) {
     let mut watcher = rig.subscriber("watcher", "wills/+");
-    rig.device("left", Task::Visit(Some("plain/+"))).will("wills/left").start().succeeds();
+    rig.device("left", Task::Visit(Some("plain/+"))).will("wills/left").start().must_succeed();
     let cut = rig.device("cut", Task::Listen(None)).will("wills/cut").start();
     cut.connected();
     drop(cut);
@@ -46,7 +46,7 @@ pub fn will(rig: &Rig) {
 /// What comes while a durable session is away is there when it is back, in order. (Most libraries
 /// show a message with QoS 2 at its PUBREL, behind what came meanwhile, so that it is the last.)
 pub fn session(rig: &Rig) {
-    rig.device("phone", Task::Visit(Some("plain/+"))).durable().start().succeeds();
+    rig.device("phone", Task::Visit(Some("plain/+"))).durable().start().must_succeed();
     let away = [(1, "one"), (1, "two"), (2, "three")]
         .map(|(qos, payload)| Message::new("plain/away", qos, payload));
     away.iter().for_each(|message| rig.publish(message));
@@ -74,7 +74,7 @@ pub fn reconnect(rig: &mut Rig) {
 /// Nobody subscribes to an inbox, and mail reaches every device, one that is away too.
 pub fn inbox(rig: &Rig) {
     // A subscription to something makes it a known device at once.
-    rig.device("tablet", Task::Visit(Some("plain/+"))).start().succeeds();
+    rig.device("tablet", Task::Visit(Some("plain/+"))).start().must_succeed();
     let listening = |id| rig.device(id, Task::Listen(None)).start();
     let mut online = ["phone", "laptop"].map(listening);
     for device in ["phone", "laptop"] {

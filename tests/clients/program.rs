@@ -79,12 +79,11 @@ impl Job {
 
 impl Task {
     fn options(&self) -> Vec<String> {
-        let words = match self {
+        match self {
             Task::Listen(filter) => subscribe(*filter),
             Task::Visit(filter) => [subscribe(*filter), vec!["--leave".into()]].concat(),
             Task::Publish(message) => publish(message),
-        };
-        words
+        }
     }
 }
 
@@ -199,13 +198,13 @@ impl Program {
     }
 
     /// Waits for its end; panics unless it has done its task.
-    pub fn succeeds(self) {
+    pub fn must_succeed(self) {
         let end = self.end();
         assert!(end.well, "{}", end.said);
     }
 
     /// Waits for its end; panics unless its login was refused.
-    pub fn is_refused(self) {
+    pub fn must_be_refused(self) {
         let words = self.words;
         let end = self.end();
         let told = words.refused.iter().any(|word| end.said.lines().any(|line| line == *word));

@@ -89,7 +89,7 @@ impl Rig {
     pub fn publish(&self, message: &Message) {
         let mut bob = self.device("desk", Task::Publish(message.clone()));
         bob.job.uid = "bob";
-        bob.start().succeeds();
+        bob.start().must_succeed();
     }
 
     /// Panics if the client says that its session is new; some do not say, and 3.1 has no word.

@@ -2,21 +2,15 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::support::broker::Start;
 use super::support::command::Running;
+use super::support::node;
 use super::support::websocket::{LISTEN, broker};
 use super::support::{Broker, HANG, Secured, wait_until};
-
-fn modules() -> PathBuf {
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-env/mqttjs/node_modules");
-    assert!(modules.exists(), "{} is missing: run scripts/test-env", modules.display());
-    modules
-}
 
 /// Every QoS to the own inbox and a large message, by another user for each version, so that
 /// nothing is left from the other; `done`, or `failed` with words, is called.
@@ -39,14 +33,14 @@ const EXCHANGE: &str = "
     }
 ";
 
-fn node(url: &str, options: &str) {
+fn exchange(url: &str, options: &str) {
     for version in [4, 5] {
         let script = format!(
             "{EXCHANGE}\n globalThis.options = {options};\n exchange(require('mqtt'), '{url}', \
              {version}, () => process.exit(0), (e) => {{ console.error(e); process.exit(1); }});"
         );
-        let mut node = Command::new("node");
-        node.env("NODE_PATH", modules()).args(["-e", &script]);
+        let mut node = node::node();
+        node.args(["-e", &script]);
         Running::start(node, "").succeed();
     }
 }
@@ -54,7 +48,7 @@ fn node(url: &str, options: &str) {
 #[test]
 fn in_node() {
     let broker = broker();
-    node(&format!("ws://127.0.0.1:{}/mqtt", broker.ws().port()), "{}");
+    exchange(&format!("ws://127.0.0.1:{}/mqtt", broker.ws().port()), "{}");
 }
 
 fn over_tls(secured: &Secured) -> Broker {
@@ -69,7 +63,7 @@ fn in_node_over_tls() {
     let secured = Secured::new();
     let broker = over_tls(&secured);
     let options = format!("{{ ca: require('fs').readFileSync({:?}) }}", secured.ca());
-    node(&format!("wss://localhost:{}/mqtt", broker.wss().port()), &options);
+    exchange(&format!("wss://localhost:{}/mqtt", broker.wss().port()), &options);
 }
 
 /// A server for one page and its script; what the page reports is a request of its own.
@@ -90,7 +84,7 @@ fn page(url: &str) -> Page {
            failed);
          </script>"
     );
-    let library = std::fs::read(modules().join("mqtt/dist/mqtt.min.js")).expect("MQTT.js");
+    let library = std::fs::read(node::modules().join("mqtt/dist/mqtt.min.js")).expect("MQTT.js");
     let (tell, report) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for tcp in listener.incoming() {

@@ -272,10 +272,15 @@ impl Broker {
         self.child.as_mut().is_none_or(|child| child.try_wait().expect("wait").is_some())
     }
 
-    /// Starts it again on the same data directory and MQTT port, once it has ended.
+    /// Starts it again on the same data directory and ports of MQTT and WebSocket, once it has
+    /// ended.
     pub fn restart(&mut self) {
         assert!(self.child.is_none(), "end it first: kill9() or terminate()");
         self.start.mqtt = self.mqtt.to_string();
+        const WS: &str = "HOMING__LISTEN__WS";
+        if self.start.env.iter().any(|(key, _)| key == WS) {
+            self.start.env.push((WS.into(), format!("[\"{}\"]", self.ws())));
+        }
         // Between the end and now another process may hold the port for a moment.
         let running = wait_until("the broker's restart", || {
             match spawn(&self.start, &self.data, &self.log) {

@@ -78,11 +78,16 @@ impl Lines {
 
     /// Such a line from `start` on; `None` when the writers have ended, or after [`HANG`].
     pub fn find_after(&self, start: usize, words: &[&str]) -> Option<String> {
+        self.nth_after(start, 0, words)
+    }
+
+    /// The same of such a line with `n` others before it.
+    pub fn nth_after(&self, start: usize, n: usize, words: &[&str]) -> Option<String> {
         let until = Instant::now() + HANG;
         let mut state = self.shared.state.lock().expect("lines");
         loop {
             let new = state.lines.iter().skip(start);
-            if let Some(line) = new.into_iter().find(|line| has_all(line, words)) {
+            if let Some(line) = new.into_iter().filter(|line| has_all(line, words)).nth(n) {
                 return Some(line.clone());
             }
             let left = until.saturating_duration_since(Instant::now());

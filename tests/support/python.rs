@@ -1,9 +1,17 @@
-//! Python with paho-mqtt, old and new, as `scripts/test-env` installed it.
+//! Python with MQTT libraries, as `scripts/test-env` installed them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::command::Running;
+
+/// The interpreter of the environment of this name.
+pub fn interpreter(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-env").join(name);
+    let python = dir.join("bin/python");
+    assert!(python.exists(), "{} is missing: run scripts/test-env", python.display());
+    python
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Paho {
@@ -22,15 +30,11 @@ impl Paho {
         }
     }
 
-    fn interpreter(self) -> std::path::PathBuf {
-        let name = match self {
+    fn interpreter(self) -> PathBuf {
+        interpreter(match self {
             Paho::V1 => "paho1",
             Paho::V2 => "paho2",
-        };
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-env").join(name);
-        let python = dir.join("bin/python");
-        assert!(python.exists(), "{} is missing: run scripts/test-env", python.display());
-        python
+        })
     }
 
     /// Runs a script; its lines can be followed.

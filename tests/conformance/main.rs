@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod data_representation;
 mod guard;
 mod manifest;
+mod packet_format;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;

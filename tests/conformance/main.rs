@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod connack;
+mod connect;
 mod data_representation;
 mod guard;
 mod manifest;
 mod packet_format;
+mod publish;
 mod rig;
 #[path = "../support/mod.rs"]
 mod support;
+mod will;

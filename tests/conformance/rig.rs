@@ -17,9 +17,9 @@ const ORDINARY: [(&str, &str); 3] = [
     ("HOMING__ACL__DEFAULT", "allow"),
 ];
 
-/// How an ordinary broker is started, for tests that add to it.
+/// How an ordinary broker is started, for tests that add to it. It has no accounts to make first.
 pub fn start() -> Start {
-    ORDINARY.iter().fold(Start::dev(), |start, (key, value)| start.env(key, value))
+    ORDINARY.iter().fold(Start::serve(), |start, (key, value)| start.env(key, value))
 }
 
 pub fn broker() -> Broker {

@@ -3,8 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
+mod auth;
+mod delivery;
+mod disconnect;
+mod errors;
+mod flow_control;
 mod guard;
 mod manifest;
+mod mqtt311;
+mod order;
+mod packets;
+mod pingreq;
+mod puback;
 mod rig;
+mod sessions;
+mod subscribe;
 #[path = "../support/mod.rs"]
 mod support;
+mod topics;
+mod unsubscribe;

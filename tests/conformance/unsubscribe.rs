@@ -162,7 +162,7 @@ fn only_codes_of_its_table_are_used() {
         assert!(codes.len() == 1 && known, "{filter}: {codes:02x?}");
     }
     let mut client = rig::client(&broker, V311, "c");
-    assert_eq!(leave(&mut client, &["none", "a+"]), []);
+    assert_eq!(leave(&mut client, &["none", "a+"]), [0; 0]);
 }
 
 #[test]

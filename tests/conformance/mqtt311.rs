@@ -1,0 +1,1 @@
+//! What MQTT 3.1.1 alone demands: its return codes, clean session, RETAIN.

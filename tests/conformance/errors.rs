@@ -3,7 +3,7 @@
 use crate::packets::{retain, subscribe};
 use crate::rig::{self, BOTH};
 use crate::support::client::message;
-use crate::support::{Broker, Client, Connect, Packet, Publish, V5, Version, prop, wire};
+use crate::support::{Broker, Client, Connect, Packet, Publish, V5, Version, wire};
 
 /// Codes of 0x80 and above, in CONNACK and in DISCONNECT, with what brings them.
 #[test]
@@ -13,7 +13,7 @@ fn an_error_code_is_followed_by_the_close() {
     let refused = [
         (rig::connect(V5, "c").prop(method), 0x8C),
         (Connect::new(6, "c", "c"), 0x84),
-        (rig::connect(V5, "c").prop(prop::u16(prop::RECEIVE_MAXIMUM, 0)), 0x82),
+        (Connect::v5("c", &"x".repeat(1000)), 0x85),
     ];
     for (connect, code) in refused {
         // It waits for the close.

@@ -58,7 +58,7 @@ fn filters_are_compared_character_by_character() {
         let mut client = rig::client(&broker, version, "c");
         client.subscribe("a/+", 1);
         // Each would match, or is nearly the same; none is this filter.
-        for other in ["a/b", "a/#", "#", "+/+", "a/+/", "A/+", "/a/+", "a/ +"] {
+        for other in ["a/b", "a/#", "#", "+/+", "a/+/", "A/+", "/a/+", "a"] {
             client.unsubscribe(other);
         }
         client.publish_acked("a/b", "still here", 1);
@@ -156,13 +156,13 @@ fn several_filters_in_one_packet_are_as_several_packets() {
 fn only_codes_of_its_table_are_used() {
     let broker = rig::broker();
     let mut client = rig::client(&broker, V5, "c");
-    for filter in ["none", "a/#/b", "a+", "$share/g/t", "$SYS/#", "u/c", "u/somebody"] {
+    for filter in ["none", "a/#", "$share/g/t", "$SYS/#", "u/c", "u/somebody", "group/1"] {
         let codes = leave(&mut client, &[filter]);
         let known = [0x00, 0x11, 0x80, 0x83, 0x87, 0x8F].contains(&codes[0]);
         assert!(codes.len() == 1 && known, "{filter}: {codes:02x?}");
     }
     let mut client = rig::client(&broker, V311, "c");
-    assert_eq!(leave(&mut client, &["none", "a+"]), [0; 0]);
+    assert_eq!(leave(&mut client, &["none", "u/somebody"]), [0; 0]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn words_are_left_out_where_the_client_takes_only_small_packets() {
     let connect = rig::connect(V5, "small").prop(prop::u32(prop::MAXIMUM_PACKET_SIZE, 64));
     let mut client = connect.open(broker.mqtt);
     client.largest = 0;
-    for filter in ["none", "a/#/b", "a+", "u/somebody"] {
+    for filter in ["none", "$SYS/#", "u/somebody"] {
         leave(&mut client, &[filter]);
     }
     // First byte, length, packet id, no properties, one code.

@@ -4,7 +4,7 @@ use crate::packets::with_flags;
 use crate::puback::closed_as_malformed;
 use crate::rig::{self, BOTH};
 use crate::support::client::message;
-use crate::support::wire::publish;
+use crate::support::wire::{packet, publish};
 use crate::support::{Client, Packet, V5, V311, prop};
 
 /// Ways to make the server end a connection of MQTT 5, and the code it then gives.
@@ -21,9 +21,9 @@ fn provocations() -> [(&'static [u8], u8); 6] {
 }
 
 /// Codes of the table of DISCONNECT that a server may send.
-const OF_A_SERVER: [u8; 29] = [
+const OF_A_SERVER: [u8; 28] = [
     0x00, 0x80, 0x81, 0x82, 0x83, 0x87, 0x89, 0x8B, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x96,
-    0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2, 0x8D,
+    0x97, 0x98, 0x99, 0x9A, 0x9B, 0x9C, 0x9D, 0x9E, 0x9F, 0xA0, 0xA1, 0xA2,
 ];
 
 #[test]
@@ -65,12 +65,11 @@ fn the_server_sends_none_before_its_connack() {
     let broker = rig::broker();
     let whole = rig::connect(V5, "c").encode();
     let unknown_method = rig::connect(V5, "c").prop([&[0x15, 0, 1][..], b"x"].concat()).encode();
-    let connects = [with_flags(whole.clone(), 1), whole[..whole.len() - 3].to_vec(), unknown_method];
+    let truncated = packet(0x10, &whole[2..whole.len() - 3]);
+    let connects = [with_flags(whole, 1), truncated, unknown_method];
     for bytes in connects.iter().map(Vec::as_slice).chain([&[0xE0, 0][..], &[0xC0, 0]]) {
         let mut client = Client::silent(broker.mqtt, V5);
         client.send_raw(bytes);
-        // A CONNECT that is cut short waits for its rest; the next bytes make it a broken one.
-        let _ = client.try_send(&[0xFF; 64]);
         let seen = client.expect_closed();
         let refused = |packet: &Packet| matches!(packet, Packet::ConnAck { code: 0x80.., .. });
         assert!(seen.len() <= 1 && seen.iter().all(refused), "{bytes:02x?}: {seen:?}");

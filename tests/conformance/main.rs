@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod auth;
+mod data_representation;
 mod delivery;
 mod disconnect;
 mod errors;
@@ -12,6 +13,7 @@ mod guard;
 mod manifest;
 mod mqtt311;
 mod order;
+mod packet_format;
 mod packets;
 mod pingreq;
 mod puback;

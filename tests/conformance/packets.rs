@@ -5,9 +5,7 @@ use crate::support::{Client, Packet, Publish, Version};
 
 /// A SUBSCRIBE of several filters, each with its options.
 pub fn subscribe(version: Version, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
-    let filters: Vec<u8> =
-        filters.iter().flat_map(|(name, options)| [string(name), vec![*options]].concat()).collect();
-    packet(0x82, &[&id.to_be_bytes()[..], &properties(version, &[]), &filters].concat())
+    wire::subscribe_to(version, id, filters, &[])
 }
 
 /// An UNSUBSCRIBE of several filters.

@@ -1,7 +1,8 @@
 //! The broker of the conformance tests: as an ordinary one, without inboxes among its topics.
 
 use crate::support::broker::Start;
-use crate::support::{Broker, Client, Connect, V5, V311, Version};
+use crate::support::client::message;
+use crate::support::{Broker, Client, Connect, Packet, Publish, V5, V311, Version};
 
 /// A test that holds for both versions runs for each of these.
 pub const BOTH: [Version; 2] = [V311, V5];
@@ -35,4 +36,42 @@ pub fn connect(version: Version, client_id: &str) -> Connect {
 /// A client with a clean session of its own.
 pub fn client(broker: &Broker, version: Version, client_id: &str) -> Client {
     connect(version, client_id).open(broker.mqtt)
+}
+
+/// Publishes with RETAIN; returns when it is acknowledged.
+pub fn retain(client: &mut Client, topic: &str, payload: &str) {
+    let id = client.next_id();
+    client.send_publish(&Publish { retain: true, ..message(topic, payload, 1, id) }, &[]);
+    assert_eq!(client.expect_puback(id), 0);
+}
+
+/// The next message here is the one that is published now: nothing else was on its way.
+pub fn expect_nothing_before_a_marker(client: &mut Client, topic: &str) {
+    client.publish_acked(topic, "marker", 1);
+    assert_eq!(client.take_text(), "marker");
+}
+
+/// The server closes this connection for `bytes`, and tells an MQTT 5 client this reason.
+pub fn is_closed_for(client: &mut Client, bytes: &[u8], reason: u8, what: &str) {
+    client.send_raw(bytes);
+    let seen = client.expect_closed();
+    let told = match seen.as_slice() {
+        [Packet::Disconnect { reason: told, .. }] => client.version == V5 && *told == reason,
+        [] => client.version == V311,
+        _ => false,
+    };
+    assert!(told, "{what}: wanted {reason:#04x}, got {seen:02x?}");
+}
+
+/// The server refuses this as the first packet: it closes, in MQTT 5 after a CONNACK of refusal or
+/// without a word.
+pub fn is_no_connect(broker: &Broker, version: Version, bytes: &[u8], what: &str) {
+    let mut client = Client::silent(broker.mqtt, version);
+    client.send_raw(bytes);
+    let seen = client.expect_closed();
+    let refused = |packet: &Packet| match packet {
+        Packet::ConnAck { session_present, code, .. } => !session_present && *code != 0,
+        _ => false,
+    };
+    assert!(seen.len() <= 1 && seen.iter().all(refused), "{what}: {seen:02x?}");
 }

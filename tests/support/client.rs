@@ -325,14 +325,19 @@ impl Client {
 
     /// The reason code for this one filter.
     pub fn subscribe(&mut self, filter: &str, options: u8) -> u8 {
+        self.subscribe_to(&[(filter, options)], &[])[0]
+    }
+
+    /// The reason codes for filters with their options, in one packet.
+    pub fn subscribe_to(&mut self, filters: &[(&str, u8)], props: &[u8]) -> Vec<u8> {
         let id = self.next_id();
-        self.send_raw(&wire::subscribe(self.version, id, filter, options));
+        self.send_raw(&wire::subscribe_to(self.version, id, filters, props));
         let codes = self.recv_first("SUBACK", |packet| match packet {
             Packet::SubAck { id: found, codes, .. } if *found == id => Some(codes.clone()),
             _ => None,
         });
-        assert_eq!(codes.len(), 1, "one code for one filter");
-        codes[0]
+        assert_eq!(codes.len(), filters.len(), "one code for each filter");
+        codes
     }
 
     pub fn unsubscribe(&mut self, filter: &str) {

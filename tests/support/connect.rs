@@ -26,13 +26,23 @@ pub struct Will {
     pub topic: String,
     pub payload: Vec<u8>,
     pub qos: u8,
+    pub retain: bool,
     /// Encoded MQTT 5 will properties.
     pub props: Vec<u8>,
 }
 
 impl Will {
     pub fn new(topic: &str, payload: &str, qos: u8) -> Will {
-        Will { topic: topic.into(), payload: payload.into(), qos, props: Vec::new() }
+        Will { topic: topic.into(), payload: payload.into(), qos, ..Will::default() }
+    }
+
+    pub fn retain(self) -> Will {
+        Will { retain: true, ..self }
+    }
+
+    pub fn prop(mut self, encoded: Vec<u8>) -> Will {
+        self.props.extend(encoded);
+        self
     }
 }
 
@@ -106,7 +116,8 @@ impl Connect {
     }
 
     fn flags(&self) -> u8 {
-        let will = self.will.as_ref().map_or(0, |will| 0x04 | will.qos << 3);
+        let will = |will: &Will| 0x04 | will.qos << 3 | u8::from(will.retain) << 5;
+        let will = self.will.as_ref().map_or(0, will);
         let bit = |on: bool, value: u8| if on { value } else { 0 };
         bit(self.uid.is_some(), 0x80)
             | bit(self.password.is_some(), 0x40)

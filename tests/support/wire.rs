@@ -88,16 +88,44 @@ fn pair<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 
 /// Encoded MQTT 5 properties, for [`super::Connect::props`] and the like.
 pub mod prop {
-    use super::string;
+    use super::{string, varint};
 
+    pub const PAYLOAD_FORMAT: u8 = 0x01;
     pub const MESSAGE_EXPIRY: u8 = 0x02;
+    pub const CONTENT_TYPE: u8 = 0x03;
+    pub const RESPONSE_TOPIC: u8 = 0x08;
+    pub const CORRELATION_DATA: u8 = 0x09;
+    pub const SUBSCRIPTION_ID: u8 = 0x0B;
     pub const SESSION_EXPIRY: u8 = 0x11;
     pub const ASSIGNED_CLIENT_ID: u8 = 0x12;
     pub const SERVER_KEEP_ALIVE: u8 = 0x13;
+    pub const AUTHENTICATION_METHOD: u8 = 0x15;
+    pub const AUTHENTICATION_DATA: u8 = 0x16;
+    pub const REQUEST_PROBLEM_INFORMATION: u8 = 0x17;
+    pub const WILL_DELAY: u8 = 0x18;
+    pub const REQUEST_RESPONSE_INFORMATION: u8 = 0x19;
+    pub const RESPONSE_INFORMATION: u8 = 0x1A;
     pub const REASON_STRING: u8 = 0x1F;
     pub const RECEIVE_MAXIMUM: u8 = 0x21;
+    pub const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
     pub const TOPIC_ALIAS: u8 = 0x23;
+    pub const MAXIMUM_QOS: u8 = 0x24;
+    pub const RETAIN_AVAILABLE: u8 = 0x25;
+    pub const USER_PROPERTY: u8 = 0x26;
     pub const MAXIMUM_PACKET_SIZE: u8 = 0x27;
+
+    pub fn byte(code: u8, value: u8) -> Vec<u8> {
+        vec![code, value]
+    }
+
+    /// Text and binary data.
+    pub fn text(code: u8, value: impl AsRef<[u8]>) -> Vec<u8> {
+        [&[code][..], &string(value)].concat()
+    }
+
+    pub fn subscription_id(id: usize) -> Vec<u8> {
+        [&[SUBSCRIPTION_ID][..], &varint(id)].concat()
+    }
 
     pub fn u16(code: u8, value: u16) -> Vec<u8> {
         [&[code][..], &value.to_be_bytes()].concat()
@@ -164,10 +192,17 @@ pub fn acknowledgement(first: u8, id: u16) -> Vec<u8> {
 }
 
 pub fn subscribe(version: Version, id: u16, filter: &str, options: u8) -> Vec<u8> {
+    subscribe_to(version, id, &[(filter, options)], &[])
+}
+
+/// Filters with their options, in one packet.
+pub fn subscribe_to(version: Version, id: u16, filters: &[(&str, u8)], props: &[u8]) -> Vec<u8> {
     let mut body = id.to_be_bytes().to_vec();
-    body.extend(properties(version, &[]));
-    body.extend(string(filter));
-    body.push(options);
+    body.extend(properties(version, props));
+    for (filter, options) in filters {
+        body.extend(string(filter));
+        body.push(*options);
+    }
     packet(0x82, &body)
 }
 
@@ -191,6 +226,9 @@ pub fn split(buffer: &mut Vec<u8>) -> Result<Option<(u8, Vec<u8>)>> {
         if at > 4 {
             return Err(bad("a remaining length of more than 4 bytes"));
         }
+    }
+    if at > 2 && buffer[at - 1] == 0 {
+        return Err(bad("a remaining length that is longer than needed"));
     }
     if buffer.len() < at + length {
         return Ok(None);
@@ -320,6 +358,9 @@ impl Reader<'_> {
         for shift in [0, 7, 14, 21] {
             let byte = self.u8()?;
             value |= usize::from(byte & 0x7F) << shift;
+            if byte == 0 && shift > 0 {
+                return Err(bad("a variable byte integer that is longer than needed"));
+            }
             if byte & 0x80 == 0 {
                 return Ok(value);
             }

@@ -1,0 +1,217 @@
+//! Chapter 2: first bytes, packet identifiers, properties.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::rig::{BOTH, broker, client, connect, is_closed_for};
+use crate::support::client::message;
+use crate::support::wire::{packet, properties, string, subscribe, unsubscribe};
+use crate::support::{Broker, Client, Connect, HANG, Packet, V5, V311, Version};
+
+/// Packets of a client with the body that each needs, and the flags that are right.
+fn packets(version: Version) -> Vec<(&'static str, u8, Vec<u8>)> {
+    let filter =
+        |tail: &[u8]| [&[0, 1][..], &properties(version, &[]), &string("a"), tail].concat();
+    let mut all = vec![
+        ("PUBACK", 0x40, vec![0, 1]),
+        ("PUBREC", 0x50, vec![0, 1]),
+        ("PUBREL", 0x62, vec![0, 1]),
+        ("PUBCOMP", 0x70, vec![0, 1]),
+        ("SUBSCRIBE", 0x82, filter(&[0])),
+        ("UNSUBSCRIBE", 0xA2, filter(&[])),
+        ("PINGREQ", 0xC0, vec![]),
+        ("DISCONNECT", 0xE0, vec![]),
+    ];
+    if version == V5 {
+        all.push(("AUTH", 0xF0, vec![]));
+    }
+    all
+}
+
+#[test]
+fn reserved_flags_close_the_connection() {
+    let broker = broker();
+    for version in BOTH {
+        for (name, right, body) in packets(version) {
+            for flags in (0..16).filter(|flags| *flags != right & 0x0F) {
+                let first = right & 0xF0 | flags;
+                let mut liar = client(&broker, version, &format!("{name}-{version}-{flags}"));
+                is_closed_for(&mut liar, &packet(first, &body), 0x81, name);
+            }
+        }
+        let connect = connect(version, "liar").encode();
+        for flags in 1..16 {
+            let mut liar = Client::silent(broker.mqtt, version);
+            liar.send_raw(&[&[0x10 | flags][..], &connect[1..]].concat());
+            assert_eq!(liar.expect_closed(), [], "CONNECT with flags {flags:#x}");
+        }
+    }
+}
+
+/// A connection of bytes, which have to be exactly as expected.
+struct Raw(TcpStream);
+
+impl Raw {
+    fn open(broker: &Broker, connect: &Connect) -> Raw {
+        let mut stream = TcpStream::connect(broker.mqtt).unwrap();
+        stream.set_read_timeout(Some(HANG)).unwrap();
+        stream.write_all(&connect.encode()).unwrap();
+        Raw(stream)
+    }
+
+    fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// CONNACK, whatever its properties.
+    fn connack(&mut self) -> Vec<u8> {
+        let head = self.read(2);
+        let body = self.read(head[1].into());
+        [head, body].concat()
+    }
+
+    fn answers(&mut self, question: &[u8], answer: &[u8]) {
+        self.0.write_all(question).unwrap();
+        assert_eq!(self.read(answer.len()), answer, "to {question:02x?}");
+    }
+}
+
+#[test]
+fn what_has_no_properties_says_so_by_a_length_of_zero() {
+    let broker = broker();
+    let mut raw = Raw::open(&broker, &connect(V5, "raw"));
+    raw.connack();
+    raw.answers(b"\x82\x07\x12\x34\x00\x00\x01a\x00", b"\x90\x04\x12\x34\x00\x00");
+    raw.answers(b"\x30\x05\x00\x01a\x00x", b"\x30\x05\x00\x01a\x00x");
+    raw.answers(b"\xA2\x06\x12\x35\x00\x00\x01a", b"\xB0\x04\x12\x35\x00\x00");
+    // A client that leaves the length out has a packet that ends too early.
+    let without = packet(0x82, &[&[0, 1][..], &string("a"), &[0]].concat());
+    is_closed_for(&mut client(&broker, V5, "brief"), &without, 0x81, "no property length");
+}
+
+#[test]
+fn mqtt_3_1_1_has_neither_properties_nor_reasons() {
+    let broker = broker();
+    let mut raw = Raw::open(&broker, &connect(V311, "raw"));
+    assert_eq!(raw.connack(), b"\x20\x02\x00\x00");
+    raw.answers(b"\x82\x06\x12\x34\x00\x01a\x01", b"\x90\x03\x12\x34\x01");
+    raw.answers(b"\x30\x04\x00\x01ax", b"\x30\x04\x00\x01ax");
+    raw.answers(b"\x34\x06\x00\x01b\x00\x09x", b"\x50\x02\x00\x09");
+    raw.answers(b"\x62\x02\x00\x09", b"\x70\x02\x00\x09");
+    raw.answers(b"\xA2\x05\x12\x35\x00\x01a", b"\xB0\x02\x12\x35");
+    raw.answers(b"\xC0\x00", b"\xD0\x00");
+}
+
+#[test]
+fn a_publish_of_qos_0_has_no_packet_identifier() {
+    let broker = broker();
+    for version in BOTH {
+        let mut raw = Raw::open(&broker, &connect(version, &format!("raw-{version}")));
+        raw.connack();
+        let no_props = properties(version, &[]);
+        let filter = [&[0, 1][..], &no_props, &string("t"), &[2]].concat();
+        raw.answers(
+            &packet(0x82, &filter),
+            &packet(0x90, &[&[0, 1], &no_props[..], &[2]].concat()),
+        );
+        let publish = packet(0x30, &[&string("t")[..], &no_props, b"\x00\x07"].concat());
+        raw.answers(&publish, &publish);
+    }
+}
+
+#[test]
+fn packet_identifiers_of_the_server_are_not_zero_and_not_in_use() {
+    let broker = broker();
+    for version in BOTH {
+        let mut sender = client(&broker, version, &format!("sender-{version}"));
+        let mut receiver = connect(version, &format!("receiver-{version}")).open(broker.mqtt);
+        receiver.subscribe("t", 2);
+        let mut open = HashSet::new();
+        for round in 0..100 {
+            sender.publish_acked("t", round.to_string(), 1 + round % 2);
+            let publish = receiver.expect_publish();
+            // The raw client refuses an identifier of 0.
+            assert!(open.insert(publish.id), "{} is in use", publish.id);
+            // Some are left open; a few of QoS 2 in the middle of their exchange.
+            match round % 4 {
+                0 => (),
+                1 => receiver.pubrec(publish.id),
+                _ if publish.qos == 1 => {
+                    receiver.puback(publish.id);
+                    open.remove(&publish.id);
+                }
+                _ => {
+                    receiver.pubrec(publish.id);
+                    receiver.expect_pubrel(publish.id);
+                    receiver.pubcomp(publish.id);
+                    open.remove(&publish.id);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn acknowledgements_have_the_identifier_of_their_publish() {
+    let broker = broker();
+    for version in BOTH {
+        let mut sender = client(&broker, version, &format!("sender-{version}"));
+        for id in [1, 255, 256, 32_767, 32_768, 65_535] {
+            let with_id = |qos| message("t", "x", qos, id);
+            sender.send_publish(&with_id(1), &[]);
+            assert!(
+                matches!(sender.recv(), Packet::PubAck { id: same, reason: 0, .. } if same == id)
+            );
+            sender.send_publish(&with_id(2), &[]);
+            assert_eq!(sender.recv(), Packet::PubRec { id, reason: 0 });
+            sender.pubrel(id);
+            assert_eq!(sender.recv(), Packet::PubComp { id, reason: 0 });
+        }
+        let mut receiver = client(&broker, version, &format!("receiver-{version}"));
+        receiver.subscribe("t", 2);
+        sender.publish_acked("t", "x", 2);
+        let id = receiver.expect_publish().id;
+        receiver.pubrec(id);
+        assert_eq!(receiver.recv(), Packet::PubRel { id, reason: 0 });
+    }
+}
+
+#[test]
+fn suback_and_unsuback_have_the_identifier_of_their_request() {
+    let broker = broker();
+    for version in BOTH {
+        let mut subscriber = client(&broker, version, &format!("subscriber-{version}"));
+        for id in [1, 300, 65_535] {
+            subscriber.send_raw(&subscribe(version, id, "t", 1));
+            assert!(matches!(subscriber.recv(), Packet::SubAck { id: same, .. } if same == id));
+            subscriber.send_raw(&unsubscribe(version, id, "t"));
+            assert!(matches!(subscriber.recv(), Packet::UnsubAck { id: same, .. } if same == id));
+        }
+    }
+}
+
+#[test]
+fn a_packet_identifier_of_zero_closes_the_connection() {
+    let broker = broker();
+    for version in BOTH {
+        let no_props = properties(version, &[]);
+        let filter = |first: u8, tail: &[u8]| {
+            packet(first, &[&[0, 0][..], &no_props, &string("a"), tail].concat())
+        };
+        let publish = |first: u8| packet(first, &[&string("a")[..], &[0, 0], &no_props].concat());
+        let all = [
+            publish(0x32),
+            publish(0x34),
+            filter(0x82, &[0]),
+            filter(0xA2, &[]),
+            vec![0x40, 2, 0, 0],
+        ];
+        for (number, bytes) in all.into_iter().enumerate() {
+            let mut liar = client(&broker, version, &format!("liar-{version}-{number}"));
+            is_closed_for(&mut liar, &bytes, 0x82, "packet identifier 0");
+        }
+    }
+}

@@ -213,7 +213,10 @@ fn what_is_unanswered_is_sent_again_when_the_session_is_resumed() {
         let mut client = connect.open(broker.mqtt);
         for before in [1, 2, 4, 5].map(|number| &first[number]) {
             let again = client.expect_publish();
-            assert_eq!((again.id, &again.payload, again.qos), (before.id, &before.payload, before.qos));
+            assert_eq!(
+                (again.id, &again.payload, again.qos),
+                (before.id, &before.payload, before.qos)
+            );
             assert!(again.dup);
         }
         assert_eq!(client.expect_pubrel(first[3].id), 0);

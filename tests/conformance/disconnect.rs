@@ -1,7 +1,6 @@
 //! DISCONNECT (MQTT 5, section 3.14).
 
 use crate::packets::with_flags;
-use crate::puback::closed_as_malformed;
 use crate::rig::{self, BOTH};
 use crate::support::client::message;
 use crate::support::wire::{packet, publish};
@@ -82,8 +81,8 @@ fn reserved_flags_close_the_connection() {
     for version in BOTH {
         for flags in 1..16 {
             let mut client = rig::client(&broker, version, "c");
-            client.send_raw(&with_flags(vec![0xE0, 0], flags));
-            closed_as_malformed(&mut client, version);
+            let bytes = with_flags(vec![0xE0, 0], flags);
+            rig::is_closed_for(&mut client, &bytes, 0x81, &format!("{bytes:02x?}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Handling errors (MQTT 5, section 4.13; MQTT 3.1.1, section 4.8).
 
-use crate::packets::{retain, subscribe};
+use crate::packets::subscribe;
 use crate::rig::{self, BOTH};
 use crate::support::client::message;
 use crate::support::{Broker, Client, Connect, Packet, Publish, V5, Version, wire};
@@ -81,7 +81,7 @@ fn a_message_that_there_is_no_room_for_now_closes_a_connection_of_3_1_1() {
     let broker = rig::broker_with(&[("HOMING__LIMITS__RETAINED_PER_USER", "1")]);
     for version in BOTH {
         let mut client = rig::client(&broker, version, &format!("c{version}"));
-        retain(&mut client, &format!("kept/{version}"), "one");
+        rig::retain(&mut client, &format!("kept/{version}"), "one");
         let publish = Publish { retain: true, ..message("kept/too", "much", 1, 9) };
         client.send_publish(&publish, &[]);
         match version {

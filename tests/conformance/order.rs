@@ -29,7 +29,8 @@ fn messages_of_one_sender_topic_and_qos_come_in_their_order() {
                 let publish = client.take();
                 let (sender, number) = publish.text().split_once(' ').expect("two words");
                 let number: usize = number.parse().expect("a number");
-                let before = last.insert((sender.to_owned(), publish.topic.clone(), publish.qos), number);
+                let before =
+                    last.insert((sender.to_owned(), publish.topic.clone(), publish.qos), number);
                 assert!(before < Some(number), "{number} behind {before:?}");
             }
             client.disconnect();

@@ -1,7 +1,7 @@
 //! Packets that the conformance tests send byte by byte, and answers that they read whole.
 
 use crate::support::wire::{self, packet, properties, string};
-use crate::support::{Client, Packet, Publish, Version};
+use crate::support::{Client, Packet, Version};
 
 /// A SUBSCRIBE of several filters, each with its options.
 pub fn subscribe(version: Version, id: u16, filters: &[(&str, u8)]) -> Vec<u8> {
@@ -39,12 +39,4 @@ pub fn next_unsuback(client: &mut Client, id: u16) -> Vec<u8> {
         Packet::UnsubAck { id: found, codes, .. } if found == id => codes,
         other => panic!("expected UNSUBACK {id}, got {other:?}"),
     }
-}
-
-/// Publishes with RETAIN at QoS 1, acknowledged.
-pub fn retain(client: &mut Client, topic: &str, text: &str) {
-    let id = client.next_id();
-    let publish = Publish { retain: true, ..crate::support::client::message(topic, text, 1, id) };
-    client.send_raw(&wire::publish(client.version, &publish, &[]));
-    assert_eq!(client.expect_puback(id), 0);
 }

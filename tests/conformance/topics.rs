@@ -43,7 +43,8 @@ fn is_malformed(broker: &Broker, version: Version, filter: &str) {
 fn wildcards_fill_whole_levels_and_the_multi_level_one_is_the_last() {
     let broker = rig::broker();
     for version in BOTH {
-        for filter in ["a/#/b", "#/a", "a#", "a/b#", "##", "#+", "a+", "+a", "a/+b/c", "a/b+", "++"] {
+        for filter in ["a/#/b", "#/a", "a#", "a/b#", "##", "#+", "a+", "+a", "a/+b/c", "a/b+", "++"]
+        {
             is_malformed(&broker, version, filter);
         }
         let mut client = rig::client(&broker, version, "c");

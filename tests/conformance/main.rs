@@ -24,3 +24,4 @@ mod subscribe;
 mod support;
 mod topics;
 mod unsubscribe;
+mod websocket;

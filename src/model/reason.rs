@@ -133,7 +133,7 @@ impl Reason {
             Reason::PacketIdUnknown => row("packet_id_unknown", 0x92, 400, "item-not-found", Never, "the packet identifier is not in use"),
             Reason::ReceiveMaximum => row("receive_maximum", 0x93, 429, "resource-constraint", Reconnect, "more messages are in flight than the server allowed"),
             Reason::TopicAliasInvalid => row("topic_alias_invalid", 0x94, 400, "bad-request", Never, "the topic alias is not valid"),
-            Reason::PacketTooLarge => row("packet_too_large", 0x95, 413, "policy-violation", Never, "the packet is larger than the server accepts"),
+            Reason::PacketTooLarge => row("packet_too_large", 0x95, 413, "policy-violation", Never, "the packet is larger than its receiver accepts"),
             Reason::QuotaExceeded => row("quota_exceeded", 0x97, 429, "resource-constraint", Later, "a quota is used up"),
             Reason::StoreFull => row("store_full", 0x97, 507, "resource-constraint", Later, "the disk is nearly full: nothing new is stored until there is space"),
             Reason::StoreFailed => row("store_failed", 0x83, 500, "internal-server-error", Later, "the message could not be stored"),

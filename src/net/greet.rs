@@ -111,6 +111,8 @@ pub struct Arrival {
 /// Why nobody comes in: what the client hears, if it speaks MQTT, and the log.
 struct Refusal {
     version: Option<Version>,
+    /// The largest packet that the client takes.
+    packet_bytes_max: u32,
     reason: Reason,
     words: String,
     /// Who it said it was.
@@ -344,6 +346,7 @@ async fn login(
 ) -> Result<Hello, NotIn> {
     let refusal = |reason: Reason, words: String| Refusal {
         version: Some(connect.version),
+        packet_bytes_max: connect.properties.maximum_packet_size().unwrap_or(u32::MAX),
         reason,
         words,
         uid: connect.username.unwrap_or_default().into(),
@@ -408,13 +411,14 @@ async fn turn<'a>(
 
 impl Refusal {
     fn unknown(version: Option<Version>, reason: Reason, words: String) -> Refusal {
-        Refusal { version, reason, words, uid: String::new(), client_id: String::new() }
+        let (uid, client_id) = (String::new(), String::new());
+        Refusal { version, packet_bytes_max: u32::MAX, reason, words, uid, client_id }
     }
 }
 
 /// One log line; a CONNACK where the peer got so far as to name its version.
 async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refusal) {
-    let Refusal { version, reason, words, uid, client_id } = refusal;
+    let Refusal { version, packet_bytes_max, reason, words, uid, client_id } = refusal;
     let name = reason.name();
     if let Some(left_out) = gate.admission.tells(reason) {
         let uid = log::cut(&uid, UID_BYTES_MAX);
@@ -427,7 +431,7 @@ async fn refuse(gate: &Gate, mut stream: Stream, peer: SocketAddr, refusal: Refu
     }
     let mut out = Vec::new();
     if let Some(version) = version {
-        refusing_connack(version, reason, &words, &mut out);
+        refusing_connack(version, packet_bytes_max, reason, &words, &mut out);
     }
     // The peer may be gone already; then there is nobody to tell.
     let told = tokio::time::timeout(TELL_WAIT, stream.say(out)).await;

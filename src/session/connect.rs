@@ -7,7 +7,7 @@ use crate::model::{
     ClientId, Filter, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey,
     Stamp,
 };
-use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
+use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode, encoded_bytes};
 
 use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
@@ -187,9 +187,12 @@ impl Session {
         if self.login_is_over(ctx.now) {
             return self.end_login(ctx);
         }
+        if !self.write_connack(opened.session_present && !self.clean_start, ctx) {
+            let words = "its maximum packet size leaves no room for the CONNACK [MQTT-3.1.2-24]";
+            return self.end(Reason::PacketTooLarge, words.into(), ctx);
+        }
         self.phase = Phase::Active;
         self.keep_alive.heard(ctx.now);
-        self.write_connack(opened.session_present && !self.clean_start, ctx);
         let received = opened.state.received.clone();
         self.publishing = Publishing::resume(opened.state);
         self.envelope = opened.envelope;
@@ -202,14 +205,19 @@ impl Session {
         self.deliver(ctx);
     }
 
-    fn write_connack(&mut self, session_present: bool, ctx: &mut Ctx<'_>) {
+    /// False if it is larger than the client takes.
+    fn write_connack(&mut self, session_present: bool, ctx: &mut Ctx<'_>) -> bool {
         ctx.properties.clear();
         if self.version == Version::V5 {
             self.connack_properties(ctx);
         }
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present, code: 0, properties });
-        encode(&packet, self.version, ctx.wire);
+        let fits = self.takes(&packet);
+        if fits {
+            encode(&packet, self.version, ctx.wire);
+        }
+        fits
     }
 
     /// What the server's limits are and what it does not have (MQTT 5, section 3.2.2.3).
@@ -239,13 +247,23 @@ impl Session {
     }
 }
 
-/// A CONNACK that refuses, for a connection that never becomes a session.
-pub fn refusing_connack(version: Version, reason: Reason, words: &str, out: &mut Vec<u8>) {
+/// A CONNACK that refuses, for a connection that never becomes a session; nothing, if the client
+/// takes no packet of that size.
+pub fn refusing_connack(
+    version: Version,
+    packet_bytes_max: u32,
+    reason: Reason,
+    words: &str,
+    out: &mut Vec<u8>,
+) {
     let mut properties = mqtt::PropertyBuffer::new();
     let code = in_connack(version, reason);
     if version == Version::V5 {
-        put_words(words, u32::MAX, &mut properties);
+        put_words(words, packet_bytes_max, &mut properties);
     }
-    let connack = ConnAck { session_present: false, code, properties: properties.as_properties() };
-    encode(&Packet::ConnAck(connack), version, out);
+    let properties = properties.as_properties();
+    let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
+    if encoded_bytes(&packet, version) <= packet_bytes_max as usize {
+        encode(&packet, version, out);
+    }
 }

@@ -65,7 +65,9 @@ impl Session {
         let code = in_connack(self.version, reason);
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
-        encode(&packet, self.version, ctx.wire);
+        if self.takes(&packet) {
+            encode(&packet, self.version, ctx.wire);
+        }
     }
 
     /// MQTT 3.1.1 has no DISCONNECT from the server.

@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use crate::model::limit::AWAITING_COUNT_MAX;
 use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, SessionKey};
-use crate::mqtt::{Packet, Version};
+use crate::mqtt::{Packet, Version, encoded_bytes};
 
 pub use connect::{Hello, LoginTime, OpenedSession, refusing_connack};
 pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
@@ -299,6 +299,11 @@ impl Session {
 
     pub fn has_ended(&self) -> bool {
         self.phase == Phase::Ended
+    }
+
+    /// The packet is no larger than the client's Maximum Packet Size [MQTT-3.1.2-24].
+    fn takes(&self, packet: &Packet<'_>) -> bool {
+        encoded_bytes(packet, self.version) <= self.peer.packet_bytes_max as usize
     }
 
     fn seq_of(&self, packet_id: u16) -> Option<(LogName, Seq)> {

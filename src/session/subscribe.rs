@@ -8,7 +8,7 @@ use crate::mqtt::{Packet, PacketId, SubAck, Subscribe, Unsubscribe, Version, enc
 
 use super::code::in_suback;
 use super::publish::model_qos;
-use super::{Answer, Ctx, Request, Session, SubscriptionId};
+use super::{Answer, Ctx, Phase, Request, Session, SubscriptionId};
 
 /// The one failure code of a 3.1.1 SUBACK (section 3.9.3).
 const FAILURE_311: u8 = 0x80;
@@ -111,6 +111,9 @@ impl Session {
             }
         }
         self.write_suback(&granted, ctx);
+        if self.phase == Phase::Ended {
+            return;
+        }
         for (filter, qos) in &granted.retained {
             self.want_retained(filter, *qos);
         }
@@ -137,6 +140,12 @@ impl Session {
             true => Packet::UnsubAck(suback),
             false => Packet::SubAck(suback),
         };
-        encode(&packet, self.version, ctx.wire);
+        match self.takes(&packet) {
+            true => encode(&packet, self.version, ctx.wire),
+            false => {
+                let words = "the answer is larger than its maximum packet size [MQTT-3.1.2-24]";
+                self.end(Reason::PacketTooLarge, words.into(), ctx);
+            }
+        }
     }
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 mod auth;
+mod connack;
+mod connect;
 mod data_representation;
 mod delivery;
 mod disconnect;
@@ -17,6 +19,7 @@ mod packet_format;
 mod packets;
 mod pingreq;
 mod puback;
+mod publish;
 mod rig;
 mod sessions;
 mod subscribe;
@@ -25,3 +28,4 @@ mod support;
 mod topics;
 mod unsubscribe;
 mod websocket;
+mod will;

@@ -64,6 +64,15 @@ impl Props {
         self.0.iter().filter_map(|(_, value)| pair(value, name)).collect()
     }
 
+    /// All user properties, in their order.
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let pairs = self.0.iter().filter_map(|(_, value)| match value {
+            Value::Pair(name, text) => Some((name.as_str(), text.as_str())),
+            _ => None,
+        });
+        pairs.collect()
+    }
+
     pub fn number(&self, code: u8) -> Option<u32> {
         self.0.iter().find(|(found, _)| *found == code).and_then(|(_, value)| match value {
             Value::Number(number) => Some(*number),

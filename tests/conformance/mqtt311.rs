@@ -2,8 +2,9 @@
 //! does where MQTT 5 has a reason code to say.
 
 use crate::rig;
+use crate::support::client::message;
 use crate::support::wire::{packet, string};
-use crate::support::{Client, Connect, Packet, V311, Will};
+use crate::support::{Client, Connect, Packet, Publish, V311, Will};
 
 fn connect(client_id: &str) -> Connect {
     rig::connect(V311, client_id)
@@ -115,6 +116,20 @@ fn retained_messages_outlive_the_session_that_sent_them() {
     let mut other = rig::client(&broker, V311, "other");
     other.subscribe("state", 1);
     assert_eq!(other.take_text(), "kept");
+}
+
+#[test]
+fn a_retained_message_of_qos_0_discards_the_one_before() {
+    let broker = rig::broker();
+    let mut post = rig::client(&broker, V311, "post");
+    rig::retain(&mut post, "state", "before");
+    let message = Publish { retain: true, ..message("state", "behind", 0, 0) };
+    post.send_publish(&message, &[]);
+    post.ping();
+    let mut late = rig::client(&broker, V311, "late");
+    late.subscribe("state", 1);
+    assert_eq!(late.take_text(), "behind");
+    late.expect_silence();
 }
 
 #[test]

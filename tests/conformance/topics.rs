@@ -20,18 +20,6 @@ fn closed(client: &mut Client, codes: &[u8]) {
     }
 }
 
-#[test]
-fn a_wildcard_in_a_topic_name_closes_the_connection() {
-    let broker = rig::broker();
-    for version in BOTH {
-        for topic in ["#", "+", "a/#", "a/+/b", "a+", "#b"] {
-            let mut client = rig::client(&broker, version, "c");
-            client.send_raw(&publish(version, topic.as_bytes()));
-            closed(&mut client, &[0x81, 0x82, 0x90]);
-        }
-    }
-}
-
 /// A filter that breaks the rules ends its connection.
 fn is_malformed(broker: &Broker, version: Version, filter: &str) {
     let mut client = rig::client(broker, version, "c");

@@ -96,6 +96,10 @@ impl Session {
     pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
         ctx.tally.received[publish.qos as usize] += 1;
         self.settle_stir(ctx);
+        if publish.properties.subscription_id().is_some() {
+            let words = "a subscription identifier, which only a server may send [MQTT-3.3.4-6]";
+            return self.end(Reason::ProtocolError, words.into(), ctx);
+        }
         match publish.properties.topic_alias() {
             Some(alias) => self.publish_by_alias(publish, alias, ctx),
             None => self.publish_to(publish, ctx),

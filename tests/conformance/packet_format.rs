@@ -1,13 +1,11 @@
 //! Chapter 2: first bytes, packet identifiers, properties.
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
-use crate::rig::{BOTH, broker, client, connect, is_closed_for};
+use crate::rig::{BOTH, Raw, broker, client, connect, is_closed_for};
 use crate::support::client::message;
 use crate::support::wire::{packet, properties, string, subscribe, unsubscribe};
-use crate::support::{Broker, Client, Connect, HANG, Packet, V5, V311, Version};
+use crate::support::{Client, Packet, V5, V311, Version};
 
 /// Packets of a client with the body that each needs, and the flags that are right.
 fn packets(version: Version) -> Vec<(&'static str, u8, Vec<u8>)> {
@@ -46,36 +44,6 @@ fn reserved_flags_close_the_connection() {
             liar.send_raw(&[&[0x10 | flags][..], &connect[1..]].concat());
             assert_eq!(liar.expect_closed(), [], "CONNECT with flags {flags:#x}");
         }
-    }
-}
-
-/// A connection of bytes, which have to be exactly as expected.
-struct Raw(TcpStream);
-
-impl Raw {
-    fn open(broker: &Broker, connect: &Connect) -> Raw {
-        let mut stream = TcpStream::connect(broker.mqtt).unwrap();
-        stream.set_read_timeout(Some(HANG)).unwrap();
-        stream.write_all(&connect.encode()).unwrap();
-        Raw(stream)
-    }
-
-    fn read(&mut self, count: usize) -> Vec<u8> {
-        let mut bytes = vec![0; count];
-        self.0.read_exact(&mut bytes).unwrap();
-        bytes
-    }
-
-    /// CONNACK, whatever its properties.
-    fn connack(&mut self) -> Vec<u8> {
-        let head = self.read(2);
-        let body = self.read(head[1].into());
-        [head, body].concat()
-    }
-
-    fn answers(&mut self, question: &[u8], answer: &[u8]) {
-        self.0.write_all(question).unwrap();
-        assert_eq!(self.read(answer.len()), answer, "to {question:02x?}");
     }
 }
 

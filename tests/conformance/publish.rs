@@ -33,7 +33,8 @@ fn a_resend_to_the_server_is_no_duplicate_for_others() {
     for version in BOTH {
         let mut phone = client(&broker, version, "phone");
         phone.subscribe("t", 2);
-        let mut sender = client(&broker, version, "sender");
+        // The server has never heard of the first attempt.
+        let mut sender = client(&broker, version, &format!("sender-{version}"));
         for qos in [1, 2] {
             sender.send_publish(&duplicate("t", "x", qos, 7), &[]);
             let publish = phone.take();
@@ -56,26 +57,21 @@ fn qos_3_closes_the_connection() {
 
 // -- retained messages ----------------------------------------------------------------------------
 
-/// What a subscription with these options is sent at once.
+/// What a subscription with these options is sent at once. Subscriptions are served in their order,
+/// so what is retained as `end` comes behind it.
 fn retained(client: &mut Client, filter: &str, options: u8) -> Vec<(String, bool)> {
     let granted = client.subscribe(filter, options);
     assert_eq!(granted, options & 0x03);
-    // Retained messages come in front of this one.
-    client.publish_acked("end", "end", 1);
-    let mut all = Vec::new();
-    loop {
-        let publish = client.take();
-        if publish.topic == "end" {
-            return all;
-        }
-        all.push((publish.text().to_owned(), publish.retain));
-    }
+    client.subscribe("end", 1);
+    let next = || Some(client.take()).filter(|publish| publish.topic != "end");
+    let all = std::iter::from_fn(next);
+    all.map(|publish| (publish.text().to_owned(), publish.retain)).collect()
 }
 
+/// Somebody who comes when all is published.
 fn late(broker: &Broker, version: u8) -> Client {
-    let mut late = connect(version, "late").open(broker.mqtt);
-    late.subscribe("end", 1);
-    late
+    retain(&mut client(broker, version, "post"), "end", "end");
+    client(broker, version, "late")
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! The broker of the conformance tests: as an ordinary one, without inboxes among its topics.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use crate::support::broker::Start;
 use crate::support::client::message;
-use crate::support::{Broker, Client, Connect, Packet, Publish, V5, V311, Version};
+use crate::support::{Broker, Client, Connect, HANG, Packet, Publish, V5, V311, Version};
 
 /// A test that holds for both versions runs for each of these.
 pub const BOTH: [Version; 2] = [V311, V5];
@@ -74,4 +77,34 @@ pub fn is_no_connect(broker: &Broker, version: Version, bytes: &[u8], what: &str
         _ => false,
     };
     assert!(seen.len() <= 1 && seen.iter().all(refused), "{what}: {seen:02x?}");
+}
+
+/// A connection of bytes, which have to be exactly as expected.
+pub struct Raw(TcpStream);
+
+impl Raw {
+    pub fn open(broker: &Broker, connect: &Connect) -> Raw {
+        let mut stream = TcpStream::connect(broker.mqtt).unwrap();
+        stream.set_read_timeout(Some(HANG)).unwrap();
+        stream.write_all(&connect.encode()).unwrap();
+        Raw(stream)
+    }
+
+    pub fn read(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// CONNACK, whatever its properties.
+    pub fn connack(&mut self) -> Vec<u8> {
+        let head = self.read(2);
+        let body = self.read(head[1].into());
+        [head, body].concat()
+    }
+
+    pub fn answers(&mut self, question: &[u8], answer: &[u8]) {
+        self.0.write_all(question).unwrap();
+        assert_eq!(self.read(answer.len()), answer, "to {question:02x?}");
+    }
 }

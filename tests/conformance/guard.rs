@@ -116,6 +116,7 @@ fn title(section: &str) -> &'static str {
         "4.12" => "enhanced authentication",
         "4.13" => "handling errors",
         "6.0" => "WebSocket",
+        "7.0" | "7.1" => "conformance",
         _ => "",
     }
 }

@@ -210,10 +210,11 @@ impl Reader {
         }
     }
 
-    /// PUBREC: the client has a QoS 2 record. True if this is the first time it says so.
+    /// PUBREC: the client has a QoS 2 record. True if PUBREL is due, however often it says so
+    /// [MQTT-4.3.3-4].
     pub fn received(&mut self, seq: Seq) -> Result<bool, WrongAnswer> {
         match self.flight(seq) {
-            Some(Flight::SentExactly) => {
+            Some(Flight::SentExactly | Flight::Received) => {
                 self.mark(seq, Flight::Received);
                 Ok(true)
             }

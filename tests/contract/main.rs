@@ -89,6 +89,7 @@ promises! {
     sweep: what_every_device_acknowledged_goes,
         without_a_device_nothing_counts_as_acknowledged,
         expired_messages_go_and_are_counted,
+        an_expired_message_that_was_sent_is_owed,
         old_messages_go_and_are_counted,
         the_count_limit_holds_in_the_sweep,
         a_device_not_seen_for_long_goes_and_holds_nothing_back,

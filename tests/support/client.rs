@@ -35,6 +35,8 @@ impl fmt::Display for Gone {
 
 pub struct Client {
     pub version: Version,
+    /// Bytes of the largest packet that the server has sent; a test may set it back to 0.
+    pub largest: usize,
     stream: Stream,
     buffer: Vec<u8>,
     /// Packets that came while another one was awaited.
@@ -50,6 +52,7 @@ impl Client {
         stream.tcp().set_write_timeout(Some(HANG)).expect("write timeout");
         Client {
             version,
+            largest: 0,
             stream,
             buffer: Vec::new(),
             pending: VecDeque::new(),
@@ -118,7 +121,9 @@ impl Client {
         let until = Instant::now() + limit;
         let broken = |error: std::io::Error| Gone::Broken(error.to_string());
         loop {
+            let held = self.buffer.len();
             if let Some((first, body)) = wire::split(&mut self.buffer).map_err(broken)? {
+                self.largest = self.largest.max(held - self.buffer.len());
                 return wire::decode(self.version, first, &body).map_err(broken);
             }
             let left = until.saturating_duration_since(Instant::now());

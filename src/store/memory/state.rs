@@ -62,6 +62,12 @@ impl Session {
     pub(super) fn has_expired(&self, now: Stamp) -> bool {
         self.ended_at.is_some_and(|ended_at| ended_at.after(self.expiry) <= now)
     }
+
+    /// What was sent up to here is owed until it is answered, though it may have expired
+    /// [MQTT-4.3.3-7]. A connected session alone knows what was.
+    pub(super) fn owed(&self) -> Seq {
+        if self.ended_at.is_some() { self.sent } else { Seq(u64::MAX) }
+    }
 }
 
 impl LogState {

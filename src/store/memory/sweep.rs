@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::State;
+use super::state::{Session, State};
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{Entry, Recipient, Seq, SessionKey, Stamp};
 use crate::store::{Census, Removal, Sweep, Swept, Written};
@@ -69,9 +69,12 @@ impl State {
 
     fn sweep_log(&mut self, recipient: &Recipient, sweep: &Sweep, now: Stamp) {
         let acknowledged = self.acknowledged(recipient);
-        let orphaned = match recipient {
-            Recipient::Session(key) => !self.sessions.contains_key(key),
-            _ => false,
+        let (orphaned, owed) = match recipient {
+            Recipient::Session(key) => {
+                let session = self.sessions.get(key);
+                (session.is_none(), session.map_or(Seq(0), Session::owed))
+            }
+            _ => (false, Seq(0)),
         };
         let Some(log) = self.logs.get_mut(recipient) else { return };
         let count_end = Seq(log.head.0.saturating_sub(sweep.messages_max));
@@ -84,6 +87,7 @@ impl State {
                 () if orphaned => Removal::SessionEnded,
                 () if *seq <= aged => Removal::RetentionAge,
                 () if *seq <= count_end => Removal::RetentionCount,
+                () if *seq <= owed => return true,
                 () if entry.message.expires_at.is_some_and(|at| at <= now) => Removal::Expired,
                 () => return true,
             };

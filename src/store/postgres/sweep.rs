@@ -47,16 +47,23 @@ fn item(row: &PgRow) -> Result<PageItem, StoreError> {
     })
 }
 
-/// Removes messages past their expiry. Returns how many of which logs.
+/// Removes messages past their expiry. Of a session's queue only those that were not sent: what was
+/// sent is owed until it is answered [MQTT-4.3.3-7], and a connected session alone knows what was.
+const REMOVE_EXPIRED: &str = "
+    DELETE FROM log WHERE id IN
+        (SELECT id FROM log l WHERE expires_at <= $1 AND NOT EXISTS
+            (SELECT 1 FROM session s WHERE s.recipient = l.recipient
+             AND (s.ended_at IS NULL OR s.sent >= l.seq))
+         ORDER BY expires_at LIMIT $2)
+    RETURNING recipient";
+
+/// Returns how many of which logs.
 pub(super) async fn remove_expired(
     conn: &mut PgConnection,
     now: Stamp,
     count: u32,
 ) -> Result<(u64, HashSet<i64>), Failed> {
-    let sql = "DELETE FROM log WHERE id IN
-                   (SELECT id FROM log WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
-               RETURNING recipient";
-    let query = sqlx::query(sql).bind(now.0).bind(i64::from(count));
+    let query = sqlx::query(REMOVE_EXPIRED).bind(now.0).bind(i64::from(count));
     let rows = query.fetch_all(conn).await?;
     let logs = rows.iter().map(|row| get(row, 0)).collect::<Result<_, StoreError>>()?;
     Ok((rows.len() as u64, logs))

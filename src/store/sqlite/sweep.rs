@@ -70,15 +70,22 @@ async fn aged(
     first_kept.map(before).transpose()
 }
 
-/// Removes messages past their expiry. Returns how many of which logs.
+/// Messages past their expiry. Of a session's queue only those that were not sent: what was sent
+/// is owed until it is answered [MQTT-4.3.3-7], and a connected session alone knows what was.
+const EXPIRED: &str = "
+    SELECT id, recipient, seq FROM log
+    WHERE expires_at IS NOT NULL AND expires_at <= ? AND NOT EXISTS
+        (SELECT 1 FROM session s WHERE s.recipient = log.recipient
+         AND (s.ended_at IS NULL OR s.sent >= log.seq))
+    ORDER BY expires_at LIMIT ?";
+
+/// Removes them. Returns how many of which logs.
 pub(super) async fn remove_expired(
     conn: &mut SqliteConnection,
     now: Stamp,
     count: u32,
 ) -> Result<(u64, HashSet<i64>), StoreError> {
-    let sql = "SELECT id, recipient, seq FROM log
-               WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?";
-    let query = sqlx::query(sql).bind(now.0).bind(i64::from(count));
+    let query = sqlx::query(EXPIRED).bind(now.0).bind(i64::from(count));
     let rows = query.fetch_all(&mut *conn).await.map_err(store_error)?;
     let mut newest: HashMap<i64, i64> = HashMap::new();
     for row in &rows {

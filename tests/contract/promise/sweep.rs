@@ -53,6 +53,24 @@ pub async fn expired_messages_go_and_are_counted(mut rig: Rig) {
     assert_eq!(appended(&rig.write(append(inbox("bob"), 4)).await), [4]);
 }
 
+/// [MQTT-4.3.3-7]: once PUBLISH was sent, the message does not expire any more. What a session was
+/// sent is stored when it ends.
+pub async fn an_expired_message_that_was_sent_is_owed(mut rig: Rig) {
+    let bob = key("bob", "phone");
+    rig.write(open(&bob, true, true)).await;
+    for n in 1..=4 {
+        let mut message = message(n);
+        message.expires_at = Some(Stamp(T0.0 + 1000));
+        rig.write(Write::Append(to(&[queue("bob", "phone")], message))).await;
+    }
+    rig.wait(std::time::Duration::from_secs(1));
+    assert_eq!(rig.sweep(sweep()).await.0, counts([]));
+    rig.commit(&[advance(&bob, Log::Queue, 1, 3), end(&bob, DAY)]).await;
+    let expected = counts([(Removal::Acknowledged, 1), (Removal::Expired, 1)]);
+    assert_eq!(rig.sweep(sweep()).await.0, expected);
+    assert_eq!(rig.seqs(&queue("bob", "phone")).await, [2, 3]);
+}
+
 pub async fn old_messages_go_and_are_counted(mut rig: Rig) {
     let limits = Sweep { retention: 10 * DAY, ..sweep() };
     fill(&rig, "bob", 3).await;

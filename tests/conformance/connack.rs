@@ -139,9 +139,9 @@ fn words_are_for_clients_that_take_them() {
 #[test]
 fn without_a_server_keep_alive_the_clients_own_holds() {
     let broker = broker();
+    let start = std::time::Instant::now();
     let (mut phone, ack) = connect(V5, "phone").keep_alive(1).open_with_ack(broker.mqtt);
     assert_eq!(ack.props.number(prop::SERVER_KEEP_ALIVE), None);
-    let start = std::time::Instant::now();
     assert_eq!(phone.expect_disconnect(), 0x8D);
-    assert!(start.elapsed() >= std::time::Duration::from_millis(1400), "{:?}", start.elapsed());
+    assert!(start.elapsed() >= std::time::Duration::from_millis(1490), "{:?}", start.elapsed());
 }

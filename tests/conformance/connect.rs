@@ -11,7 +11,7 @@ use crate::support::wire::{
 };
 use crate::support::{Broker, Client, Connect, Packet, V5, V311, Version, Will, prop};
 
-/// A CONNECT of these flags around these fields.
+/// A CONNECT of these flags around these fields: it is good if they are.
 fn with_flags(version: Version, flags: u8, fields: &[Vec<u8>]) -> Vec<u8> {
     let head = [&string("MQTT")[..], &[version, flags, 0, 60], &properties(version, &[])].concat();
     packet(0x10, &[head, fields.concat()].concat())
@@ -44,7 +44,8 @@ fn a_wrong_protocol_name_is_refused() {
 fn a_reserved_flag_is_refused() {
     let broker = broker();
     for version in BOTH {
-        is_no_connect(&broker, version, &with_flags(version, 0x03, &[string("id")]), "reserved");
+        let bytes = with_flags(version, 0x83, &[string("id"), string("alice")]);
+        is_no_connect(&broker, version, &bytes, "reserved");
     }
 }
 
@@ -138,16 +139,27 @@ fn flags_and_fields_have_to_agree() {
     for version in BOTH {
         let id = || string("id");
         let will = || [properties(version, &[]), string("t"), string("x")].concat();
+        let user = || string("alice");
+        let good = [
+            (0x82, vec![id(), user()]),
+            (0x86, vec![id(), will(), user()]),
+            (0xC2, vec![id(), user(), string("p")]),
+        ];
+        for (flags, fields) in good {
+            let mut client = Client::silent(broker.mqtt, version);
+            client.send_raw(&with_flags(version, flags, &fields));
+            assert!(matches!(client.recv(), Packet::ConnAck { code: 0, .. }), "{flags:#04x}");
+        }
         let all = [
             ("no client id", 0x02, vec![]),
             ("a will flag and no will", 0x06, vec![id()]),
             ("half a will", 0x06, vec![id(), properties(version, &[]), string("t")]),
-            ("a will and no will flag", 0x02, vec![id(), will()]),
+            ("a will and no will flag", 0x82, vec![id(), will(), user()]),
             ("a user name flag and no user name", 0x82, vec![id()]),
-            ("a user name and no user name flag", 0x02, vec![id(), string("alice")]),
-            ("a password flag and no password", 0xC2, vec![id(), string("alice")]),
-            ("a password and no password flag", 0x82, vec![id(), string("alice"), string("p")]),
-            ("something behind the password", 0xC2, vec![id(), id(), id(), id()]),
+            ("a user name and no user name flag", 0x02, vec![id(), user()]),
+            ("a password flag and no password", 0xC2, vec![id(), user()]),
+            ("a password and no password flag", 0x82, vec![id(), user(), string("p")]),
+            ("something behind the password", 0xC2, vec![id(), user(), id(), id()]),
         ];
         for (what, flags, fields) in all {
             is_no_connect(&broker, version, &with_flags(version, flags, &fields), what);
@@ -169,7 +181,7 @@ fn will_bits_without_a_will_are_refused() {
     let broker = broker();
     for version in BOTH {
         for flags in [0x08, 0x10, 0x18, 0x20, 0x28] {
-            let bytes = with_flags(version, 0x02 | flags, &[string("id")]);
+            let bytes = with_flags(version, 0x82 | flags, &[string("id"), string("alice")]);
             is_no_connect(&broker, version, &bytes, &format!("flags {flags:#04x}"));
         }
     }
@@ -180,7 +192,7 @@ fn a_will_of_qos_3_is_refused() {
     let broker = broker();
     for version in BOTH {
         let will = [properties(version, &[]), string("t"), string("x")].concat();
-        let bytes = with_flags(version, 0x1E, &[string("id"), will]);
+        let bytes = with_flags(version, 0x9E, &[string("id"), will, string("alice")]);
         is_no_connect(&broker, version, &bytes, "a will of QoS 3");
     }
 }

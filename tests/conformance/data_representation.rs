@@ -44,8 +44,8 @@ fn connects_with_text(version: Version, text: &[u8]) -> Vec<(&'static str, Vec<u
     let of = |flags: u8, fields: &[Vec<u8>]| packet(0x10, &[head(flags), fields.concat()].concat());
     let will = |topic: &[u8]| [properties(version, &[]), string(topic), string("x")].concat();
     vec![
-        ("the client id", of(0x02, &[string(text)])),
-        ("the will topic", of(0x06, &[string("id"), will(text)])),
+        ("the client id", of(0x82, &[string(text), string("alice")])),
+        ("the will topic", of(0x86, &[string("id"), will(text), string("alice")])),
         ("the user name", of(0x82, &[string("id"), string(text)])),
     ]
 }

@@ -143,15 +143,18 @@ fn table(specification: &str, statements: &[Statement]) -> String {
     out
 }
 
-/// Why each statement that is not tested is not, or is done otherwise.
+/// Why statements are not tested, or done otherwise; one line for all that have the same reason.
 fn reasons(statements: &[Statement]) -> String {
-    let mut out = String::new();
+    let mut lines: Vec<(&str, String)> = Vec::new();
     for one in statements.iter().filter(|one| one.is_ours()) {
-        if let Some(words) = one.gap.as_ref().or(one.choice.as_ref()) {
-            writeln!(out, "- {}: {words}", one.id).unwrap();
+        let Some(words) = one.gap.as_ref().or(one.choice.as_ref()) else { continue };
+        match lines.iter_mut().find(|(known, _)| known == words) {
+            Some((_, ids)) => write!(ids, ", {}", one.id).unwrap(),
+            None => lines.push((words, one.id.clone())),
         }
     }
-    if out.is_empty() { out } else { format!("\n{out}") }
+    let lines: String = lines.iter().map(|(words, ids)| format!("- {ids}: {words}\n")).collect();
+    if lines.is_empty() { lines } else { format!("\nNot tested, or done otherwise:\n\n{lines}") }
 }
 
 fn tables() -> String {
@@ -252,4 +255,16 @@ fn a_row_counts_the_servers_statements_and_names_what_is_not_tested() {
     let table = table("X", &[tested, ours, client]);
     assert!(table.contains("| 3.1 CONNECT | 3 | 2 | 1 | 3.1.2-2 |\n"), "{table}");
     assert!(table.ends_with("| **all** | 3 | 2 | 1 | 1 |\n"), "{table}");
+}
+
+#[test]
+fn statements_with_one_reason_are_told_together() {
+    let with = |id: &str, words: &str| {
+        let gap = Some(words.to_owned());
+        Statement { id: id.into(), gap, ..statement("on = \"server\"") }
+    };
+    let all = [with("MQTT-1.1.1-1", "a"), with("MQTT-1.1.1-2", "b"), with("MQTT-1.1.1-3", "a")];
+    let told = reasons(&all);
+    assert!(told.ends_with("\n- MQTT-1.1.1-1, MQTT-1.1.1-3: a\n- MQTT-1.1.1-2: b\n"), "{told}");
+    assert_eq!(reasons(&[statement("on = \"server\"")]), "");
 }

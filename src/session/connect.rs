@@ -7,7 +7,7 @@ use crate::model::{
     ClientId, Filter, Identity, InboxPattern, Moment, Reason, Sender, SenderState, SessionKey,
     Stamp,
 };
-use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode};
+use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode, encoded_bytes};
 
 use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
@@ -187,9 +187,13 @@ impl Session {
         if self.login_is_over(ctx.now) {
             return self.end_login(ctx);
         }
+        if !self.write_connack(opened.session_present && !self.clean_start, ctx) {
+            let max = self.peer.packet_bytes_max;
+            let words = format!("CONNACK does not fit into the {max} bytes that the client takes");
+            return self.end(Reason::PacketTooLarge, words.into(), ctx);
+        }
         self.phase = Phase::Active;
         self.keep_alive.heard(ctx.now);
-        self.write_connack(opened.session_present && !self.clean_start, ctx);
         let received = opened.state.received.clone();
         self.publishing = Publishing::resume(opened.state);
         self.envelope = opened.envelope;
@@ -202,14 +206,20 @@ impl Session {
         self.deliver(ctx);
     }
 
-    fn write_connack(&mut self, session_present: bool, ctx: &mut Ctx<'_>) {
+    /// False if the client takes no packet of that length [MQTT-3.1.2-24].
+    #[must_use]
+    fn write_connack(&mut self, session_present: bool, ctx: &mut Ctx<'_>) -> bool {
         ctx.properties.clear();
         if self.version == Version::V5 {
             self.connack_properties(ctx);
         }
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present, code: 0, properties });
-        encode(&packet, self.version, ctx.wire);
+        let fits = encoded_bytes(&packet, self.version) <= self.peer.packet_bytes_max as usize;
+        if fits {
+            encode(&packet, self.version, ctx.wire);
+        }
+        fits
     }
 
     /// What the server's limits are and what it does not have (MQTT 5, section 3.2.2.3).

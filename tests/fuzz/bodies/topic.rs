@@ -93,7 +93,7 @@ fn share(text: &str) -> Option<(&str, String)> {
 
 fn is_filter_of_5(text: &str) -> bool {
     let is_share = levels(text).first() == Some(&"$share") && text.contains('/');
-    if is_share { share(text).is_some() } else { is_plain_filter(text) }
+    if is_share { is_text(text) && share(text).is_some() } else { is_plain_filter(text) }
 }
 
 fn matches(filter: &[&str], topic: &[&str]) -> bool {

@@ -14,6 +14,8 @@ use crate::support::{Client, Connect, HANG, Packet, Publish, V5, V311, Will, pro
 pub type Heard = BTreeMap<String, Vec<String>>;
 
 const WATCHER: usize = CLIENTS;
+/// In front of the words about a message.
+pub const MESSAGE: &str = "PUBLISH ";
 /// How long what has to come is waited for: longer only where a broker does not send it at all.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -29,6 +31,9 @@ struct Party {
 
 pub struct Stage {
     addr: SocketAddr,
+    /// Where it sends a will for what a client does, it does so before it reads on: as mosquitto,
+    /// which has one thread.
+    one_thread: bool,
     name: String,
     parties: Vec<Option<Party>>,
     /// The filters of each, for what is to be expected of a further SUBSCRIBE.
@@ -39,9 +44,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(addr: SocketAddr, name: &str) -> Stage {
+    pub fn new(addr: SocketAddr, one_thread: bool, name: &str) -> Stage {
         let mut stage = Stage {
             addr,
+            one_thread,
             name: name.into(),
             parties: (0..=WATCHER).map(|_| None).collect(),
             filters: vec![BTreeSet::new(); CLIENTS],
@@ -83,9 +89,13 @@ impl Stage {
         }
         self.everyone_listens(sender);
         let mut heard = std::mem::take(&mut self.heard);
-        if matches!(step, Step::Subscribe { .. }) {
-            // In which order retained messages come is left open.
-            heard.values_mut().for_each(|all| all.sort());
+        for all in heard.values_mut() {
+            match step {
+                // In which order retained messages come is left open.
+                Step::Subscribe { .. } => all.sort(),
+                // And whether a message or the answer to another one goes first.
+                _ => all.sort_by_key(|words| words.starts_with(MESSAGE)),
+            }
         }
         heard
     }
@@ -175,7 +185,7 @@ impl Stage {
     fn words_of(&self, publish: &Publish) -> Option<String> {
         let topic = publish.topic.strip_prefix(&self.topic(""))?;
         let retain = if publish.retain { " retain" } else { "" };
-        Some(format!("PUBLISH {topic} '{}' q{}{retain}", publish.text(), publish.qos))
+        Some(format!("{MESSAGE}{topic} '{}' q{}{retain}", publish.text(), publish.qos))
     }
 
     // -- the steps --------------------------------------------------------------------------------
@@ -214,7 +224,7 @@ impl Stage {
                 self.say(who, format!("the older one: {words}"));
             }
         }
-        self.await_will(old.has_will);
+        self.await_will(old.has_will && !self.one_thread);
     }
 
     fn subscribe(&mut self, who: usize, filter: &'static str, options: u8) {
@@ -310,8 +320,10 @@ impl Stage {
         self.hear(who, |packet| matches!(packet, Packet::PingResp));
         if let Some(party) = self.parties[who].take() {
             party.client.cut();
+            self.await_will(has_will);
+        } else {
+            self.await_will(has_will && !self.one_thread);
         }
-        self.await_will(has_will);
     }
 }
 

@@ -85,16 +85,26 @@ pub fn is_v5(who: usize) -> bool {
     who % 2 == 1
 }
 
-pub fn session(random: &mut Random, steps: usize) -> Vec<Step> {
-    let mut connected = [false; CLIENTS];
-    (0..steps).map(|number| step(random, number, &mut connected)).collect()
+/// What the generator has to know of a client.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Away,
+    Here,
+    /// mosquitto forgets the session of who sends a second CONNECT; so it begins a new one.
+    Forgotten,
 }
 
-fn step(random: &mut Random, number: usize, connected: &mut [bool; CLIENTS]) -> Step {
+pub fn session(random: &mut Random, steps: usize) -> Vec<Step> {
+    let mut places = [Place::Away; CLIENTS];
+    (0..steps).map(|number| step(random, number, &mut places)).collect()
+}
+
+fn step(random: &mut Random, number: usize, places: &mut [Place; CLIENTS]) -> Step {
     let who = random.below(CLIENTS);
-    if !connected[who] {
-        connected[who] = true;
-        return connect(random, who, number);
+    if places[who] != Place::Here {
+        let fresh = places[who] == Place::Forgotten;
+        places[who] = Place::Here;
+        return connect(random, who, number, fresh);
     }
     let step = match random.below(20) {
         0..6 => subscribe(random, who),
@@ -103,20 +113,19 @@ fn step(random: &mut Random, number: usize, connected: &mut [bool; CLIENTS]) -> 
         15 => Step::Disconnect { who, with_will: is_v5(who) && random.below(2) == 0 },
         16 => Step::Cut { who },
         // A takeover.
-        17 => connect(random, who, number),
+        17 => connect(random, who, number, false),
         _ => Step::Bad { who, what: BAD[random.below(BAD.len())] },
     };
-    connected[who] = match &step {
-        Step::Disconnect { .. } | Step::Cut { .. } => false,
-        // Whether it goes on is found out: connecting again is right in any case.
-        Step::Bad { .. } => false,
-        _ => true,
+    places[who] = match &step {
+        Step::Bad { what: Bad::SecondConnect, .. } => Place::Forgotten,
+        Step::Disconnect { .. } | Step::Cut { .. } | Step::Bad { .. } => Place::Away,
+        _ => Place::Here,
     };
     step
 }
 
-fn connect(random: &mut Random, who: usize, number: usize) -> Step {
-    let clean = random.below(2) == 0;
+fn connect(random: &mut Random, who: usize, number: usize, fresh: bool) -> Step {
+    let clean = random.below(2) == 0 || fresh;
     // In 3.1.1 a session is kept if and only if it is not a clean one.
     let durable = if is_v5(who) { random.below(3) > 0 } else { !clean };
     let will = (random.below(3) == 0).then(|| (random.below(3) as u8, format!("will {number}")));

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::stage::MESSAGE;
+use crate::stage::{MESSAGE, matches, name};
 use crate::step::{Bad, Step};
 
 /// What one client heard in one step.
 pub struct Difference<'a> {
+    pub who: &'a str,
     pub step: &'a Step,
+    /// All steps up to this one.
+    pub story: &'a [Step],
     pub homing: Vec<String>,
     pub mosquitto: Vec<String>,
 }
@@ -17,6 +20,11 @@ pub struct Difference<'a> {
 pub type Explanation = (fn(&Difference<'_>) -> bool, &'static str);
 
 pub const EXPLAINED: &[Explanation] = &[
+    (
+        mixed_options,
+        "mosquitto goes on with Retain As Published and No Local of a subscription that was replaced, \
+         and takes those of any where several match [MQTT-3.8.4-3]",
+    ),
     (
         taken_over,
         "mosquitto tells a connection that is taken over nothing, homing 0x8E [MQTT-3.1.4-3]",
@@ -73,6 +81,37 @@ fn copies(all: &[String]) -> BTreeMap<String, Vec<(char, bool)>> {
         found.entry(name.to_owned()).or_default().push((qos, rest.ends_with(" retain")));
     }
     found
+}
+
+/// Options of MQTT 5 (3.8.3.1).
+const NO_LOCAL: u8 = 4;
+const RETAIN_AS_PUBLISHED: u8 = 8;
+
+/// It depends on which of its subscriptions counts.
+fn mixed_options(difference: &Difference<'_>) -> bool {
+    let Step::Publish { who: sender, topic, .. } = difference.step else { return false };
+    let options: Vec<u8> = difference
+        .story
+        .iter()
+        .filter_map(|step| match step {
+            Step::Subscribe { who, filter, options }
+                if name(*who) == difference.who && matches(filter, topic) =>
+            {
+                Some(*options)
+            }
+            _ => None,
+        })
+        .collect();
+    let mixed =
+        |bit: u8| options.iter().any(|o| o & bit == 0) && options.iter().any(|o| o & bit != 0);
+    let is_own = name(*sender) == difference.who && mixed(NO_LOCAL);
+    let comparable = |all: &[String]| -> Vec<String> {
+        let kept = all.iter().filter(|said| !(is_own && said.starts_with(MESSAGE)));
+        let plain = |said: &String| said.replace(" retain", "");
+        kept.map(|said| if mixed(RETAIN_AS_PUBLISHED) { plain(said) } else { said.clone() })
+            .collect()
+    };
+    comparable(&difference.homing) == comparable(&difference.mosquitto)
 }
 
 fn without(all: &[String], words: &str) -> Vec<String> {

@@ -22,7 +22,6 @@ use std::collections::BTreeSet;
 use explained::{Difference, EXPLAINED};
 use mosquitto::Mosquitto;
 use stage::Stage;
-use step::Step;
 use support::Broker;
 use support::random::Random;
 
@@ -62,23 +61,24 @@ fn compare(homing: &Broker, mosquitto: &Mosquitto, seed: u64, findings: &mut Fin
         let (ours, theirs) = (ours.play(step), theirs.play(step));
         for who in ours.keys().chain(theirs.keys()).collect::<BTreeSet<_>>() {
             let heard = |all: &stage::Heard| all.get(who).cloned().unwrap_or_default();
-            let difference = Difference { step, homing: heard(&ours), mosquitto: heard(&theirs) };
+            let story = &steps[..=number];
+            let (homing, mosquitto) = (heard(&ours), heard(&theirs));
+            let difference = Difference { who, step, story, homing, mosquitto };
             if difference.homing == difference.mosquitto {
                 continue;
             }
             match EXPLAINED.iter().position(|(explains, _)| explains(&difference)) {
                 Some(found) => drop(findings.needed.insert(found)),
                 None => {
-                    let story = &steps[..=number];
-                    return findings.unexplained.push(tell(&difference, story, seed, who));
+                    return findings.unexplained.push(tell(&difference, seed));
                 }
             }
         }
     }
 }
 
-fn tell(difference: &Difference<'_>, story: &[Step], seed: u64, who: &str) -> String {
-    let Difference { homing, mosquitto, .. } = difference;
+fn tell(difference: &Difference<'_>, seed: u64) -> String {
+    let Difference { who, story, homing, mosquitto, .. } = difference;
     let story: Vec<String> = story.iter().map(|step| format!("  {step:?}")).collect();
     let story = story.join("\n");
     format!(

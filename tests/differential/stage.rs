@@ -103,8 +103,7 @@ impl Stage {
     // -- listening --------------------------------------------------------------------------------
 
     fn say(&mut self, who: usize, words: String) {
-        let name = if who == WATCHER { "watcher".into() } else { format!("client {who}") };
-        self.heard.entry(name).or_default().push(words);
+        self.heard.entry(name(who)).or_default().push(words);
     }
 
     /// The next packet, answered as it has to be and written down. `None` if nothing comes in time;
@@ -377,8 +376,13 @@ fn bad(what: Bad, version: u8, topic: &str) -> Vec<u8> {
     }
 }
 
-/// Whether a retained message is to be expected; for names without `$`.
-fn matches(filter: &str, topic: &str) -> bool {
+/// As it stands in reports.
+pub fn name(who: usize) -> String {
+    if who == WATCHER { "watcher".into() } else { format!("client {who}") }
+}
+
+/// Whether the filter wants it; for names without `$`.
+pub fn matches(filter: &str, topic: &str) -> bool {
     let (mut levels, mut names) = (filter.split('/'), topic.split('/'));
     loop {
         match (levels.next(), names.next()) {

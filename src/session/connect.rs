@@ -188,7 +188,8 @@ impl Session {
             return self.end_login(ctx);
         }
         if !self.write_connack(opened.session_present && !self.clean_start, ctx) {
-            let words = "its maximum packet size leaves no room for the CONNACK [MQTT-3.1.2-24]";
+            let max = self.peer.packet_bytes_max;
+            let words = format!("CONNACK does not fit into the {max} bytes that the client takes");
             return self.end(Reason::PacketTooLarge, words.into(), ctx);
         }
         self.phase = Phase::Active;
@@ -205,7 +206,8 @@ impl Session {
         self.deliver(ctx);
     }
 
-    /// False if it is larger than the client takes.
+    /// False if it is larger than the client takes [MQTT-3.1.2-24].
+    #[must_use]
     fn write_connack(&mut self, session_present: bool, ctx: &mut Ctx<'_>) -> bool {
         ctx.properties.clear();
         if self.version == Version::V5 {

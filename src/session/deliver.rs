@@ -114,8 +114,10 @@ impl Session {
     fn deliver_live(&mut self, ctx: &mut Ctx<'_>) {
         let Some(mut live) = self.live.take() else { return };
         let window = live.open() + self.free_window_beside(live.open(), ctx);
+        // A nameless connection reads no inbox, but may have a queue.
+        let log = if self.queue.is_some() { LogName::Inbox } else { LogName::Queue };
         while ctx.has_room() {
-            let Some((waiting, packet_id)) = live.next(window) else { break };
+            let Some((waiting, packet_id)) = live.next(window, log) else { break };
             if !self.write_live(&waiting, packet_id, ctx)
                 && let Some(packet_id) = packet_id
             {

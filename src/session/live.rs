@@ -50,8 +50,9 @@ impl Live {
         room
     }
 
-    /// The next message and its packet id (none for QoS 0).
-    pub fn next(&mut self, window: u16) -> Option<(Waiting, Option<u16>)> {
+    /// The next message and its packet id (none for QoS 0), which is one of those of `log`: that
+    /// log has no reader in this session.
+    pub fn next(&mut self, window: u16, log: LogName) -> Option<(Waiting, Option<u16>)> {
         let qos = self.waiting.front()?.delivery.qos;
         if qos != QoS::AtMostOnce && self.flights.len() >= window.into() {
             return None;
@@ -61,7 +62,7 @@ impl Live {
         if qos == QoS::AtMostOnce {
             return Some((waiting, None));
         }
-        let packet_id = self.take_packet_id();
+        let packet_id = self.take_packet_id(log);
         let shared =
             (qos == QoS::AtLeastOnce && waiting.delivery.share.is_some()).then(|| waiting.clone());
         self.flights.push_back(Flight { packet_id, shared });
@@ -69,10 +70,10 @@ impl Live {
     }
 
     /// The window is far smaller than the range, so the search ends soon.
-    fn take_packet_id(&mut self) -> u16 {
+    fn take_packet_id(&mut self, log: LogName) -> u16 {
         loop {
             self.count += 1;
-            let id = LogName::Queue.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
+            let id = log.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
             if !self.flights.iter().any(|flight| flight.packet_id == id) {
                 return id;
             }

@@ -28,24 +28,27 @@ struct Job {
     filter: Filter,
     qos: QoS,
     after: Option<Box<str>>,
+    /// The subscription has ended while a page was being read: nothing of it may come
+    /// [MQTT-3.10.4-2].
+    forgotten: bool,
 }
 
 impl Session {
     /// A subscription was made that asks for them. One that is made again begins again.
     pub(super) fn want_retained(&mut self, filter: &Filter, qos: QoS) {
         self.forget_retained(filter);
-        let job = Job { filter: filter.clone(), qos, after: None };
+        let job = Job { filter: filter.clone(), qos, after: None, forgotten: false };
         self.retained.get_or_insert_default().jobs.push_back(job);
     }
 
     pub(super) fn forget_retained(&mut self, filter: &Filter) {
         if let Some(retained) = &mut self.retained {
             // The page that is being read belongs to the first.
-            let first = usize::from(retained.reading);
-            let mut place = 0;
-            retained.jobs.retain(|job| {
-                place += 1;
-                place <= first || job.filter != *filter
+            let mut is_read = retained.reading;
+            retained.jobs.retain_mut(|job| {
+                let stays = std::mem::take(&mut is_read);
+                job.forgotten |= job.filter == *filter;
+                stays || !job.forgotten
             });
         }
     }
@@ -79,12 +82,12 @@ impl Session {
         let Some(retained) = &mut self.retained else { return };
         retained.reading = false;
         let Some(job) = retained.jobs.front_mut() else { return };
-        let granted = job.qos;
+        let (granted, forgotten) = (job.qos, job.forgotten);
         match next {
-            Some(_) => job.after = next,
-            None => _ = retained.jobs.pop_front(),
+            Some(_) if !forgotten => job.after = next,
+            _ => _ = retained.jobs.pop_front(),
         }
-        for message in messages {
+        for message in messages.into_iter().filter(|_| !forgotten) {
             self.retained_message(message, granted, ctx);
         }
         self.deliver(ctx);

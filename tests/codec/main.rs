@@ -15,5 +15,5 @@ mod refuse;
 mod round_trip;
 mod written;
 
-#[path = "../fuzz/fuzz_decode.rs"]
+#[path = "../fuzz/bodies/decode.rs"]
 mod fuzz_decode;

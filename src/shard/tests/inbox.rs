@@ -1,8 +1,8 @@
 //! Inbox rules: settle, cursors, takeover, pause.
 
-use crate::mqtt::Packet;
+use crate::mqtt::{Connect, Packet, Property, PropertyBuffer, QoS};
 
-use super::world::{World, v311};
+use super::world::{World, v5, v311};
 
 #[test]
 fn mail_waits_for_the_settle_time_and_a_ping_ends_it() {
@@ -107,4 +107,25 @@ fn unsubscribing_the_own_inbox_pauses_and_subscribing_resumes() {
     assert_eq!(world.take(phone), ["UNSUBACK #1 []"]);
     world.subscribe(phone, "alice", crate::mqtt::QoS::AtMostOnce);
     assert_eq!(world.take(phone), ["SUBACK #1 [01]", "PUBLISH q1 #2 alice hello"]);
+}
+
+/// The server named it, so it has no device's inbox; but it wants its session kept, so it has a
+/// queue. Live mail and queued messages are in flight at once.
+#[test]
+fn live_mail_and_the_queue_of_a_nameless_session_share_no_packet_id() {
+    let mut world = World::new();
+    let bob = world.device("bob", "phone");
+    let mut properties = PropertyBuffer::new();
+    properties.push(Property::SessionExpiryInterval(60));
+    let connect = Connect { properties: properties.as_properties(), ..v5("") };
+    let alice = world.connect("alice", connect);
+    world.subscribe(alice, "t/a", QoS::AtLeastOnce);
+    world.take(alice);
+    world.publish1(bob, "t/a", "queued", 1);
+    world.publish1(bob, "alice", "live", 2);
+    let seen = world.take(alice);
+    assert_eq!(seen, ["PUBLISH q1 #32769 t/a queued", "PUBLISH q1 #2 alice live"]);
+    world.puback_all(alice);
+    world.publish1(bob, "t/a", "next", 3);
+    assert_eq!(world.take(alice), ["PUBLISH q1 #32770 t/a next"]);
 }

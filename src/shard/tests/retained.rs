@@ -187,3 +187,18 @@ fn on_an_inbox_it_means_nothing() {
     let got = world.take(phone);
     assert!(got.iter().all(|packet| !packet.contains("retain")), "{got:?}");
 }
+
+#[test]
+fn an_unsubscribe_stops_what_is_being_read() {
+    let (mut world, _) = kept();
+    let ear = world.connect("eve", v311("ear"));
+    world.reads_wait = true;
+    world.subscribe(ear, "news/+", QoS::AtMostOnce);
+    world.unsubscribe(ear, "news/+");
+    world.take(ear);
+    world.reads_wait = false;
+    world.run();
+    assert_eq!(world.take(ear), Vec::<String>::new());
+    world.subscribe(ear, "news/go", QoS::AtMostOnce);
+    assert_eq!(world.take(ear), ["SUBACK #1 [00]", "PUBLISH q0 retain news/go 2"]);
+}

@@ -27,6 +27,8 @@ pub struct World {
     directory: Arc<Directory>,
     /// Nothing is committed: writes wait in `waiting`.
     pub held: bool,
+    /// Nothing is stored: every commit fails.
+    pub failing: bool,
     /// Users that the directory is asked about, where it is not everyone's.
     pub asked: Vec<DirectoryAsk>,
     unacknowledged: Vec<PacketId>,
@@ -82,6 +84,7 @@ impl World {
             metrics,
             directory,
             held: false,
+            failing: false,
             asked: Vec::new(),
             reads_wait: false,
             unacknowledged: Vec::new(),
@@ -220,6 +223,18 @@ impl World {
         self.ends[&token].closed
     }
 
+    /// Bytes of the client, as they come; how many were taken.
+    pub fn input(&mut self, token: Token, bytes: &[u8]) -> usize {
+        let taken = self.shard.bytes(token, bytes);
+        self.run();
+        taken.bytes
+    }
+
+    /// The bytes that came since the last call.
+    pub fn heard(&mut self, token: Token) -> Vec<u8> {
+        std::mem::take(&mut self.ends.get_mut(&token).unwrap().bytes)
+    }
+
     /// The packets that came since the last call, in words.
     pub fn take(&mut self, token: Token) -> Vec<String> {
         let end = self.ends.get_mut(&token).unwrap();
@@ -328,7 +343,10 @@ impl World {
         if batch.is_empty() {
             return;
         }
-        let commit = now(self.store.commit(&batch, self.stamp()));
+        let commit = match self.failing {
+            true => Err(StoreError::Unavailable("a test".into())),
+            false => now(self.store.commit(&batch, self.stamp())),
+        };
         let answers: Vec<Result<Written, StoreError>> = match commit {
             Ok(commit) => commit.answers.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); batch.len()],

@@ -1,8 +1,14 @@
-//! The fuzz target `decode`: any bytes into the codec.
+//! The fuzz target `decode`; see `bodies/`.
 
 #![no_main]
+#![allow(dead_code)]
 
-#[path = "../fuzz_decode.rs"]
-mod fuzz_decode;
+// The worker of the unit tests, with the names it knows.
+use homing::{auth, broker, metrics, model, mqtt, session, shard, store};
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_decode::fuzz_decode(data));
+#[path = "../bodies/mod.rs"]
+mod bodies;
+#[path = "../../../src/shard/tests/world.rs"]
+mod world;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::decode::fuzz_decode(data));

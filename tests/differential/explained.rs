@@ -1,0 +1,167 @@
+//! Differences from mosquitto that are known, each with its reason. Neither side may depend on them,
+//! and one that shows no more has to go.
+
+use std::collections::BTreeMap;
+
+use crate::stage::{MESSAGE, matches, name};
+use crate::step::{Bad, Step};
+
+/// What one client heard in one step.
+pub struct Difference<'a> {
+    pub who: &'a str,
+    pub step: &'a Step,
+    /// All steps up to this one.
+    pub story: &'a [Step],
+    pub homing: Vec<String>,
+    pub mosquitto: Vec<String>,
+}
+
+/// Whether this explains a difference, and why it is one.
+pub type Explanation = (fn(&Difference<'_>) -> bool, &'static str);
+
+pub const EXPLAINED: &[Explanation] = &[
+    (
+        mixed_options,
+        "mosquitto goes on with Retain As Published and No Local of a subscription that was replaced, \
+         and takes those of any where several match [MQTT-3.8.4-3]",
+    ),
+    (
+        taken_over,
+        "mosquitto tells a connection that is taken over nothing, homing 0x8E [MQTT-3.1.4-3]",
+    ),
+    (
+        coarse_reason,
+        "mosquitto says 0x81, 0x82 or nothing where homing names what is wrong (4.13.1)",
+    ),
+    (
+        no_will,
+        "mosquitto sends no will at a second CONNECT, nor when a session is taken over and kept; it \
+         is due at every end without DISCONNECT 0 (3.1.2.5)",
+    ),
+    (
+        cleared_retained,
+        "mosquitto clears RETAIN in what clears a retained message, although the subscriber wants it \
+         as published [MQTT-3.3.1-13]",
+    ),
+    (server_packet, "mosquitto overlooks a PINGRESP from a client; only servers send it (3.13)"),
+    (
+        unknown_pubrel,
+        "mosquitto completes a QoS 2 exchange that it does not know, homing says so (3.7.2.1)",
+    ),
+    (
+        overlapping,
+        "mosquitto sends a message once per matching subscription or with the QoS of any of them; \
+         homing once, with the highest [MQTT-3.3.4-2], [MQTT-3.3.5-1 of 3.1.1]",
+    ),
+];
+
+/// The same messages, of which other copies came: ours once and with the most.
+fn overlapping(difference: &Difference<'_>) -> bool {
+    let (ours, theirs) = (copies(&difference.homing), copies(&difference.mosquitto));
+    let best = |copies: &Vec<(char, bool)>| {
+        let qos = copies.iter().map(|(qos, _)| *qos).max();
+        (qos, copies.iter().any(|(_, retain)| *retain))
+    };
+    let is_better = |(words, ours): (&String, &Vec<(char, bool)>)| {
+        let (ours_best, theirs_best) = (best(ours), best(&theirs[words]));
+        let is_same = *ours == theirs[words];
+        let is_other = ours.len() < theirs[words].len() || ours_best.0 > theirs_best.0;
+        ours.len() == 1 && (is_same || is_other && ours_best >= theirs_best)
+    };
+    ours.keys().eq(theirs.keys()) && ours.iter().all(is_better)
+}
+
+/// What came, with QoS and RETAIN of each copy.
+fn copies(all: &[String]) -> BTreeMap<String, Vec<(char, bool)>> {
+    let mut found: BTreeMap<String, Vec<(char, bool)>> = BTreeMap::new();
+    for words in all {
+        let copy = words.rsplit_once(" q").filter(|_| words.starts_with(MESSAGE));
+        let (name, rest) = copy.unwrap_or((words, "-"));
+        let qos = rest.chars().next().unwrap_or('-');
+        found.entry(name.to_owned()).or_default().push((qos, rest.ends_with(" retain")));
+    }
+    found
+}
+
+/// Options of MQTT 5 (3.8.3.1).
+const NO_LOCAL: u8 = 4;
+const RETAIN_AS_PUBLISHED: u8 = 8;
+
+/// It depends on which of its subscriptions counts.
+fn mixed_options(difference: &Difference<'_>) -> bool {
+    let Step::Publish { who: sender, topic, .. } = difference.step else { return false };
+    let options: Vec<u8> = difference
+        .story
+        .iter()
+        .filter_map(|step| match step {
+            Step::Subscribe { who, filter, options }
+                if name(*who) == difference.who && matches(filter, topic) =>
+            {
+                Some(*options)
+            }
+            _ => None,
+        })
+        .collect();
+    let mixed =
+        |bit: u8| options.iter().any(|o| o & bit == 0) && options.iter().any(|o| o & bit != 0);
+    let is_own = name(*sender) == difference.who && mixed(NO_LOCAL);
+    let comparable = |all: &[String]| -> Vec<String> {
+        let kept = all.iter().filter(|said| !(is_own && said.starts_with(MESSAGE)));
+        let plain = |said: &String| said.replace(" retain", "");
+        kept.map(|said| if mixed(RETAIN_AS_PUBLISHED) { plain(said) } else { said.clone() })
+            .collect()
+    };
+    comparable(&difference.homing) == comparable(&difference.mosquitto)
+}
+
+fn without(all: &[String], words: &str) -> Vec<String> {
+    all.iter().filter(|said| *said != words).cloned().collect()
+}
+
+fn taken_over(difference: &Difference<'_>) -> bool {
+    let told = "the older one: DISCONNECT 0x8e";
+    matches!(difference.step, Step::Connect { .. })
+        && without(&difference.homing, told) == difference.mosquitto
+}
+
+fn coarse_reason(difference: &Difference<'_>) -> bool {
+    let Step::Bad { .. } = difference.step else { return false };
+    let is_disconnect = |said: &&String| said.starts_with("DISCONNECT");
+    let reason = difference.mosquitto.iter().find(is_disconnect);
+    let rest = |all: &[String]| -> Vec<String> {
+        all.iter().filter(|said| !is_disconnect(said)).cloned().collect()
+    };
+    reason.is_none_or(|reason| ["DISCONNECT 0x81", "DISCONNECT 0x82"].contains(&&**reason))
+        && difference.homing.iter().any(|said| is_disconnect(&said))
+        && rest(&difference.homing) == rest(&difference.mosquitto)
+}
+
+fn no_will(difference: &Difference<'_>) -> bool {
+    let is_will = |said: &String| said.starts_with("PUBLISH will ");
+    let loses_it = matches!(
+        difference.step,
+        Step::Connect { clean: false, .. } | Step::Bad { what: Bad::SecondConnect, .. }
+    );
+    loses_it
+        && difference.homing.iter().all(is_will)
+        && !difference.homing.is_empty()
+        && difference.mosquitto.is_empty()
+}
+
+fn cleared_retained(difference: &Difference<'_>) -> bool {
+    let plain = |said: &String| said.replace(" retain", "");
+    let Step::Publish { retain: true, text, .. } = difference.step else { return false };
+    text.is_empty() && difference.homing.iter().map(plain).eq(difference.mosquitto.iter().cloned())
+}
+
+fn server_packet(difference: &Difference<'_>) -> bool {
+    matches!(difference.step, Step::Bad { what: Bad::ServerPacket, .. })
+        && difference.homing.last().is_some_and(|said| said == "closed")
+        && difference.mosquitto.is_empty()
+}
+
+fn unknown_pubrel(difference: &Difference<'_>) -> bool {
+    matches!(difference.step, Step::Bad { what: Bad::UnknownPubrel, .. })
+        && difference.homing == ["PUBCOMP 0x92"]
+        && difference.mosquitto == ["PUBCOMP 0x00"]
+}

@@ -1,5 +1,5 @@
-//! What a plain subscription selects, alone or shared with others: `$share/{name}/{filter}` (MQTT 5,
-//! section 4.8.2).
+//! What a plain subscription selects, alone or shared with others: `$share/{name}/{filter}`
+//! (MQTT 5, section 4.8.2).
 
 use std::fmt;
 use std::num::NonZeroU64;

@@ -32,9 +32,7 @@ pub enum TargetError {
     ServerOnly(String),
     #[error("'{0}' belongs to a feature that this version does not have")]
     NotServed(String),
-    #[error(
-        "'{0}' shares an inbox: every device of its user gets all of it, so subscribe without $share"
-    )]
+    #[error("'{0}' shares an inbox: every device of its user gets all of it; leave out $share")]
     NeverShared(String),
     #[error("'{0}' is not a valid topic or filter")]
     Malformed(String),

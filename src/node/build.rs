@@ -133,9 +133,8 @@ pub async fn build(start: Start) -> Result<Node, String> {
     http.into_iter().for_each(|entrance| _ = services.spawn(web(entrance, &state, &stop)));
     restore_subscriptions(&base).await?;
     let shared = start_workers(&base, &auth, &gate, mqtt)?;
-    services.spawn(heirs(&base, shared).run());
     base.health.serve();
-    serve_time(&base, &mut services);
+    serve_store(&base, shared, &mut services);
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -424,9 +423,11 @@ fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
     }
 }
 
-fn serve_time(base: &Base, services: &mut JoinSet<()>) {
+/// What goes on in the store beside the clients.
+fn serve_store(base: &Base, shared: Arc<Shared>, services: &mut JoinSet<()>) {
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
+    services.spawn(heirs(base, shared).run());
 }
 
 fn timekeeper(base: &Base) -> Timekeeper {

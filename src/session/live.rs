@@ -98,7 +98,7 @@ impl Live {
         self.flights.iter().any(|flight| flight.packet_id == packet_id)
     }
 
-    /// The client leaves this share, or all: what was picked for it with QoS 1 or 2 and is not sent.
+    /// The client leaves this share, or all: what was picked for it with QoS 1 or 2 and not sent.
     pub fn take_waiting(&mut self, share: Option<ShareId>) -> Vec<Waiting> {
         let mut taken = Vec::new();
         for waiting in std::mem::take(&mut self.waiting) {

@@ -1,6 +1,6 @@
 //! Subscription identifiers (MQTT 5, section 3.8.2.1.2): a delivered PUBLISH names those of all the
-//! session's subscriptions that it matches, as they are when it is delivered [MQTT-3.3.4-3]; the copy
-//! of a shared subscription that one's alone.
+//! session's subscriptions that it matches, as they are when it is delivered [MQTT-3.3.4-3]; the
+//! copy of a shared subscription that one's alone.
 
 use crate::model::target::Interest;
 use crate::model::{Filter, Selector, ShareId};

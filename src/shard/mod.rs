@@ -4,8 +4,8 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close` is its end, `wills` those that wait for their delay, `rights` what
-//! it may no longer.
+//! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close`
+//! is its end, `wills` those that wait for their delay, `rights` what it may no longer.
 
 mod answer;
 mod close;

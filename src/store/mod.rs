@@ -446,9 +446,9 @@ pub trait Store: Send + Sync {
         count_max: usize,
     ) -> StoreFuture<'a, Vec<(SessionKey, Subscription)>>;
 
-    /// Records of shared subscriptions whose session ended before it had acknowledged them: each is
-    /// for another member, or for nobody, and goes by [`Append::inherited`]. Not those of QoS 2 that
-    /// may have been sent [MQTT-4.8.2-5]. The oldest of each session first.
+    /// Records of shared subscriptions whose session ended before it had acknowledged them: each
+    /// is for another member, or for nobody, and goes by [`Append::inherited`]. Not those of QoS 2
+    /// that may have been sent [MQTT-4.8.2-5]. The oldest of each session first.
     fn legacies(&self, count_max: usize) -> StoreFuture<'_, Vec<(SessionKey, Entry)>>;
 
     fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>>;

@@ -32,7 +32,7 @@ pub(in crate::store) struct Deletion {
 }
 
 /// Of `first..=last` of one log, whose session ends, what is shared goes to the other members; but
-/// not what was sent with QoS 2, up to `sent`. Its log is then `-recipient`, which no session reads.
+/// not what was sent with QoS 2, up to `sent`. Its log is then `-recipient`: no session reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Leaving {
     pub(in crate::store) recipient: i64,

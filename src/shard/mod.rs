@@ -4,12 +4,13 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `rates` slow it down, `close` is its end, `wills` those that wait for their delay, `rights` what
-//! it may no longer.
+//! `rates` slow it down, `close` is its end, `wills` those that wait for the directory, `due` what
+//! has waited for its time, `rights` what it may no longer.
 
 mod answer;
 mod close;
 mod connect;
+mod due;
 mod effects;
 mod filters;
 mod kick;
@@ -37,17 +38,19 @@ use crate::metrics::Metrics;
 use crate::model::{Filter, Identity, Moment, Noise, Reason, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
-use crate::store::Retain;
+use crate::store::Quota;
 use crate::throttle::Bounded;
 
+pub use due::Fire;
 pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
 pub use rates::{Pace, Rates};
+pub use submit::unknown_user;
 pub use users::worker_of;
 pub use wire::Taken;
 
 use rates::{METERED_USERS_COUNT_MAX, Meter};
 use submit::Asking;
-use wills::{AskingWills, DelayedWills};
+use wills::AskingWills;
 
 /// A connection: its place in the slab and how often that place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,7 +77,9 @@ pub struct Live {
     pub subscriptions_per_user_max: usize,
     pub rates: Rates,
     /// Retained messages that a user may keep.
-    pub retain: Retain,
+    pub retain: Quota,
+    /// What a user may leave for later.
+    pub delayed: Quota,
     pub outbox_bytes_max: usize,
     /// A connection that takes nothing for this long is closed.
     pub outbox_wait: Duration,
@@ -141,7 +146,6 @@ pub struct Shard {
     generation: u32,
     by_key: HashMap<SessionKey, Token>,
     users: HashMap<Uid, Vec<Token>>,
-    wills: DelayedWills,
     asking: AskingWills,
     kicked: kick::Kicked,
     /// Plain filters of durable sessions that are not connected.
@@ -172,7 +176,6 @@ impl Shard {
             generation: 0,
             by_key: HashMap::new(),
             users: HashMap::new(),
-            wills: DelayedWills::default(),
             asking: AskingWills::default(),
             kicked: kick::Kicked::default(),
             away: BTreeMap::new(),

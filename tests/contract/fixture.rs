@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use homing::model::{Ban, BanReason, BanTarget, Filter, Message, Role, Seq, Stamp, Step};
-use homing::store::{Append, Log, Retain, SqliteStore, Store, Write, Written};
+use homing::store::{Append, Log, Quota, SqliteStore, Store, Write, Written};
 
 use crate::rig::LIMITS;
 use crate::say::*;
@@ -47,7 +47,7 @@ fn ban() -> Ban {
     }
 }
 
-const QUOTA: Retain = Retain { count_max: 1, bytes_max: 1000 };
+const QUOTA: Quota = Quota { count_max: 1, bytes_max: 1000 };
 
 fn retained() -> Message {
     Message { topic: "news/rust".into(), retain: true, ..message(4) }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use homing::model::{Recipient, Seq, Stamp, Step};
-use homing::store::{Append, Log, Retain, Sweep, Write};
+use homing::store::{Append, Log, Quota, Sweep, Write};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -56,7 +56,7 @@ fn any_append(rng: &mut StdRng, now: Stamp) -> Write {
     let step = rng.random_bool(0.3).then(|| (any_key(rng), any_step(rng)));
     let all: Vec<Recipient> = addressees.into_iter().collect();
     let dedupe = dedupe.map(|key| homing::model::DedupeKey(key.into()));
-    let quota = Retain { count_max: 2, bytes_max: 4000 };
+    let quota = Quota { count_max: 2, bytes_max: 4000 };
     let retain = rng.random_bool(0.3).then_some(quota);
     if retain.is_some() {
         message.retain = true;

@@ -33,6 +33,7 @@ fn append() -> Write {
     };
     let addressees = vec![(Recipient::Inbox(Uid::parse("bob").unwrap()), Delivery::default())];
     Write::Append(Append {
+        fires: false,
         message: Arc::new(message),
         addressees,
         dedupe: None,

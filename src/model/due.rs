@@ -136,9 +136,19 @@ mod tests {
     #[test]
     fn what_begins_like_one_and_is_none_is_refused_in_words() {
         for bad in [
-            "$delayed", "$delayed/", "$delayed/1", "$delayed/1/", "$delayed//x", "$delayed/x/y",
-            "$delayed/-1/x", "$delayed/+1/x", "$delayed/1.5/x", "$delayed/4294968/x",
-            "$delayed/99999999999999999999999/x", "$delayed/ 1/x", "$delayed/١/x",
+            "$delayed",
+            "$delayed/",
+            "$delayed/1",
+            "$delayed/1/",
+            "$delayed//x",
+            "$delayed/x/y",
+            "$delayed/-1/x",
+            "$delayed/+1/x",
+            "$delayed/1.5/x",
+            "$delayed/4294968/x",
+            "$delayed/99999999999999999999999/x",
+            "$delayed/ 1/x",
+            "$delayed/١/x",
         ] {
             let words = DelayedTopic::parse(bad).expect(bad).expect_err(bad);
             assert!(words.contains("0 to 4294967"), "{words}");

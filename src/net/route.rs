@@ -11,8 +11,8 @@ use crate::shard::{Token, worker_of};
 use crate::store::commit::{Batch, Done};
 use crate::store::{Write, Written};
 
-use super::{Bell, Mailbox};
 use super::worker::Mail;
+use super::{Bell, Mailbox};
 
 /// What the committer calls after each transaction.
 pub fn on_commit(

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crate::auth::Known;
 use crate::metrics::Closed;
-use crate::model::{
-    Due, DueName, Identity, Reason, SessionKey, Submission, Target, Timing, Uid,
-};
+use crate::model::{Due, DueName, Identity, Reason, SessionKey, Submission, Target, Timing, Uid};
 use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::{Change, Schedule, Write};
 
@@ -84,19 +82,23 @@ impl Shard {
         let delay = will.delay.min(conn.session.expiry());
         let (key, who) = (conn.session.key().clone(), conn.session.identity().clone());
         let login_expires = conn.session.login_expires();
+        let left = LeftWill { key, who, login_expires, will };
         match delay.is_zero() {
-            true => self.send_will(LeftWill { key, who, login_expires, will }),
-            false => self.keep_will(key, &who, will, delay),
+            true => self.send_will(left),
+            false => self.keep_will(left, delay),
         }
     }
 
-    fn keep_will(&mut self, key: SessionKey, who: &Identity, will: Will, delay: Duration) {
-        let (_, message) = will.into_message(&mut self.ids, self.stamp);
+    fn keep_will(&mut self, left: LeftWill, delay: Duration) {
+        let LeftWill { key, who, login_expires, will } = left;
+        let (now, stamp) = (self.now, self.stamp);
+        let expires_at = login_expires.map(|at| stamp.after(at.since(now)));
+        let (_, message) = will.into_message(&mut self.ids, stamp);
         let due = Due {
-            at: self.stamp.after(delay),
+            at: stamp.after(delay),
             name: Some(DueName::Will(key.client_id)),
             message: Arc::new(message),
-            who: Arc::new(who.clone()),
+            who: Arc::new(Identity { expires_at, ..(*who).clone() }),
         };
         let put = Change::Put(Box::new(due), self.live.delayed);
         self.ask_store(Write::Schedule(Schedule::only(put)), None);
@@ -142,7 +144,8 @@ impl Shard {
     fn submit_will(&mut self, will: LeftWill) {
         let LeftWill { who, key, will, .. } = will;
         let (target, message) = will.into_message(&mut self.ids, self.stamp);
-        let submission = Submission { target, message: Arc::new(message), dedupe: None, timing: Timing::Now };
+        let submission =
+            Submission { target, message: Arc::new(message), dedupe: None, timing: Timing::Now };
         // Nobody waits for the answer.
         let from = Origin { who: &who, key: &key, behind: false };
         let nobody = (Token(u64::MAX), Ticket::Publish(0));

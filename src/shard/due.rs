@@ -62,6 +62,7 @@ impl Shard {
             "what was due to {topic:?} does not go out: {words}"
         );
         self.shared.metrics.schedules.refused(reason);
+        self.tally.dropped.push(reason);
         self.ask_store(Write::DropDue { id }, None);
     }
 }

@@ -121,7 +121,8 @@ impl super::Shard {
     pub(super) fn enqueue(&mut self, token: Token, message: Arc<Message>, delivery: Delivery) {
         let Some(conn) = self.conn(token) else { return };
         let addressees = vec![(Recipient::Session(conn.session.key().clone()), delivery)];
-        let append = Append { message, addressees, dedupe: None, step: None, retain: None, fires: false };
+        let append =
+            Append { message, addressees, dedupe: None, step: None, retain: None, fires: false };
         self.ask_store(Write::Append(append), Some((token, Ticket::Retained)));
     }
 

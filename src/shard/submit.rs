@@ -214,7 +214,8 @@ impl Shard {
         let Ok(target @ Target::Plain(_)) = self.live.settings.topics.target(&message.topic) else {
             return;
         };
-        let submission = Submission { target, message: message.clone(), dedupe: None, timing: Timing::Now };
+        let submission =
+            Submission { target, message: message.clone(), dedupe: None, timing: Timing::Now };
         let plan = {
             let lock = &self.shared.subscriptions;
             address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))

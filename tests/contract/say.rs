@@ -59,7 +59,14 @@ pub fn message(number: u128) -> Message {
 pub fn to(recipients: &[Recipient], message: Message) -> Append {
     let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
     let addressees = recipients.iter().map(|recipient| (recipient.clone(), delivery)).collect();
-    Append { message: Arc::new(message), addressees, dedupe: None, step: None, retain: None, fires: false }
+    Append {
+        message: Arc::new(message),
+        addressees,
+        dedupe: None,
+        step: None,
+        retain: None,
+        fires: false,
+    }
 }
 
 /// One message to one recipient.

@@ -15,9 +15,7 @@ use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, PacketId, Properties, Version, decode, encode};
 use crate::session::{Hello, LoginTime, Settings};
 use crate::shard::{DirectoryAsk, Fire, Live, Rates, Shard, Shared, StoreAsk, Token};
-use crate::store::{
-    Claim, MemoryStore, Quota, Store, StoreError, StoreLimits, Write, Written,
-};
+use crate::store::{Claim, MemoryStore, Quota, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
 

@@ -150,14 +150,14 @@ impl Work {
     }
 
     pub(super) fn forget_due(&mut self, uid: &Uid) {
-        let is_own = |due: &Option<Due>| {
-            due.as_ref().is_some_and(|due| due.message.from.uid == *uid)
-        };
+        let is_own =
+            |due: &Option<Due>| due.as_ref().is_some_and(|due| due.message.from.uid == *uid);
         let unwritten = self.changes.due.extract_if(|_, due| is_own(due)).count();
         self.count(Removal::Forgotten, unwritten as u64);
-        self.due.values_mut().filter(|one| one.as_ref().is_some_and(|one| one.uid == *uid)).for_each(
-            |one| *one = None,
-        );
+        self.due
+            .values_mut()
+            .filter(|one| one.as_ref().is_some_and(|one| one.uid == *uid))
+            .for_each(|one| *one = None);
         self.due_names.iter_mut().filter(|((owner, _), _)| owner == uid).for_each(|(_, id)| {
             *id = None;
         });

@@ -74,10 +74,8 @@ pub(in crate::store) trait Transaction: Send {
     ) -> impl Future<Output = Result<Counts, Self::Error>> + Send;
 
     /// Claims what is due. What was loaded of it is forgotten afterwards.
-    fn claim(
-        &mut self,
-        claim: Claim,
-    ) -> impl Future<Output = Result<Vec<Due>, Self::Error>> + Send;
+    fn claim(&mut self, claim: Claim)
+    -> impl Future<Output = Result<Vec<Due>, Self::Error>> + Send;
 
     /// The next recipients after a number.
     fn page(

@@ -49,9 +49,9 @@ impl State {
     }
 
     fn waiting(&self, uid: &Uid, name: &DueName) -> Option<&Waiting> {
-        self.due.values().find(|one| {
-            one.due.message.from.uid == *uid && one.due.name.as_ref() == Some(name)
-        })
+        self.due
+            .values()
+            .find(|one| one.due.message.from.uid == *uid && one.due.name.as_ref() == Some(name))
     }
 
     fn put_due(&mut self, due: &Due, quota: Quota, now: Stamp) -> Option<Written> {

@@ -13,8 +13,8 @@ use crate::model::{Filter, Message, Stamp, Uid};
 use crate::store::StoreError;
 use crate::store::batch::Work;
 use crate::store::checksum::message_hash;
-use crate::store::record::{self, flags};
 use crate::store::quota::Kept;
+use crate::store::record::{self, flags};
 use crate::store::retained::{Owner, RetainedPage, SCAN_COUNT_MAX, bytes, range};
 
 const PUT: &str = "

@@ -31,10 +31,8 @@ static LEFT: Statement = Statement::new(
     "SELECT v.uid, count(*), sum(d.bytes) FROM v CROSS JOIN due d
      ON d.domain = '' AND d.from_uid = v.uid GROUP BY v.uid",
 );
-static GONE: Statement = Statement::new(
-    "message_id",
-    "DELETE FROM due WHERE message_id IN (SELECT message_id FROM v)",
-);
+static GONE: Statement =
+    Statement::new("message_id", "DELETE FROM due WHERE message_id IN (SELECT message_id FROM v)");
 static PUT: Statement = Statement::new(
     "due, name, roles, attrs, login_expires, message_id, from_uid, from_client, kind, topic, \
      flags, ts, expires_at, checksum, bytes, attributes, body",

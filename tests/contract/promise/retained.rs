@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homing::model::{Filter, Message, Stamp};
-use homing::store::{Append, Removal, Quota, Write, Written};
+use homing::store::{Append, Quota, Removal, Write, Written};
 
 use crate::rig::{Rig, appended};
 use crate::say::*;

@@ -50,6 +50,7 @@ fn append(number: u64, addressees: impl Iterator<Item = u64>, with: With) -> Wri
     let delivery = Delivery { qos: QoS::AtLeastOnce, retain: false };
     let publish = Published { packet_id: (number / SENDERS % 64) as u16 + 1, hash: number, id };
     Write::Append(Append {
+        fires: false,
         message: Arc::new(message),
         addressees: addressees.map(|user| (inbox(user), delivery)).collect(),
         dedupe: with.dedupe.then(|| DedupeKey(format!("{number:032x}").into())),

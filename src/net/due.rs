@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::auth::Known;
 use crate::broker::policy::Denial;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -119,6 +120,9 @@ impl Ended {
     }
 }
 
+/// Who left the message before, then and now: many that are due together are of one owner.
+type Today = (Arc<Identity>, Option<Identity>);
+
 /// See the module's documentation.
 pub struct DueEngine {
     pub store: Arc<dyn Store>,
@@ -186,10 +190,11 @@ impl DueEngine {
     /// they are due.
     async fn send_all(&self, mut due: Vec<Due>) {
         while !due.is_empty() {
+            let mut known = None;
             let mut sent = HashMap::new();
             let mut again = Vec::new();
             for one in due {
-                match self.send(&one).await {
+                match self.send(&one, &mut known).await {
                     Ok(()) => _ = sent.insert(one.message.id, one),
                     Err(error) => {
                         tracing::warn!("what is due waits, its owner could not be asked: {error}");
@@ -211,8 +216,8 @@ impl DueEngine {
         }
     }
 
-    async fn send(&self, due: &Due) -> Result<(), StoreError> {
-        let who = self.owner(due).await?;
+    async fn send(&self, due: &Due, known: &mut Option<Today>) -> Result<(), StoreError> {
+        let who = self.owner(due, known).await?;
         let worker = worker_of(&due.message.from.uid, self.mailboxes.len() as u16);
         let fire = Fire { due: due.clone(), who };
         self.mailboxes[usize::from(worker)].post([Mail::Fire(Box::new(fire))]);
@@ -220,7 +225,11 @@ impl DueEngine {
     }
 
     /// Who left it, as of now (threat I8).
-    async fn owner(&self, due: &Due) -> Result<Result<Identity, Denial>, StoreError> {
+    async fn owner(
+        &self,
+        due: &Due,
+        known: &mut Option<Today>,
+    ) -> Result<Result<Identity, Denial>, StoreError> {
         let no = |reason: Reason| Ok(Err((reason, reason.words().into())));
         let (who, now) = (&due.who, self.clock.stamp());
         if self.gate.bans.now().of_login(&who.uid, &who.client_id, now).is_some() {
@@ -229,15 +238,24 @@ impl DueEngine {
         if who.expires_at.is_some_and(|at| at <= now) {
             return no(Reason::LoginExpired);
         }
-        let Some(who) = self.gate.directory.today(who).await? else {
-            return no(Reason::Removed);
+        let today = match known.take() {
+            Some((then, today)) if then == *who => today,
+            _ => self.gate.directory.today(who).await?,
         };
-        if let Some(uid) = self.addressee(due)
-            && !self.gate.directory.ask(&uid).await?
-        {
-            return Ok(Err(unknown_user(&uid)));
+        *known = Some((who.clone(), today.clone()));
+        let Some(who) = today else { return no(Reason::Removed) };
+        match self.addressee(due) {
+            Some(uid) if !self.exists(&uid).await? => Ok(Err(unknown_user(&uid))),
+            _ => Ok(Ok(who)),
         }
-        Ok(Ok(who))
+    }
+
+    async fn exists(&self, uid: &Uid) -> Result<bool, StoreError> {
+        match self.gate.directory.knows(uid) {
+            Known::Yes => Ok(true),
+            Known::No => Ok(false),
+            Known::Ask => self.gate.directory.ask(uid).await,
+        }
     }
 
     fn addressee(&self, due: &Due) -> Option<Uid> {

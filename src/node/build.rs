@@ -135,7 +135,8 @@ pub async fn build(start: Start) -> Result<Node, String> {
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
-    serve_time(&base, &gate, &mut services);
+    serve_time(&base, &mut services);
+    services.spawn(send_due(due_engine(&base, &gate), stop.clone()));
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -417,8 +418,15 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     }
 }
 
-fn serve_time(base: &Base, gate: &Arc<Gate>, services: &mut JoinSet<()>) {
-    services.spawn(due_engine(base, gate).run());
+/// What is on its way when the broker stops is claimed again at the next start.
+async fn send_due(engine: DueEngine, stop: Arc<Notify>) {
+    tokio::select! {
+        () = engine.run() => {}
+        () = stop.notified() => {}
+    }
+}
+
+fn serve_time(base: &Base, services: &mut JoinSet<()>) {
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
 }

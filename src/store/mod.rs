@@ -144,7 +144,8 @@ pub enum Write {
         key: SessionKey,
     },
     /// Forgets all devices of a user's inbox and removes what is in it, and all that the user has
-    /// left for later, counted as [`Removal::Forgotten`]: part of the batch so that it meets every earlier append.
+    /// left for later, counted as [`Removal::Forgotten`]: part of the batch so that it meets every
+    /// earlier append.
     ForgetInbox {
         uid: Uid,
     },

@@ -1,4 +1,5 @@
-//! `$delayed/{seconds}/{topic}`: what waits for its time goes out then, once, late rather than never.
+//! `$delayed/{seconds}/{topic}`: what waits for its time goes out then, once, and late rather than
+//! never.
 
 use std::time::{Duration, Instant};
 

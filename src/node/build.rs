@@ -135,8 +135,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
-    serve_time(&base, &mut services);
-    services.spawn(send_due(due_engine(&base, &gate), stop.clone()));
+    serve_time(&base, (&gate, &stop), &mut services);
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -426,7 +425,8 @@ async fn send_due(engine: DueEngine, stop: Arc<Notify>) {
     }
 }
 
-fn serve_time(base: &Base, services: &mut JoinSet<()>) {
+fn serve_time(base: &Base, (gate, stop): (&Arc<Gate>, &Arc<Notify>), services: &mut JoinSet<()>) {
+    services.spawn(send_due(due_engine(base, gate), stop.clone()));
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
 }

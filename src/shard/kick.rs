@@ -36,8 +36,8 @@ impl Kicked {
 
 impl Shard {
     /// Ends the connections of a user, or of one device of it. Its wills are dropped: who left them
-    /// has no say any more; of one that waits for its delay this is asked when it is due. Returns the
-    /// sessions that were connected or had subscriptions here.
+    /// has no say any more; of one that waits for its delay this is asked when it is due. Returns
+    /// the sessions that were connected or had subscriptions here.
     pub fn kick(&mut self, uid: &Uid, only: Option<&ClientId>, reason: Reason) -> Vec<SessionKey> {
         self.kicked.note(uid, self.now);
         let is = |key: &SessionKey| key.uid == *uid && only.is_none_or(|id| key.client_id == *id);

@@ -120,8 +120,8 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
         self.store.close().await
     }
 
-    /// Commits; without what adds to the store where the disk has no room for it. If it has none even
-    /// for the rest, the ballast makes some.
+    /// Commits; without what adds to the store where the disk has no room for it. If it has none
+    /// even for the rest, the ballast makes some.
     async fn commit_possible(&mut self, writes: &[Write]) -> Outcome {
         let moment = self.clock.moment();
         let low = self.guard.as_mut().and_then(|guard| guard.check(moment).err());

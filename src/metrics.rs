@@ -9,6 +9,7 @@ mod connections;
 mod doors;
 mod login;
 mod process;
+mod schedules;
 mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,7 @@ use crate::store::commit::Batch;
 
 use connections::Connections;
 use process::Process;
+use schedules::ScheduleMetrics;
 use store::StoreMetrics;
 
 /// A figure that only grows; cheap from any thread.
@@ -87,6 +89,7 @@ pub struct Metrics {
     last_reload_success: Gauge,
     last_reload_secs: Gauge,
     delivery_latency: Histogram,
+    pub schedules: ScheduleMetrics,
     pub store: StoreMetrics,
     process: Process,
 }
@@ -137,6 +140,7 @@ impl Default for Metrics {
             last_reload_success: gauge(r, "config_last_reload_success", RELOADED),
             last_reload_secs: gauge(r, "config_last_reload_timestamp_seconds", RELOADED_AT),
             delivery_latency: histogram(r, "delivery_latency_seconds", LATENCY),
+            schedules: ScheduleMetrics::new(r),
             store: StoreMetrics::new(r),
             process,
             registry: all,

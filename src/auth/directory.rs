@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Recall;
-use crate::model::Uid;
+use crate::model::{Identity, Uid};
 use crate::store::{Store, StoreError};
 
 /// Whether a user exists, as far as it can be said without asking the store.
@@ -46,6 +46,19 @@ impl Directory {
         }
     }
 
+    /// Who this is now: with the roles of the account, where accounts are what makes a user, else
+    /// with those of the login it came with. `None` if there is no such user any more.
+    ///
+    /// # Errors
+    /// Those of [`Store::account`].
+    pub async fn today(&self, who: &Identity) -> Result<Option<Identity>, StoreError> {
+        let Users::Accounts { store, .. } = &self.0 else {
+            return Ok(Some(who.clone()));
+        };
+        let account = store.account(&who.uid).await?.filter(|account| !account.is_locked());
+        Ok(account.map(|account| Identity { roles: account.roles, ..who.clone() }))
+    }
+
     /// The answer of the store; [`Directory::knows`] gives it for a while afterwards.
     ///
     /// # Errors
@@ -67,7 +80,7 @@ mod tests {
 
     use super::*;
     use crate::auth::testing::{Bench, password, uid};
-    use crate::model::Roles;
+    use crate::model::{Role, Roles};
 
     #[tokio::test]
     async fn what_was_asked_once_is_known_and_a_change_is_seen_at_once() {
@@ -92,6 +105,21 @@ mod tests {
         recall.changed(&bob, true);
         recall.remember_exists(&bob, false, before);
         assert_eq!(recall.exists(&bob), Some(true));
+    }
+
+    /// Threat I8.
+    #[tokio::test]
+    async fn who_left_something_has_the_roles_of_today() {
+        let bench = Bench::new();
+        let (directory, book, bob) = (&bench.auth.directory, &bench.auth.book, uid("bob"));
+        let then = Identity { roles: [Role::Operator].into(), ..Identity::user(bob.clone()) };
+        assert_eq!(directory.today(&then).await.unwrap(), None);
+        book.add(&bob, &password("dev"), [Role::Service].into()).await.unwrap();
+        let today = directory.today(&then).await.unwrap().unwrap();
+        assert_eq!(today, Identity { roles: [Role::Service].into(), ..then.clone() });
+        book.remove(&bob).await.unwrap();
+        assert_eq!(directory.today(&then).await.unwrap(), None);
+        assert_eq!(Directory::everyone().today(&then).await.unwrap(), Some(then));
     }
 
     #[test]

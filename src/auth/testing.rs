@@ -120,6 +120,14 @@ impl Store for FakeStore {
         not_here()
     }
 
+    fn next_due(&self) -> StoreFuture<'_, Option<Stamp>> {
+        not_here()
+    }
+
+    fn due_count(&self) -> StoreFuture<'_, u64> {
+        not_here()
+    }
+
     fn subscriptions<'a>(
         &'a self,
         _: Option<(SessionKey, Filter)>,

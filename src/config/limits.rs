@@ -40,6 +40,9 @@ pub struct Limits {
     pub retained_per_user: u64,
     /// Topics and bodies of a user's retained messages.
     pub retained_bytes_per_user: Size,
+    pub delayed_per_user: u64,
+    /// Topics and bodies of what a user has left for later.
+    pub delayed_bytes_per_user: Size,
     pub publish_rate: CountRate,
     pub publish_bytes_rate: BytesRate,
     pub user_publish_rate: CountRate,
@@ -99,6 +102,8 @@ impl Default for Limits {
             subscriptions_per_user: 4096,
             retained_per_user: 10_000,
             retained_bytes_per_user: Size(64 * 1024 * 1024),
+            delayed_per_user: 10_000,
+            delayed_bytes_per_user: Size(64 * 1024 * 1024),
             publish_rate: CountRate(None),
             publish_bytes_rate: BytesRate(None),
             user_publish_rate: CountRate(None),

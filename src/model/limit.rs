@@ -17,6 +17,14 @@ pub const FILTERS_PER_PACKET_COUNT_MAX: usize = 256;
 pub const DEDUPE_KEY_BYTES_MAX: usize = 256;
 /// How long a publisher's own message id is remembered.
 pub const DEDUPE_KEY_KEPT_SECS: u64 = 24 * 60 * 60;
+/// The longest delay of a publish to `$delayed/{seconds}/…`: the one of other brokers.
+pub const DELAY_SECS_MAX: u64 = 4_294_967;
+/// A publisher's name for a message that waits (user property `delayed-key`).
+pub const DUE_KEY_BYTES_MAX: usize = 256;
+/// Messages that are due and on their way out at a time.
+pub const CLAIMED_COUNT_MAX: usize = 256;
+/// Bytes of them (one goes out in any case).
+pub const CLAIMED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Records that one read of a log returns.
 pub const READ_ENTRIES_COUNT_MAX: usize = 256;
 /// Bytes of bodies that one read of a log returns (at least one record comes in any case).
@@ -45,8 +53,6 @@ pub const RETAINED_PAGE_BYTES_MAX: usize = 256 * 1024;
 pub const FRESH_TOPICS_COUNT_MAX: usize = 1024;
 /// Topics that have an alias on one connection, one way: their bytes together.
 pub const ALIASED_TOPICS_BYTES_MAX: usize = 128 * 1024;
-/// Wills that wait for their delay, per worker; beyond it the first of them go out early.
-pub const DELAYED_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Wills whose addressee the directory is asked about, per worker; beyond it they are dropped.
 pub const ASKING_WILLS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Messages that wait in memory for the window of a clean session; beyond it they are dropped.

@@ -1,5 +1,6 @@
 //! From a topic to whom it means: the one place that reads the topic table of the design.
 
+use super::due::DELAYED;
 use super::share::SHARE_PREFIX;
 use super::{Filter, IdError, Reason, Selector, TopicName, Uid};
 
@@ -30,6 +31,10 @@ pub enum TargetError {
     NotAUid(String, IdError),
     #[error("'{0}' cannot be published to: the server writes it")]
     ServerOnly(String),
+    #[error("{0}")]
+    Delay(String),
+    #[error("'{0}' cannot be subscribed to: what is delayed comes on its own topic")]
+    PublishOnly(String),
     #[error("'{0}' belongs to a feature that this version does not have")]
     NotServed(String),
     #[error("'{0}' shares an inbox: every device of its user gets all of it; leave out $share")]
@@ -41,8 +46,12 @@ pub enum TargetError {
 impl TargetError {
     pub fn reason(&self) -> Reason {
         match self {
-            TargetError::NotAUid(..) | TargetError::Malformed(_) => Reason::TopicInvalid,
-            TargetError::ServerOnly(_) | TargetError::NeverShared(_) => Reason::NotAuthorized,
+            TargetError::NotAUid(..) | TargetError::Malformed(_) | TargetError::Delay(_) => {
+                Reason::TopicInvalid
+            }
+            TargetError::ServerOnly(_)
+            | TargetError::PublishOnly(_)
+            | TargetError::NeverShared(_) => Reason::NotAuthorized,
             TargetError::NotServed(_) => Reason::NotServed,
         }
     }
@@ -125,6 +134,9 @@ impl InboxPattern {
                 Some((_, "events")) => return Err(TargetError::NotServed(filter.into())),
                 Some(_) => {}
             }
+        }
+        if filter.split('/').next() == Some(DELAYED) {
+            return Err(TargetError::PublishOnly(filter.into()));
         }
         not_served(filter)?;
         let malformed = || TargetError::Malformed(filter.into());

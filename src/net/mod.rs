@@ -5,11 +5,13 @@
 //! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
 //! and asks who it is, `flapper` bans who comes too often, `worker` drives one shard, `conn` moves
 //! one connection's bytes, `layers` has what they go through, `route` brings commits back to the
-//! workers, `kick` sends sessions away, `watched` sees panics.
+//! workers, `due` sends what has waited for its time, `kick` sends sessions away, `watched` sees
+//! panics.
 
 mod admission;
 mod conn;
 mod door;
+mod due;
 mod flapper;
 mod greet;
 mod kick;
@@ -26,6 +28,7 @@ mod worker;
 
 pub use admission::{Admission, AdmissionLimits, FlappingLimits};
 pub use door::{Balancer, Door, Lock, Opened};
+pub use due::{Bell, DueEngine};
 pub use flapper::Banning;
 pub use greet::Gate;
 pub use kick::{connected, kick};

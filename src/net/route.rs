@@ -11,14 +11,15 @@ use crate::shard::{Token, worker_of};
 use crate::store::commit::{Batch, Done};
 use crate::store::{Write, Written};
 
-use super::Mailbox;
 use super::worker::Mail;
+use super::{Bell, Mailbox};
 
 /// What the committer calls after each transaction.
 pub fn on_commit(
     mailboxes: Arc<[Mailbox<Mail>]>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
+    bell: Arc<Bell>,
 ) -> impl FnMut(Vec<Done>, Batch<'_>) + Send + 'static {
     let mut batches: Vec<Vec<Mail>> = mailboxes.iter().map(|_| Vec::new()).collect();
     move |done, batch| {
@@ -30,6 +31,7 @@ pub fn on_commit(
         }
         metrics.committed(&batch);
         for one in done {
+            bell.hear(&one);
             route(one, &mut batches, &metrics);
         }
         for (mailbox, batch) in mailboxes.iter().zip(&mut batches) {

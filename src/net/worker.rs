@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 use crate::clock::Clock;
 use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
-use crate::shard::{Asker, DirectoryAsk, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
+use crate::shard::{Asker, DirectoryAsk, Fire, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
 use crate::store::{RetainedPage, Store, StoreError, Subscription, Written};
 
@@ -43,6 +43,8 @@ pub enum Mail {
     },
     Committed(Recipient, Entry),
     Post(Post),
+    /// What has waited for its time is due.
+    Fire(Box<Fire>),
     Read(Token, LogName, Result<Vec<Entry>, StoreError>),
     Retained(Token, Result<RetainedPage, StoreError>),
     /// Whether the user that a publish or a will goes to exists; `None` if nobody could say.
@@ -407,6 +409,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         }
         Mail::Committed(recipient, entry) => shard.committed(&recipient, entry),
         Mail::Post(post) => shard.posted(post),
+        Mail::Fire(fire) => shard.fire(*fire),
         Mail::Read(token, log, result) => shard.read_done(token, log, result),
         Mail::Retained(token, result) => shard.retained_read(token, result),
         Mail::Directory(asker, exists) => shard.directory_answer(asker, exists),

@@ -22,7 +22,7 @@ use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::model::{Roles, Uid};
 use crate::net::tls::Tls;
-use crate::net::{self, Admission, Gate, Mail, Mailbox, Stores};
+use crate::net::{self, Admission, Bell, DueEngine, Gate, Mail, Mailbox, Stores};
 use crate::shard::{Shard, Shared, worker_of};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
@@ -73,6 +73,8 @@ pub(super) struct Base {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
+    /// For the engine of what waits for its time.
+    bell: Arc<Bell>,
     store: Arc<dyn Store>,
     committer: Committer,
     pub hasher: Arc<Hasher>,
@@ -135,6 +137,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let shared = start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
     serve_store(&base, shared, &mut services);
+    services.spawn(send_due(due_engine(&base, &gate), stop.clone()));
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -178,7 +181,9 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     let store = opened.map_err(|error| error.to_string())?;
     timekeeper::begin(&system_clock, &*store).await.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
-    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone());
+    let bell = Arc::new(Bell::default());
+    let on_commit =
+        net::on_commit(mailboxes.clone(), metrics.clone(), health.clone(), bell.clone());
     let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
     let (failed, store_failed) = oneshot::channel();
     let ending = committer.clone();
@@ -199,6 +204,7 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
         metrics,
         health,
         mailboxes,
+        bell,
         store,
         committer,
         hasher,
@@ -413,6 +419,14 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     }
 }
 
+/// What is on its way when the broker stops is claimed again at the next start.
+async fn send_due(engine: DueEngine, stop: Arc<Notify>) {
+    tokio::select! {
+        () = engine.run() => {}
+        () = stop.notified() => {}
+    }
+}
+
 /// For what members of shared subscriptions leave.
 fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
     Heirs {
@@ -428,6 +442,18 @@ fn serve_store(base: &Base, shared: Arc<Shared>, services: &mut JoinSet<()>) {
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
     services.spawn(heirs(base, shared).run());
+}
+
+fn due_engine(base: &Base, gate: &Arc<Gate>) -> DueEngine {
+    DueEngine {
+        store: base.store.clone(),
+        committer: base.committer.clone(),
+        mailboxes: base.mailboxes.clone(),
+        gate: gate.clone(),
+        clock: base.clock.clone(),
+        metrics: base.metrics.clone(),
+        bell: base.bell.clone(),
+    }
 }
 
 fn timekeeper(base: &Base) -> Timekeeper {

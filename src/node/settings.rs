@@ -7,7 +7,7 @@ use crate::model::InboxPattern;
 use crate::net::{AdmissionLimits, FlappingLimits};
 use crate::session::Settings;
 use crate::shard::{Live, Pace, Rates};
-use crate::store::{Retain, StoreLimits};
+use crate::store::{Quota, StoreLimits};
 
 fn settings(config: &Config) -> Result<Settings, String> {
     let Config { topics, inbox, limits, .. } = config;
@@ -48,9 +48,13 @@ pub(super) fn live(config: &Config) -> Result<Live, String> {
         connections_per_user_max: limits.connections_per_user,
         sessions_per_user_max: limits.sessions_per_user,
         subscriptions_per_user_max: limits.subscriptions_per_user,
-        retain: Retain {
+        retain: Quota {
             count_max: config.limits.retained_per_user,
             bytes_max: config.limits.retained_bytes_per_user.0,
+        },
+        delayed: Quota {
+            count_max: limits.delayed_per_user,
+            bytes_max: limits.delayed_bytes_per_user.0,
         },
         rates: Rates {
             connection: Pace { count: limits.publish_rate.0, bytes: limits.publish_bytes_rate.0 },

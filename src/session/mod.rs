@@ -3,13 +3,14 @@
 //!
 //! One file per behaviour: `connect`, `publish` (from the client), `deliver` (to the client; the
 //! durable logs in `reader`, what lives in memory only in `live`), `subscribe`, `settle`, `will`,
-//! `retained`, `keepalive`, `envelope`, `alias`, `subscription_id`, `end`.
+//! `delayed`, `retained`, `keepalive`, `envelope`, `alias`, `subscription_id`, `end`.
 
 mod ack;
 mod alias;
 mod code;
 mod connect;
 mod context;
+mod delayed;
 mod deliver;
 mod end;
 mod envelope;

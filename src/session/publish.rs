@@ -9,11 +9,12 @@ use bytes::Bytes;
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
     DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
-    Submission, Target,
+    Submission,
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish, encode};
 
 use super::code::in_puback;
+use super::delayed::{Destination, destination};
 use super::will::attributes;
 use super::{Answer, Ctx, Phase, Request, Session, Ticket};
 
@@ -142,8 +143,8 @@ impl Session {
             let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
             return self.end(Reason::ReceiveMaximum, words.into(), ctx);
         }
-        let target = match self.publish_target(&publish, ctx) {
-            Ok(target) => target,
+        let destination = match destination(&publish, ctx) {
+            Ok(destination) => destination,
             Err((reason, words)) => {
                 return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
             }
@@ -160,7 +161,8 @@ impl Session {
                 return self.queue_answer(&publish, answer, ctx);
             }
         };
-        let message = Arc::new(self.message(&publish, &target, ctx));
+        let message = Arc::new(self.message(&publish, &destination, ctx));
+        let Destination { target, timing, .. } = destination;
         let step = self.step(&publish, hash, message.id);
         let publishing = self.publishing.get_or_insert_default();
         if publish.qos == mqtt::QoS::ExactlyOnce
@@ -170,21 +172,11 @@ impl Session {
         }
         let number = publishing.push(publish.packet_id, model_qos(publish.qos), None);
         publishing.has_ring |= step.is_some();
-        let submission = Submission { target, message, dedupe };
+        let submission = Submission { target, message, dedupe, timing };
         ctx.ask(Request::Submit { ticket: Some(Ticket::Publish(number)), submission, step });
     }
 
-    fn publish_target(
-        &self,
-        publish: &Publish<'_>,
-        ctx: &Ctx<'_>,
-    ) -> Result<Target, (Reason, Box<str>)> {
-        let target = ctx.settings.topics.target(publish.topic);
-        let target = target.map_err(|error| (error.reason(), error.to_string().into()))?;
-        Ok(target)
-    }
-
-    fn message(&self, publish: &Publish<'_>, target: &Target, ctx: &mut Ctx<'_>) -> Message {
+    fn message(&self, publish: &Publish<'_>, to: &Destination<'_>, ctx: &mut Ctx<'_>) -> Message {
         let expiry = publish.properties.message_expiry_secs();
         Message {
             id: ctx.ids.next(ctx.stamp),
@@ -192,11 +184,11 @@ impl Session {
             kind: Kind::Chat,
             ts: ctx.stamp,
             expires_at: expiry.map(|s| ctx.stamp.after(std::time::Duration::from_secs(s.into()))),
-            topic: publish.topic.into(),
+            topic: to.topic.into(),
             retain: publish.retain,
             qos: model_qos(publish.qos),
             body: Bytes::copy_from_slice(publish.payload),
-            attributes: attributes(publish.properties, target),
+            attributes: attributes(publish.properties, &to.target),
         }
     }
 

@@ -20,7 +20,7 @@ impl Shard {
     ) {
         // What was only put into the session's own queue had gone to the others long ago.
         let message = message.filter(|_| ticket != Ticket::Retained);
-        if message.is_some() {
+        if let Ticket::Publish(_) = ticket {
             self.count_committing(token, -1);
         }
         if let Some(message) = message {
@@ -36,9 +36,17 @@ impl Shard {
                 self.handle(token, Input::Answer(ticket, Answer::Duplicate));
             }
             Ok(Written::OverQuota) => {
-                let words = "the retained messages of a user: limits.retained_per_user";
-                let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
-                self.handle(token, Input::Answer(ticket, answer));
+                let words = match message {
+                    Some(_) => "the retained messages of a user: limits.retained_per_user",
+                    None => "what a user leaves for later: limits.delayed_per_user",
+                };
+                self.refused(token, ticket, Reason::QuotaExceeded, words);
+            }
+            Ok(Written::NothingWaits) => {
+                self.refused(token, ticket, Reason::NothingWaits, Reason::NothingWaits.words());
+            }
+            Ok(Written::OnItsWay) => {
+                self.refused(token, ticket, Reason::OnItsWay, Reason::OnItsWay.words());
             }
             Ok(_) => self.handle(token, Input::Answer(ticket, Answer::Done)),
             // It may be stored: neither an acknowledgement nor a refusal would be true. The client
@@ -50,6 +58,10 @@ impl Shard {
             }
             Err(error) => self.handle(token, Input::Answer(ticket, refusal(&error))),
         }
+    }
+
+    fn refused(&mut self, token: Token, ticket: Ticket, reason: Reason, words: &str) {
+        self.handle(token, Input::Answer(ticket, Answer::Refused(reason, words.into())));
     }
 
     /// The answer to a [`super::ReadAsk`]. A failed read ends the connection: the client comes

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::auth::Known;
 use crate::metrics::Closed;
-use crate::model::{Reason, SessionKey, Submission, Target, Uid};
+use crate::model::{Due, DueName, Identity, Reason, SessionKey, Submission, Target, Timing, Uid};
 use crate::session::{Answer, Closing, Ticket, Will};
-use crate::store::Write;
+use crate::store::{Change, Schedule, Write};
 
 use super::effects::{Asker, DirectoryAsk};
 use super::submit::Origin;
-use super::wills::DelayedWill;
+use super::wills::LeftWill;
 use super::{Asked, Conn, Shard, Token};
 
 impl Shard {
@@ -76,37 +76,38 @@ impl Shard {
         }
     }
 
+    /// One with a delay waits in the store, also over a restart (MQTT 5, section 3.1.3.2.2): until
+    /// its session goes on, or ends, or the delay is over, whichever comes first.
     pub(super) fn will(&mut self, token: Token, will: Will) {
-        let now = self.now;
         let Some(conn) = self.conn(token) else { return };
         let delay = will.delay.min(conn.session.expiry());
-        let will = DelayedWill {
-            at: now.after(delay),
-            key: conn.session.key().clone(),
-            who: conn.session.identity().clone(),
-            login_expires: conn.session.login_expires(),
-            will,
-        };
-        if delay == Duration::ZERO || self.draining {
-            return self.send_will(will);
-        }
-        self.wills.push(will);
-        while let Some(first) = self.wills.take_excess() {
-            tracing::info!(key = %first.key, "a delayed will goes out early: too many wait");
-            self.send_will(first);
+        let (key, who) = (conn.session.key().clone(), conn.session.identity().clone());
+        let login_expires = conn.session.login_expires();
+        let left = LeftWill { key, who, login_expires, will };
+        match delay.is_zero() {
+            true => self.send_will(left),
+            false => self.keep_will(left, delay),
         }
     }
 
-    /// The server stops: nobody could send them later.
-    pub(super) fn send_waiting_wills(&mut self) {
-        for will in self.wills.take_all() {
-            self.send_will(will);
-        }
+    fn keep_will(&mut self, left: LeftWill, delay: Duration) {
+        let LeftWill { key, who, login_expires, will } = left;
+        let (now, stamp) = (self.now, self.stamp);
+        let expires_at = login_expires.map(|at| stamp.after(at.since(now)));
+        let (_, message) = will.into_message(&mut self.ids, stamp);
+        let due = Due {
+            at: stamp.after(delay),
+            name: Some(DueName::Will(key.client_id)),
+            message: Arc::new(message),
+            who: Arc::new(Identity { expires_at, ..(*who).clone() }),
+        };
+        let put = Change::Put(Box::new(due), self.live.delayed);
+        self.ask_store(Write::Schedule(Schedule::only(put)), None);
     }
 
     /// With the rights that its owner has now, not with those it had when it left the will (threat
     /// I8).
-    fn send_will(&mut self, will: DelayedWill) {
+    fn send_will(&mut self, will: LeftWill) {
         if let Some((reason, words)) = self.will_denied(&will) {
             return self.drop_will(&will.key, reason, &words);
         }
@@ -119,7 +120,7 @@ impl Shard {
         }
     }
 
-    fn ask_for_will(&mut self, will: DelayedWill, uid: Uid) {
+    fn ask_for_will(&mut self, will: LeftWill, uid: Uid) {
         match self.asking.push(will) {
             Ok(number) => {
                 let asker = Asker::Will(number);
@@ -141,32 +142,17 @@ impl Shard {
         }
     }
 
-    fn submit_will(&mut self, will: DelayedWill) {
-        let DelayedWill { who, key, will, .. } = will;
+    fn submit_will(&mut self, will: LeftWill) {
+        let LeftWill { who, key, will, .. } = will;
         let (target, message) = will.into_message(&mut self.ids, self.stamp);
-        let submission = Submission { target, message: Arc::new(message), dedupe: None };
+        let submission =
+            Submission { target, message: Arc::new(message), dedupe: None, timing: Timing::Now };
         // Nobody waits for the answer.
         let from = Origin { who: &who, key: &key, behind: false };
         let nobody = (Token(u64::MAX), Ticket::Publish(0));
         if let Some(Answer::Refused(reason, words)) = self.submit_as(from, submission, None, nobody)
         {
             self.drop_will(&key, reason, &words);
-        }
-    }
-
-    pub(super) fn fire_wills(&mut self) {
-        for will in self.wills.take_due(self.now) {
-            self.send_will(will);
-        }
-    }
-
-    /// The client is back before its will went out: with its session the will is dropped
-    /// [MQTT-3.1.3-9]; a clean start ends the session, so the will goes out now.
-    pub(super) fn drop_delayed_will(&mut self, key: &SessionKey, clean_start: bool) {
-        if let Some(will) = self.wills.take(key)
-            && clean_start
-        {
-            self.send_will(will);
         }
     }
 }

@@ -39,7 +39,6 @@ impl Shard {
         conn.kept = keep;
         conn.asked = Asked::Waiting;
         self.by_key.insert(key.clone(), token);
-        self.drop_delayed_will(&key, clean_start);
         if clean_start {
             self.forget_subscriptions(&key);
         }

@@ -35,9 +35,9 @@ impl Kicked {
 }
 
 impl Shard {
-    /// Ends the connections of a user, or of one device of it. Its wills, waiting ones too, are
-    /// dropped: who left them has no say any more. Returns the sessions that were connected or had
-    /// subscriptions here.
+    /// Ends the connections of a user, or of one device of it. Its wills are dropped: who left them
+    /// has no say any more; of one that waits for its delay this is asked when it is due. Returns
+    /// the sessions that were connected or had subscriptions here.
     pub fn kick(&mut self, uid: &Uid, only: Option<&ClientId>, reason: Reason) -> Vec<SessionKey> {
         self.kicked.note(uid, self.now);
         let is = |key: &SessionKey| key.uid == *uid && only.is_none_or(|id| key.client_id == *id);
@@ -48,7 +48,7 @@ impl Shard {
         keys
     }
 
-    /// Ends the connections that a new ban is about, and drops their wills, waiting ones too.
+    /// Ends the connections that a new ban is about, and drops their wills.
     pub fn banned(&mut self, target: &BanTarget) {
         let is = |conn: &Conn| target.concerns(conn.session.key()) || target.covers(&conn.address);
         self.end_all(Reason::Banned, is);
@@ -64,9 +64,7 @@ impl Shard {
     }
 
     fn drop_wills(&mut self, reason: Reason, waiting: impl Fn(&SessionKey) -> bool) {
-        let waiting =
-            self.wills.take_where(&waiting).into_iter().chain(self.asking.take_where(&waiting));
-        for will in waiting.collect::<Vec<_>>() {
+        for will in self.asking.take_where(&waiting) {
             self.drop_will(&will.key, reason, reason.words());
         }
     }

@@ -5,11 +5,13 @@
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
 //! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close`
-//! is its end, `wills` those that wait for their delay, `rights` what it may no longer.
+//! is its end, `wills` those that wait for the directory, `due` what has waited for its time,
+//! `rights` what it may no longer.
 
 mod answer;
 mod close;
 mod connect;
+mod due;
 mod effects;
 mod filters;
 mod kick;
@@ -38,18 +40,20 @@ use crate::metrics::Metrics;
 use crate::model::{Identity, Moment, Noise, Reason, Selector, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
 use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
-use crate::store::Retain;
+use crate::store::Quota;
 use crate::throttle::Bounded;
 
+pub use due::Fire;
 pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
 pub use rates::{Pace, Rates};
+pub use submit::unknown_user;
 pub use users::worker_of;
 pub use wire::Taken;
 
 use rates::{METERED_USERS_COUNT_MAX, Meter};
 use share::Picked;
 use submit::Asking;
-use wills::{AskingWills, DelayedWills};
+use wills::AskingWills;
 
 /// A connection: its place in the slab and how often that place was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,7 +80,9 @@ pub struct Live {
     pub subscriptions_per_user_max: usize,
     pub rates: Rates,
     /// Retained messages that a user may keep.
-    pub retain: Retain,
+    pub retain: Quota,
+    /// What a user may leave for later.
+    pub delayed: Quota,
     pub outbox_bytes_max: usize,
     /// A connection that takes nothing for this long is closed.
     pub outbox_wait: Duration,
@@ -143,7 +149,6 @@ pub struct Shard {
     generation: u32,
     by_key: HashMap<SessionKey, Token>,
     users: HashMap<Uid, Vec<Token>>,
-    wills: DelayedWills,
     asking: AskingWills,
     picked: Picked,
     kicked: kick::Kicked,
@@ -175,7 +180,6 @@ impl Shard {
             generation: 0,
             by_key: HashMap::new(),
             users: HashMap::new(),
-            wills: DelayedWills::default(),
             asking: AskingWills::default(),
             picked: Picked::default(),
             kicked: kick::Kicked::default(),

@@ -8,7 +8,7 @@ use crate::model::{Reason, Selector, SessionKey, Target};
 use crate::store::Write;
 
 use super::submit::unknown_user;
-use super::wills::DelayedWill;
+use super::wills::LeftWill;
 use super::{Conn, Shard, Token};
 
 impl Shard {
@@ -46,7 +46,7 @@ impl Shard {
     }
 
     /// Why a will is not sent, beside what the rules say.
-    pub(super) fn will_denied(&self, will: &DelayedWill) -> Option<(Reason, Box<str>)> {
+    pub(super) fn will_denied(&self, will: &LeftWill) -> Option<(Reason, Box<str>)> {
         let told = |reason: Reason| Some((reason, reason.words().into()));
         let gone = |uid| self.shared.directory.knows(uid) == Known::No;
         match &will.will.target {

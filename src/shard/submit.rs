@@ -6,15 +6,18 @@ use std::sync::{Arc, PoisonError};
 use crate::auth::Known;
 use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, address, plan};
-use crate::model::{Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid};
+use crate::model::{
+    Due, DueName, Identity, Later, Message, QoS, Reason, SessionKey, Step, Submission, Target,
+    Timing, Uid,
+};
 use crate::session::{Answer, Input, Ticket};
-use crate::store::{Append, Write};
+use crate::store::{Append, Change, Schedule, Write};
 
 use super::effects::{Asker, DirectoryAsk, Post, PostTo};
 use super::{Shard, Token};
 
 /// For submissions that nobody waits for; the shard still hears of their commit.
-const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
+pub(super) const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
 
 /// Who submits, as what session, and whether older publishes of it wait for their commit: then
 /// this one goes the same way, even if it owes nothing, and arrives behind them.
@@ -39,7 +42,11 @@ impl Shard {
         submission: Submission,
         step: Option<Step>,
     ) {
-        if let Target::User(uid) = &submission.target {
+        // What is taken back goes to nobody.
+        let cancels = matches!(submission.timing, Timing::Later(Later::Cancel { .. }));
+        if let Target::User(uid) = &submission.target
+            && !cancels
+        {
             match self.shared.directory.knows(uid) {
                 Known::Yes => {}
                 Known::No => {
@@ -134,29 +141,57 @@ impl Shard {
     /// The answer, if it need not wait for a commit.
     pub(super) fn submit_as(
         &mut self,
-        Origin { who, key, behind }: Origin<'_>,
+        from: Origin<'_>,
         submission: Submission,
         step: Option<Step>,
         answer_to: (Token, Ticket),
     ) -> Option<Answer> {
-        let planned = self.plan(&submission, who);
-        match planned {
-            Err((reason, words)) => Some(Answer::Refused(reason, words)),
-            Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
-                let append = Append {
+        let planned = match &submission.timing {
+            Timing::Later(Later::Cancel { .. }) => Ok(Plan::default()),
+            _ => self.plan(&submission, from.who),
+        };
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err((reason, words)) => return Some(Answer::Refused(reason, words)),
+        };
+        let owes = owes_a_commit(&plan, &submission, step);
+        let step = step.map(|step| (from.key.clone(), step));
+        let write = match submission.timing {
+            Timing::Later(later) => {
+                let change = self.change(later, submission.message, from.who);
+                Write::Schedule(Schedule { change, dedupe: submission.dedupe, step })
+            }
+            _ if from.behind || owes => {
+                self.picked.keep(submission.message.id, plan.live);
+                Write::Append(Append {
                     retain: retained(&submission).then_some(self.live.retain),
+                    fires: submission.timing == Timing::Due,
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
-                    step: step.map(|step| (key.clone(), step)),
+                    step,
                     ..Append::new(submission.message)
-                };
-                self.picked.keep(append.message.id, plan.live);
-                self.ask_store(Write::Append(append), Some(answer_to));
-                None
+                })
             }
-            Ok(plan) => {
+            _ => {
                 self.distribute(&submission.message, plan.live);
-                Some(Answer::Done)
+                return Some(Answer::Done);
+            }
+        };
+        self.ask_store(write, Some(answer_to));
+        None
+    }
+
+    /// A message for later waits with the rights of its sender, however long the login is good.
+    fn change(&self, later: Later, message: Arc<Message>, who: &Identity) -> Change {
+        match later {
+            Later::At { at, key } => {
+                let name = key.map(DueName::Key);
+                let who = Arc::new(Identity { expires_at: None, ..who.clone() });
+                Change::Put(Box::new(Due { at, name, message, who }), self.live.delayed)
+            }
+            Later::Cancel { key } => {
+                let (uid, name) = (who.uid.clone(), DueName::Key(key));
+                Change::Cancel { uid, name, id: message.id }
             }
         }
     }
@@ -183,7 +218,8 @@ impl Shard {
         let Ok(target @ Target::Plain(_)) = self.live.settings.topics.target(&message.topic) else {
             return;
         };
-        let submission = Submission { target, message: message.clone(), dedupe: None };
+        let (dedupe, timing) = (None, Timing::Now);
+        let submission = Submission { target, message: message.clone(), dedupe, timing };
         let live = {
             let lock = &self.shared.subscriptions;
             address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))
@@ -216,7 +252,7 @@ impl Shard {
     }
 }
 
-pub(super) fn unknown_user(uid: &Uid) -> Denial {
+pub fn unknown_user(uid: &Uid) -> Denial {
     (Reason::NotAuthorized, format!("there is no user {uid}").into())
 }
 
@@ -225,9 +261,11 @@ fn retained(submission: &Submission) -> bool {
     submission.message.retain && matches!(submission.target, Target::Plain(_))
 }
 
-/// Something must be on disk first: a record for somebody, the publisher's own id, or the QoS 2
-/// state (exact between publisher and broker everywhere, ruling 4).
+/// Something must be on disk first: a record for somebody, the publisher's own id, that it waits no
+/// longer, or the QoS 2 state (exact between publisher and broker everywhere, ruling 4).
 fn owes_a_commit(plan: &Plan, submission: &Submission, step: Option<Step>) -> bool {
     let exact = submission.message.qos == QoS::ExactlyOnce && step.is_some();
-    !plan.durable.is_empty() || submission.dedupe.is_some() || exact || retained(submission)
+    let waited = submission.timing == Timing::Due;
+    let owes = submission.dedupe.is_some() || waited || retained(submission);
+    !plan.durable.is_empty() || owes || exact
 }

@@ -40,7 +40,6 @@ impl Shard {
         for key in away {
             let client = &key.client_id;
             tracing::info!(%uid, %client, "session ended: a user has at most {max} of them");
-            self.drop_delayed_will(&key, true);
             self.forget_subscriptions(&key);
             self.ask_store(Write::EndSession { key, expiry: Duration::ZERO }, None);
         }

@@ -42,7 +42,6 @@ impl Shard {
             let reason = Reason::ShuttingDown;
             self.handle(token, Input::End(reason, reason.words().into()));
         }
-        self.send_waiting_wills();
         self.flush_advances();
     }
 }

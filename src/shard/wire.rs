@@ -145,14 +145,11 @@ impl Shard {
             self.handle(token, Input::Tick);
             self.arm(token);
         }
-        self.fire_wills();
     }
 
     /// When [`Shard::tick`] is due.
     pub fn deadline(&self) -> Option<Moment> {
-        let will = self.wills.deadline();
-        let timer = self.timers.first().map(|(due, _)| *due);
-        [will, timer].into_iter().flatten().min()
+        self.timers.first().map(|(due, _)| *due)
     }
 }
 

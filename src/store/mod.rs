@@ -17,11 +17,13 @@ mod cache;
 mod checksum;
 pub mod commit;
 pub mod disk;
+mod due;
 pub mod lock;
 pub mod look;
 pub mod memory;
 pub mod open;
 pub mod postgres;
+mod quota;
 mod record;
 mod retained;
 pub mod sqlite;
@@ -32,16 +34,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
-    Ban, BanTarget, ClientId, DedupeKey, Delivery, Entry, Filter, Message, MessageId, Recipient,
-    Roles, SenderState, Seq, SessionKey, Stamp, Step, Uid,
+    Ban, BanTarget, ClientId, DedupeKey, Delivery, Due, Entry, Filter, Message, MessageId,
+    Recipient, Roles, SenderState, Seq, SessionKey, Stamp, Step, Uid,
 };
 
 pub use commit::{Committer, Done, Reply, Request, Tag};
 pub use disk::DiskGuard;
+pub use due::{Change, Claim, Schedule};
 pub use memory::MemoryStore;
 pub use open::open;
 pub use postgres::PostgresStore;
-pub use retained::{Retain, RetainedPage};
+pub use quota::Quota;
+pub use retained::RetainedPage;
 pub use sqlite::SqliteStore;
 
 /// A device seen again within this time is not written again: its age is known to that grain.
@@ -81,19 +85,34 @@ pub enum Write {
     /// Stores a message for its addressees. Answered by [`Written::Appended`] or
     /// [`Written::Duplicate`]; a duplicate writes nothing but the sender's step.
     Append(Append),
+    /// Leaves a message for later, or takes one back. Answered by [`Written::Done`],
+    /// [`Written::Duplicate`], [`Written::OverQuota`], [`Written::OnItsWay`] or
+    /// [`Written::NothingWaits`]; but for the first two nothing at all is written.
+    Schedule(Schedule),
+    /// Messages that are due are on their way from now on: what changes them comes too late.
+    /// Answered by [`Written::Claimed`]. Those whose append or [`Write::DropDue`] did not follow
+    /// before the process ended are claimed again.
+    Claim(Claim),
+    /// A message that is due does not go out.
+    DropDue {
+        id: MessageId,
+    },
     /// Reads all that is kept for a session and, on a clean start, deletes its subscriptions and
     /// its queue (never the inbox, its cursor or the ring of its sender state). With `keep` the
     /// session is durable from now on: it is created where there is none (its queue starts at the
     /// queue's head), and it does not expire while it is connected. Part of the batch so that it
-    /// sees all earlier writes of the former connection. Answered by [`Written::Opened`].
+    /// sees all earlier writes of the former connection. A will of it that waits is taken back if
+    /// the session goes on [MQTT-3.1.3-9], else it is due now. Answered by [`Written::Opened`].
     OpenSession {
         key: SessionKey,
         clean_start: bool,
         keep: bool,
     },
     /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
+    /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
     /// the session, its subscriptions and its queue are deleted, but for what is left to the other
-    /// members of shared subscriptions ([`Store::legacies`]); so it is wherever a session ends.
+    /// members of shared subscriptions ([`Store::legacies`]), and a will of it that waits is due
+    /// now; so it is wherever a session ends.
     EndSession {
         key: SessionKey,
         expiry: Duration,
@@ -122,12 +141,13 @@ pub enum Write {
         devices_max: u32,
     },
     /// Forgets a device as if it had never been: its cursor, its durable session with subscriptions
-    /// and queue, its sender state. Counted as [`Removal::Forgotten`].
+    /// and queue, its sender state, a will of it that waits. Counted as [`Removal::Forgotten`].
     ForgetDevice {
         key: SessionKey,
     },
-    /// Forgets all devices of a user's inbox and removes what is in it, counted as
-    /// [`Removal::Forgotten`]: part of the batch so that it meets every earlier append.
+    /// Forgets all devices of a user's inbox and removes what is in it, and all that the user has
+    /// left for later, counted as [`Removal::Forgotten`]: part of the batch so that it meets every
+    /// earlier append.
     ForgetInbox {
         uid: Uid,
     },
@@ -183,7 +203,11 @@ pub struct Append {
     pub step: Option<(SessionKey, Step)>,
     /// Keeps the message as its topic's retained one, in the same transaction. Answered by
     /// [`Written::OverQuota`], and nothing else of it happens, if its sender keeps too much.
-    pub retain: Option<Retain>,
+    pub retain: Option<Quota>,
+    /// The message was due: what waited under its id goes in the same transaction. If nothing does
+    /// any more, the answer is [`Written::NothingWaits`], and nothing else of it happens. It goes,
+    /// too, if the answer is [`Written::OverQuota`].
+    pub fires: bool,
     /// The message is one that a member of a shared subscription left: that record goes in the same
     /// transaction.
     pub inherited: Option<Inherited>,
@@ -193,7 +217,8 @@ impl Append {
     /// A message for nobody yet.
     pub fn new(message: Arc<Message>) -> Append {
         let (dedupe, step, retain, inherited) = (None, None, None, None);
-        Append { message, addressees: Vec::new(), dedupe, step, retain, inherited }
+        let fires = false;
+        Append { message, addressees: Vec::new(), dedupe, step, retain, fires, inherited }
     }
 }
 
@@ -247,8 +272,14 @@ pub enum Written {
     Duplicate {
         id: MessageId,
     },
-    /// See [`Append::retain`].
+    /// See [`Append::retain`] and [`Change::Put`].
     OverQuota,
+    /// There is nothing to change or to take back.
+    NothingWaits,
+    /// It is claimed already: a change comes too late.
+    OnItsWay,
+    /// In the order in which they are due.
+    Claimed(Vec<Due>),
     Opened(Box<Opened>),
     Known(Cursor),
     Swept(Box<Swept>),
@@ -283,6 +314,8 @@ pub struct Opened {
     pub session_present: bool,
     /// The durable session, old or new; `None` if there was none and none was to be kept.
     pub durable: Option<Durable>,
+    /// A will of it is due now.
+    pub will_is_due: bool,
 }
 
 /// A durable MQTT session (plain topics).
@@ -438,6 +471,12 @@ pub trait Store: Send + Sync {
         count_max: usize,
         bytes_max: usize,
     ) -> StoreFuture<'a, RetainedPage>;
+
+    /// When the next message that waits is due.
+    fn next_due(&self) -> StoreFuture<'_, Option<Stamp>>;
+
+    /// How many messages wait, or are on their way.
+    fn due_count(&self) -> StoreFuture<'_, u64>;
 
     /// All stored subscriptions of durable sessions, page by page, for the start.
     fn subscriptions<'a>(

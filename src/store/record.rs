@@ -177,7 +177,7 @@ impl RawMessage {
         }
     }
 
-    fn message(self) -> Option<Message> {
+    pub(super) fn message(self) -> Option<Message> {
         let published = delivery(self.flags)?;
         Some(Message {
             id: message_id(&self.message_id).ok()?,

@@ -5,15 +5,6 @@ use std::sync::Arc;
 
 use crate::model::{Filter, Message, Uid};
 
-/// Keep the message as its topic's retained one, or remove that one if the body is empty. What its
-/// sender may have of them, with this one; what is kept already stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retain {
-    pub count_max: u64,
-    /// Bodies and topics together.
-    pub bytes_max: u64,
-}
-
 /// Some of the retained messages of a filter, in the order of their topics.
 #[derive(Clone, Debug, Default)]
 pub struct RetainedPage {
@@ -39,36 +30,9 @@ impl Owner {
     }
 }
 
-/// What counts against [`Retain::bytes_max`].
+/// What counts against [`super::Quota::bytes_max`].
 pub(super) fn bytes(message: &Message) -> u64 {
     (message.topic.len() + message.body.len() + message.attributes.as_bytes().len()) as u64
-}
-
-/// What a user keeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-}
-
-impl Kept {
-    pub(super) fn from_columns(count: i64, bytes: i64) -> Kept {
-        Kept { count: count.max(0) as u64, bytes: bytes.max(0) as u64 }
-    }
-
-    pub(super) fn add(&mut self, bytes: u64) {
-        self.count += 1;
-        self.bytes += bytes;
-    }
-
-    pub(super) fn remove(&mut self, bytes: u64) {
-        self.count = self.count.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
-    pub(super) fn has_room(self, retain: Retain) -> bool {
-        self.count <= retain.count_max && self.bytes <= retain.bytes_max
-    }
 }
 
 /// Where the topics of a filter lie in the order of their bytes: from the first on, before the

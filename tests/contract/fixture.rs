@@ -3,14 +3,19 @@
 
 use std::path::{Path, PathBuf};
 
-use homing::model::{Ban, BanReason, BanTarget, Filter, Message, Role, Seq, Stamp, Step};
-use homing::store::{Append, Log, Retain, SqliteStore, Store, Write, Written};
+use homing::model::{
+    Attrs, Ban, BanReason, BanTarget, Due, DueKey, DueName, Filter, Identity, Message, Role, Seq,
+    Stamp, Step,
+};
+use homing::store::{
+    Append, Change, Claim, Log, Quota, Schedule, SqliteStore, Store, Write, Written,
+};
 
 use crate::rig::LIMITS;
 use crate::say::*;
 
 /// Of the newest fixture.
-const SCHEMA_VERSION: u32 = 3;
+const SCHEMA_VERSION: u32 = 4;
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,6 +40,7 @@ fn contents() -> Vec<Write> {
         end(&bob, 30 * DAY),
         Write::PutBan(ban()),
         Write::Append(Append { retain: Some(QUOTA), ..to(&[], retained()) }),
+        Write::Schedule(Schedule::only(Change::Put(Box::new(due()), QUOTA))),
     ]
 }
 
@@ -47,10 +53,23 @@ fn ban() -> Ban {
     }
 }
 
-const QUOTA: Retain = Retain { count_max: 1, bytes_max: 1000 };
+const QUOTA: Quota = Quota { count_max: 1, bytes_max: 1000 };
 
 fn retained() -> Message {
     Message { topic: "news/rust".into(), retain: true, ..message(4) }
+}
+
+fn due() -> Due {
+    let message = message(5);
+    let who = Identity {
+        client_id: message.from.client_id.clone(),
+        roles: [Role::Operator].into(),
+        attrs: Attrs::new([("city".to_owned(), "Bonn".to_owned())]).unwrap(),
+        expires_at: Some(Stamp(T0.0 + 5000)),
+        ..Identity::user(message.from.uid.clone())
+    };
+    let name = Some(DueName::Key(DueKey::parse("lunch").unwrap()));
+    Due { at: Stamp(T0.0 + 1000), name, message: message.into(), who: who.into() }
 }
 
 /// What schema 1 had already.
@@ -100,15 +119,32 @@ async fn a_store_of_schema_version_2_opens_and_has_everything() {
     check_2(&store).await;
 }
 
+/// What schema 3 had already.
+async fn check_3(store: &SqliteStore) {
+    check_2(store).await;
+    let filter = Filter::parse("news/+").unwrap();
+    let page = store.retained(&filter, None, 10, 1000).await.unwrap();
+    assert_eq!(page.messages.iter().map(|message| &**message).collect::<Vec<_>>(), [&retained()]);
+}
+
 #[tokio::test]
 async fn a_store_of_schema_version_3_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture(3), dir.path().join("homing.db")).unwrap();
     let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
-    check_2(&store).await;
-    let filter = Filter::parse("news/+").unwrap();
-    let page = store.retained(&filter, None, 10, 1000).await.unwrap();
-    assert_eq!(page.messages.iter().map(|message| &**message).collect::<Vec<_>>(), [&retained()]);
+    check_3(&store).await;
+    assert_eq!(store.due_count().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_store_of_schema_version_4_opens_and_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture(4), dir.path().join("homing.db")).unwrap();
+    let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
+    check_3(&store).await;
+    let claim = Claim { until: due().at, count_max: 10, bytes_max: 1000 };
+    let answers = store.commit(&[Write::Claim(claim)], T0).await.unwrap().answers;
+    assert_eq!(answers, [Written::Claimed(vec![due()])]);
 }
 
 /// Writes the fixture of the present version, once, before it is released.

@@ -86,6 +86,17 @@ promises! {
         who_keeps_too_much_keeps_no_more_and_may_replace_and_remove,
         what_is_over_quota_does_nothing_else_of_its_append,
         an_expired_one_goes_with_the_sweep;
+    due: what_waits_is_claimed_whole_when_it_is_due,
+        a_claim_is_bounded_in_count_and_bytes_but_gives_one,
+        what_has_a_name_is_replaced_and_taken_back,
+        no_change_reaches_what_is_claimed,
+        what_is_due_goes_out_once_whenever_the_process_dies,
+        what_does_not_go_out_is_dropped,
+        who_leaves_too_much_leaves_no_more_and_may_replace_and_take_back,
+        a_will_beyond_the_quota_is_due_at_once,
+        a_refused_change_does_nothing_else_and_a_duplicate_takes_its_step,
+        a_will_is_taken_back_when_its_session_goes_on_and_due_when_it_ends,
+        a_forgotten_user_has_left_nothing_for_later;
     sweep: what_every_device_acknowledged_goes,
         without_a_device_nothing_counts_as_acknowledged,
         expired_messages_go_and_are_counted,

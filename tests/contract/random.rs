@@ -2,10 +2,15 @@
 //! does. HOMING_TEST_SEED=n runs one seed again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use homing::model::{QoS, Recipient, Seq, ShareId, Stamp, Step};
-use homing::store::{Append, Inherited, Log, Removal, Retain, Sweep, Write};
+use homing::model::{
+    ClientId, Due, DueKey, DueName, Identity, MessageId, QoS, Recipient, Seq, ShareId, Stamp, Step,
+};
+use homing::store::{
+    Append, Change, Claim, Inherited, Log, Quota, Removal, Schedule, Sweep, Write,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -56,7 +61,7 @@ fn any_append(rng: &mut StdRng, now: Stamp) -> Write {
     let step = rng.random_bool(0.3).then(|| (any_key(rng), any_step(rng)));
     let all: Vec<Recipient> = addressees.into_iter().collect();
     let dedupe = dedupe.map(|key| homing::model::DedupeKey(key.into()));
-    let quota = Retain { count_max: 2, bytes_max: 4000 };
+    let quota = Quota { count_max: 2, bytes_max: 4000 };
     let retain = rng.random_bool(0.3).then_some(quota);
     if retain.is_some() {
         message.retain = true;
@@ -88,9 +93,51 @@ async fn settle(rng: &mut StdRng, rig: &Rig, batch: &mut [Write]) {
     }
 }
 
-fn any_write(rng: &mut StdRng, now: Stamp) -> Write {
+/// What waits is changed, claimed, and goes out or does not. `left` has the ids of what was left.
+fn any_due(rng: &mut StdRng, now: Stamp, left: &mut Vec<MessageId>) -> Write {
+    let uid = uid(pick(rng, UIDS));
+    let name = match rng.random_range(0..4) {
+        0 => DueName::Will(ClientId::parse(pick(rng, CLIENTS)).unwrap()),
+        _ => DueName::Key(DueKey::parse(pick(rng, ["k", "l"])).unwrap()),
+    };
+    let mut message = message(rng.random());
+    message.from.uid = uid.clone();
+    let (id, dedupe) = (message.id, pick(rng, [None, None, Some("k1"), Some("k2")]));
+    let step = rng.random_bool(0.2).then(|| (any_key(rng), any_step(rng)));
+    let dedupe = dedupe.map(|key| homing::model::DedupeKey(key.into()));
+    let old = (!left.is_empty()).then(|| left[rng.random_range(0..left.len())]);
+    match (rng.random_range(0..8), old) {
+        (0, _) => {
+            let change = Change::Cancel { uid, name, id };
+            Write::Schedule(Schedule { change, dedupe, step })
+        }
+        (1, _) => Write::Claim(Claim { until: now, count_max: 3, bytes_max: 120 }),
+        (2, Some(id)) => Write::DropDue { id },
+        (3 | 4, Some(id)) => {
+            message.id = id;
+            let retain = rng.random_bool(0.3).then_some(Quota { count_max: 1, bytes_max: 100 });
+            let to = to(&[any_recipient(rng)], message);
+            Write::Append(Append { fires: true, retain, ..to })
+        }
+        _ => {
+            left.push(id);
+            let at = now.after(Duration::from_secs(rng.random_range(0..100)));
+            let who = Arc::new(Identity {
+                client_id: message.from.client_id.clone(),
+                ..Identity::user(uid)
+            });
+            let name = rng.random_bool(0.7).then_some(name);
+            let due = Due { at, name, message: Arc::new(message), who };
+            let quota = Quota { count_max: 4, bytes_max: 250 };
+            Write::Schedule(Schedule { change: Change::Put(Box::new(due), quota), dedupe, step })
+        }
+    }
+}
+
+fn any_write(rng: &mut StdRng, now: Stamp, left: &mut Vec<MessageId>) -> Write {
     let key = any_key(rng);
-    match rng.random_range(0..22) {
+    match rng.random_range(0..26) {
+        22.. => any_due(rng, now, left),
         0..9 => any_append(rng, now),
         9 => open(&key, rng.random(), rng.random_bool(0.8)),
         10 => end(&key, pick(rng, [Duration::ZERO, Duration::from_secs(30), HOUR, 30 * DAY])),
@@ -147,11 +194,21 @@ async fn compare(rig: &Rig, model: &Rig, what: &str) {
         all
     };
     assert_eq!(legacies(rig).await, legacies(model).await, "{what}: legacies");
+    let due = async |rig: &Rig| {
+        (rig.store.next_due().await.unwrap(), rig.store.due_count().await.unwrap())
+    };
+    assert_eq!(due(rig).await, due(model).await, "{what}: due");
     let subscriptions = async |rig: &Rig| rig.store.subscriptions(None, 1000).await.unwrap();
     assert_eq!(subscriptions(rig).await, subscriptions(model).await, "{what}: subscriptions");
 }
 
-async fn step(rng: &mut StdRng, rig: &mut Rig, model: &mut Rig, what: &str) {
+async fn step(
+    rng: &mut StdRng,
+    rig: &mut Rig,
+    model: &mut Rig,
+    left: &mut Vec<MessageId>,
+    what: &str,
+) {
     match rng.random_range(0..20) {
         0 => {
             rig.crash().await;
@@ -168,7 +225,7 @@ async fn step(rng: &mut StdRng, rig: &mut Rig, model: &mut Rig, what: &str) {
         }
         _ => {
             let count = pick(rng, [1, 2, 5, 12, 70]);
-            let mut batch: Vec<Write> = (0..count).map(|_| any_write(rng, rig.now)).collect();
+            let mut batch: Vec<Write> = (0..count).map(|_| any_write(rng, rig.now, left)).collect();
             settle(rng, rig, &mut batch).await;
             let (got, expected) = (rig.commit(&batch).await, model.commit(&batch).await);
             for (index, write) in batch.iter().enumerate() {
@@ -183,9 +240,10 @@ async fn step(rng: &mut StdRng, rig: &mut Rig, model: &mut Rig, what: &str) {
 async fn run(mut rig: Rig, seed: u64, steps: usize) {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut model = rig::memory().await.unwrap();
+    let mut left = Vec::new();
     for number in 0..steps {
         let what = format!("HOMING_TEST_SEED={seed}, step {number}");
-        step(&mut rng, &mut rig, &mut model, &what).await;
+        step(&mut rng, &mut rig, &mut model, &mut left, &what).await;
         compare(&rig, &model, &what).await;
     }
 }

@@ -26,11 +26,15 @@ fn leaver(world: &mut World) -> (Token, Token) {
 }
 
 fn delayed(world: &mut World, id: &str, clean_start: bool) -> Token {
+    delayed_of("bob", world, id, clean_start)
+}
+
+fn delayed_of(uid: &str, world: &mut World, id: &str, clean_start: bool) -> Token {
     let (mut delay, mut expiry) = (PropertyBuffer::new(), PropertyBuffer::new());
     delay.push(Property::WillDelayInterval(30));
     expiry.push(Property::SessionExpiryInterval(60));
     let (will, properties) = (will(delay.as_properties()), expiry.as_properties());
-    world.connect("bob", Connect { clean_start, will, properties, ..v5(id) })
+    world.connect(uid, Connect { clean_start, will, properties, ..v5(id) })
 }
 
 #[test]
@@ -81,19 +85,26 @@ fn a_clean_start_ends_the_session_and_sends_its_delayed_will() {
     assert_eq!(world.take(phone), [WILL]);
 }
 
+/// Threat M8. The quota is three.
 #[test]
-fn wills_that_wait_are_bounded_and_go_out_early_beyond() {
+fn wills_beyond_the_quota_of_their_user_go_out_early_and_hurry_no_others() {
     let mut world = World::new();
     let phone = world.device("alice", "phone");
-    for number in 0..8300 {
+    let carol = delayed_of("carol", &mut world, "leaver", true);
+    world.lose(carol);
+    for number in 0..4 {
+        assert_eq!(world.take(phone), [""; 0]);
         let bob = delayed(&mut world, &format!("leaver-{number}"), true);
         world.lose(bob);
     }
-    assert_eq!(world.take(phone)[0], WILL);
+    assert_eq!(world.take(phone), [WILL]);
+    world.puback_all(phone);
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.take(phone).len(), 4);
 }
 
 #[test]
-fn a_server_that_stops_sends_the_wills_that_wait_and_takes_nobody_in() {
+fn a_server_that_stops_keeps_the_wills_that_wait_and_takes_nobody_in() {
     let mut world = World::new();
     let bob = delayed(&mut world, "leaver", true);
     world.lose(bob);
@@ -105,7 +116,9 @@ fn a_server_that_stops_sends_the_wills_that_wait_and_takes_nobody_in() {
     world.crash();
     let phone = world.connect("alice", v311("phone"));
     world.settle();
-    assert_eq!(world.take(phone)[1..], [WILL]);
+    assert_eq!(world.take(phone).len(), 1, "CONNACK");
+    world.pass(Duration::from_secs(30));
+    assert_eq!(world.take(phone), [WILL]);
 }
 
 /// Only alice has an account, and nobody has asked yet.

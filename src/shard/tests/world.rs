@@ -14,8 +14,8 @@ use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, PacketId, Properties, Version, decode, encode};
 use crate::session::{Hello, LoginTime, Settings};
-use crate::shard::{DirectoryAsk, Live, Rates, Shard, Shared, StoreAsk, Token};
-use crate::store::{MemoryStore, Retain, Store, StoreError, StoreLimits, Write, Written};
+use crate::shard::{DirectoryAsk, Fire, Live, Rates, Shard, Shared, StoreAsk, Token};
+use crate::store::{Claim, MemoryStore, Quota, Store, StoreError, StoreLimits, Write, Written};
 
 const OUTBOX_BYTES_MAX: usize = 64 * 1024;
 
@@ -300,7 +300,10 @@ impl World {
             let asked =
                 asks.is_empty() && reads.is_empty() && sessions.is_empty() && retained.is_empty();
             if asked && flush.is_empty() && closed.is_empty() {
-                return;
+                if self.held || !self.fire_due() {
+                    return;
+                }
+                continue;
             }
             self.commit(asks);
             for uid in sessions {
@@ -322,6 +325,27 @@ impl World {
                 self.ends.get_mut(&token).unwrap().closed = true;
             }
         }
+    }
+
+    /// What the engine of delayed messages does. False if nothing is due.
+    fn fire_due(&mut self) -> bool {
+        let claim = Claim { until: self.stamp(), count_max: 2, bytes_max: 1000 };
+        let commit = now(self.store.commit(&[Write::Claim(claim)], self.stamp()));
+        let Ok(Written::Claimed(all)) = commit.map(|mut commit| commit.answers.remove(0)) else {
+            return false;
+        };
+        let some = !all.is_empty();
+        for due in all {
+            let expired = due.who.expires_at.is_some_and(|at| at <= self.stamp());
+            let told = |reason: Reason| Err((reason, reason.words().into()));
+            let who = match now(self.directory.today(&due.who)).unwrap() {
+                _ if expired => told(Reason::LoginExpired),
+                Some(who) => Ok(who),
+                None => told(Reason::Removed),
+            };
+            self.shard.fire(Fire { due, who });
+        }
+        some
     }
 
     pub fn release(&mut self) {
@@ -395,7 +419,8 @@ fn live(settings: &Settings) -> Live {
         sessions_per_user_max: 8,
         subscriptions_per_user_max: 8,
         rates: Rates::default(),
-        retain: Retain { count_max: 3, bytes_max: 1000 },
+        retain: Quota { count_max: 3, bytes_max: 1000 },
+        delayed: Quota { count_max: 3, bytes_max: 1000 },
         outbox_bytes_max: OUTBOX_BYTES_MAX,
         outbox_wait: Duration::from_secs(30),
         store_queue_bytes_max: u64::MAX,

@@ -1,15 +1,19 @@
 //! What each write does to the loaded part of the store.
 
-use super::{Changes, Deletion, Leaving, Readers, Row, Work};
-use crate::model::{DedupeKey, Delivery, MessageId, QoS, Recipient, Seq, SessionKey, Step};
+use super::{Changes, DedupeId, Deletion, Leaving, Readers, Row, Work};
+use crate::model::{DedupeKey, Delivery, MessageId, QoS, Recipient, Seq, SessionKey, Step, Uid};
 use crate::store::checksum::message_hash;
 use crate::store::{Append, Inherited, Log, Removal, StoreError, Subscription, Write, Written};
 
 impl Work {
-    /// Applies one write; [`Write::Sweep`] has a way of its own.
+    /// Applies one write; [`Write::Sweep`] and [`Write::Claim`] have a way of their own.
     pub(super) fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
         match write {
             Write::Append(append) => return self.append(append),
+            Write::Schedule(schedule) => return Ok(self.schedule(schedule)),
+            Write::DropDue { id } => {
+                self.remove_due(*id);
+            }
             Write::OpenSession { key, clean_start, keep } => {
                 return self.open_session(key, *clean_start, *keep);
             }
@@ -33,13 +37,16 @@ impl Work {
             Write::DeleteBan(target) => {
                 self.changes.bans.insert(target.clone(), None);
             }
-            Write::Sweep(_) => {}
+            Write::Sweep(_) | Write::Claim(_) => {}
         }
         Ok(Written::Done)
     }
 
     fn append(&mut self, append: &Append) -> Result<Written, StoreError> {
-        let known = self.known(append);
+        let known = self.known(&append.message.from.uid, append.dedupe.as_ref());
+        if !self.fires(append) {
+            return Ok(Written::NothingWaits);
+        }
         if known.is_none() && self.is_over_quota(append) {
             return Ok(Written::OverQuota);
         }
@@ -50,9 +57,7 @@ impl Work {
             return Ok(Written::Duplicate { id });
         }
         if let Some(DedupeKey(text)) = &append.dedupe {
-            let key = (append.message.from.uid.clone(), text.clone());
-            self.changes.dedupe.insert(key.clone(), append.message.id);
-            self.dedupe.insert(key, Some(append.message.id));
+            self.take_dedupe((append.message.from.uid.clone(), text.clone()), append.message.id);
         }
         if append.retain.is_some() {
             self.retain(append);
@@ -64,9 +69,14 @@ impl Work {
     }
 
     /// The message that was stored under the publisher's own id.
-    fn known(&self, append: &Append) -> Option<MessageId> {
-        let DedupeKey(text) = append.dedupe.as_ref()?;
-        *self.dedupe.get(&(append.message.from.uid.clone(), text.clone()))?
+    pub(super) fn known(&self, uid: &Uid, dedupe: Option<&DedupeKey>) -> Option<MessageId> {
+        let DedupeKey(text) = dedupe?;
+        *self.dedupe.get(&(uid.clone(), text.clone()))?
+    }
+
+    pub(super) fn take_dedupe(&mut self, key: DedupeId, id: MessageId) {
+        self.changes.dedupe.insert(key.clone(), id);
+        self.dedupe.insert(key, Some(id));
     }
 
     fn append_rows(&mut self, append: &Append) -> Result<Written, StoreError> {

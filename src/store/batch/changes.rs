@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{DedupeId, Device, Session};
 use crate::model::{
-    Ban, BanTarget, ClientId, Delivery, Filter, Message, MessageId, Seq, SessionKey, Uid,
+    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Seq, SessionKey, Stamp,
+    Uid,
 };
 use crate::store::{Account, Removal, Subscription};
 
@@ -64,6 +65,12 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) subscriptions: HashMap<(i64, Filter), Option<Subscription>>,
     /// `None` deletes.
     pub(in crate::store) retained: HashMap<Box<str>, Option<Arc<Message>>>,
+    /// What waits; `None` deletes.
+    pub(in crate::store) due: HashMap<MessageId, Option<Due>>,
+    /// Users of whom nothing waits any more: after the deletions, before what is new.
+    pub(in crate::store) due_forgotten: HashSet<Uid>,
+    /// What is due at this time if it was due later.
+    pub(in crate::store) due_sooner: HashMap<MessageId, Stamp>,
     pub(in crate::store) accounts: HashMap<Uid, Option<Account>>,
     pub(in crate::store) bans: HashMap<BanTarget, Option<Ban>>,
 }
@@ -81,6 +88,9 @@ impl Changes {
             && self.cleared.is_empty()
             && self.subscriptions.is_empty()
             && self.retained.is_empty()
+            && self.due.is_empty()
+            && self.due_forgotten.is_empty()
+            && self.due_sooner.is_empty()
             && self.accounts.is_empty()
             && self.bans.is_empty()
     }

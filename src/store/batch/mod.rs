@@ -3,6 +3,7 @@
 
 mod apply;
 mod changes;
+mod due;
 mod ledger;
 mod needs;
 mod retain;
@@ -14,11 +15,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 pub(super) use changes::{Changes, Deletion, Leaving, Row};
+pub(super) use due::DueId;
 pub(super) use ledger::{Device, Ledger, Readers, Session};
 pub(super) use needs::Needs;
 pub(super) use run::{PageItem, Transaction, run};
 
-use super::retained::{Kept, Owner};
+use super::due::Waiting;
+use super::quota::Kept;
+use super::retained::Owner;
 use super::{Removal, StoreError, StoreLimits, Subscription};
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{Filter, MessageId, Recipient, SenderState, SessionKey, Stamp, Uid};
@@ -83,6 +87,11 @@ pub(super) struct Work {
     pub(super) retained: HashMap<Box<str>, Option<Owner>>,
     /// What these users keep of them.
     pub(super) kept: HashMap<Uid, Kept>,
+    /// What waits, by name and by id; `None`: nothing does.
+    pub(super) due_names: HashMap<DueId, Option<MessageId>>,
+    pub(super) due: HashMap<MessageId, Option<Waiting>>,
+    /// What waits of these users.
+    pub(super) left: HashMap<Uid, Kept>,
     /// Of sessions that this transaction opens.
     pub(super) subscriptions: HashMap<SessionKey, BTreeMap<Filter, Subscription>>,
     changes: Changes,
@@ -99,6 +108,9 @@ impl Work {
             dedupe: HashMap::new(),
             retained: HashMap::new(),
             kept: HashMap::new(),
+            due_names: HashMap::new(),
+            due: HashMap::new(),
+            left: HashMap::new(),
             subscriptions: HashMap::new(),
             changes: Changes::default(),
             counts: Counts::default(),

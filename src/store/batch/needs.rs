@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{DedupeId, Work};
-use crate::model::{DedupeKey, Recipient, SessionKey, Uid};
+use super::{DedupeId, DueId, Work};
+use crate::model::{DedupeKey, DueName, MessageId, Recipient, SessionKey, Step, Uid};
+use crate::store::due::{Change, Schedule};
 use crate::store::{Append, Log, Write};
 
 /// What to load. Only what is not loaded yet.
@@ -18,6 +19,11 @@ pub(in crate::store) struct Needs {
     pub(in crate::store) retained: HashSet<Box<str>>,
     /// Users of whom it must be known what they keep.
     pub(in crate::store) keepers: HashSet<Uid>,
+    /// What waits, by name and by id.
+    pub(in crate::store) due_names: HashSet<DueId>,
+    pub(in crate::store) due: HashSet<MessageId>,
+    /// Users of whom it must be known how much waits.
+    pub(in crate::store) owners: HashSet<Uid>,
 }
 
 impl Needs {
@@ -41,6 +47,9 @@ impl Needs {
         self.subscriptions.retain(|key| !work.subscriptions.contains_key(key));
         self.retained.retain(|topic| !work.retained.contains_key(topic));
         self.keepers.retain(|uid| !work.kept.contains_key(uid));
+        self.due_names.retain(|name| !work.due_names.contains_key(name));
+        self.due.retain(|id| !work.due.contains_key(id));
+        self.owners.retain(|uid| !work.left.contains_key(uid));
     }
 
     pub(super) fn recipients(recipients: Vec<Recipient>) -> Needs {
@@ -51,18 +60,20 @@ impl Needs {
     fn add(&mut self, write: &Write) {
         match write {
             Write::Append(append) => self.append(append),
+            Write::Schedule(schedule) => self.schedule(schedule),
+            Write::DropDue { id } => {
+                self.due.insert(*id);
+            }
             Write::OpenSession { key, clean_start, keep } => {
                 self.session(key, *keep);
-                self.inbox(key, false);
-                self.states.insert(key.clone());
+                self.left_behind(key);
                 if !clean_start {
                     self.subscriptions.insert(key.clone());
                 }
             }
-            Write::EndSession { key, .. } => {
+            Write::EndSession { key, .. } | Write::ForgetDevice { key } => {
                 self.session(key, false);
-                self.inbox(key, false);
-                self.states.insert(key.clone());
+                self.left_behind(key);
             }
             Write::Step { key, .. } => {
                 self.states.insert(key.clone());
@@ -71,18 +82,13 @@ impl Needs {
                 self.session(key, false)
             }
             Write::KnowDevice { key, .. } => self.inbox(key, true),
-            Write::ForgetDevice { key } => {
-                self.session(key, false);
-                self.inbox(key, false);
-                self.states.insert(key.clone());
-            }
             Write::ForgetInbox { uid } => {
                 self.recipients.entry(Recipient::Inbox(uid.clone())).or_default();
             }
             Write::Advance { key, log: Log::Inbox, .. } => self.inbox(key, false),
             Write::Advance { key, log: Log::Queue, .. } => self.session(key, false),
             Write::PutAccount { .. } | Write::DeleteAccount { .. } => {}
-            Write::PutBan(_) | Write::DeleteBan(_) | Write::Sweep(_) => {}
+            Write::PutBan(_) | Write::DeleteBan(_) | Write::Sweep(_) | Write::Claim(_) => {}
         }
     }
 
@@ -90,11 +96,9 @@ impl Needs {
         for (recipient, _) in &append.addressees {
             self.recipients.insert(recipient.clone(), true);
         }
-        if let Some(DedupeKey(text)) = &append.dedupe {
-            self.dedupe.insert((append.message.from.uid.clone(), text.clone()));
-        }
-        if let Some((key, _)) = &append.step {
-            self.states.insert(key.clone());
+        self.publish(&append.message.from.uid, append.dedupe.as_ref(), append.step.as_ref());
+        if append.fires {
+            self.due.insert(append.message.id);
         }
         if let Some(inherited) = &append.inherited {
             self.session(&inherited.key, false);
@@ -103,6 +107,32 @@ impl Needs {
             self.retained.insert(append.message.topic.clone());
             self.keepers.insert(append.message.from.uid.clone());
         }
+    }
+
+    fn schedule(&mut self, Schedule { change, dedupe, step }: &Schedule) {
+        let uid = change.uid();
+        self.publish(uid, dedupe.as_ref(), step.as_ref());
+        self.due_names.extend(change.name().map(|name| (uid.clone(), name.clone())));
+        if let Change::Put(..) = change {
+            self.owners.insert(uid.clone());
+        }
+    }
+
+    fn publish(
+        &mut self,
+        uid: &Uid,
+        dedupe: Option<&DedupeKey>,
+        step: Option<&(SessionKey, Step)>,
+    ) {
+        self.dedupe.extend(dedupe.map(|DedupeKey(text)| (uid.clone(), text.clone())));
+        self.states.extend(step.map(|(key, _)| key.clone()));
+    }
+
+    /// What a connection leaves when it ends: its place, its steps, its will.
+    fn left_behind(&mut self, key: &SessionKey) {
+        self.inbox(key, false);
+        self.states.insert(key.clone());
+        self.due_names.insert((key.uid.clone(), DueName::Will(key.client_id.clone())));
     }
 
     fn session(&mut self, key: &SessionKey, create: bool) {

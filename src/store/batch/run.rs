@@ -1,12 +1,13 @@
 //! A batch from begin to commit: load what the writes need, apply them, write the changes back.
-//! A sweep step stands between: it sees what came before and what follows sees it.
+//! A sweep step stands between, and so does a claim: it sees what came before and what follows
+//! sees it.
 
 use std::future::Future;
 use std::ops::RangeInclusive;
 
 use super::{Changes, Counts, DEDUPE_KEPT, Needs, Work};
-use crate::model::{Recipient, Seq, Stamp};
-use crate::store::{Commit, StoreError, Sweep, Swept, Write, Written};
+use crate::model::{Due, Recipient, Seq, Stamp};
+use crate::store::{Claim, Commit, StoreError, Sweep, Swept, Write, Written};
 
 /// Records that one sweep step removes, about: what follows waits for it.
 const SWEEP_RECORDS_COUNT_MAX: u64 = 10_000;
@@ -72,6 +73,10 @@ pub(in crate::store) trait Transaction: Send {
         now: Stamp,
     ) -> impl Future<Output = Result<Counts, Self::Error>> + Send;
 
+    /// Claims what is due. What was loaded of it is forgotten afterwards.
+    fn claim(&mut self, claim: Claim)
+    -> impl Future<Output = Result<Vec<Due>, Self::Error>> + Send;
+
     /// The next recipients after a number.
     fn page(
         &mut self,
@@ -113,8 +118,13 @@ pub(in crate::store) async fn run<T: Transaction>(
 ) -> Result<Commit, T::Error> {
     let mut commit = Commit::default();
     let mut counts = Counts::default();
-    let is_sweep = |write: &Write| matches!(write, Write::Sweep(_));
-    for part in batch.chunk_by(|a, b| !is_sweep(a) && !is_sweep(b)) {
+    let is_apart = |write: &Write| matches!(write, Write::Sweep(_) | Write::Claim(_));
+    for part in batch.chunk_by(|a, b| !is_apart(a) && !is_apart(b)) {
+        if let [Write::Claim(claim)] = part {
+            commit.answers.push(Written::Claimed(transaction.claim(*claim).await?));
+            work.forget_loaded_due();
+            continue;
+        }
         if let [Write::Sweep(sweep)] = part {
             commit.answers.push(self::sweep(transaction, work, sweep).await?);
             continue;

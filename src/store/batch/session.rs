@@ -15,19 +15,23 @@ impl Work {
     ) -> Result<Written, StoreError> {
         let alive = self.session(key).is_some_and(|session| !session.has_expired(self.now));
         let session_present = alive && !clean_start;
-        if !session_present {
-            self.delete_session(key, Removal::SessionEnded);
-        }
+        let mut will_is_due = false;
         if session_present {
+            self.take_will_back(key);
             self.change_session(key, |session| session.ended_at = None);
-        } else if keep {
-            self.create_session(key)?;
+        } else {
+            self.delete_session(key, Removal::SessionEnded);
+            will_is_due = self.release_will(key);
+            if keep {
+                self.create_session(key)?;
+            }
         }
         self.see(key);
         let durable = self.session(key).map(|session| self.durable(key, session));
         let inbox = self.inbox_cursor(key);
         let state = self.states.get(key).map(|slot| slot.state.clone()).unwrap_or_default();
-        Ok(Written::Opened(Box::new(Opened { state, inbox, session_present, durable })))
+        let opened = Opened { state, inbox, session_present, durable, will_is_due };
+        Ok(Written::Opened(Box::new(opened)))
     }
 
     fn session(&self, key: &SessionKey) -> Option<Session> {
@@ -75,6 +79,7 @@ impl Work {
         let now = self.now;
         if expiry.is_zero() {
             self.delete_session(key, Removal::SessionEnded);
+            self.release_will(key);
         } else {
             self.change_session(key, |session| {
                 (session.ended_at, session.expiry) = (Some(now), expiry);
@@ -153,6 +158,7 @@ impl Work {
 
     pub(super) fn forget_device(&mut self, key: &SessionKey) {
         self.delete_session(key, Removal::Forgotten);
+        self.take_will_back(key);
         if let Some(slot) = self.states.get_mut(key) {
             (slot.state, slot.changed) = (Default::default(), slot.stored);
         }
@@ -167,6 +173,7 @@ impl Work {
     }
 
     pub(super) fn forget_inbox(&mut self, uid: &Uid) {
+        self.forget_due(uid);
         let recipient = Recipient::Inbox(uid.clone());
         let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
         let (id, head) = (ledger.id, ledger.head);

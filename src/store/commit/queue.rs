@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use super::{Reply, Request};
 use crate::clock::Stopwatch;
 use crate::model::limit::{COMMIT_BYTES_MAX, COMMIT_WRITES_COUNT_MAX};
-use crate::store::{StoreError, Write};
+use crate::store::{Change, Schedule, StoreError, Write};
 
 /// What a write costs beside its body: the row around it.
 const WRITE_OVERHEAD_BYTES: u64 = 256;
@@ -43,6 +43,9 @@ pub(super) fn ended() -> StoreError {
 pub(super) fn bytes_of(write: &Write) -> u64 {
     let body = match write {
         Write::Append(append) => append.message.body.len() + append.message.topic.len(),
+        Write::Schedule(Schedule { change: Change::Put(due, _), .. }) => {
+            due.message.body.len() + due.message.topic.len()
+        }
         Write::PutAccount { account, .. } => account.password_hash.len(),
         _ => 0,
     };

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::queue::{Queue, bytes_of};
 use super::{Batch, Done, Reply, Request};
 use crate::clock::{Clock, Stopwatch};
-use crate::store::{Commit, DiskGuard, Removal, Store, StoreError, Write, Written};
+use crate::model::DueName;
+use crate::store::{
+    Change, Commit, DiskGuard, Removal, Schedule, Store, StoreError, Write, Written,
+};
 
 /// Tries of one batch while the store is away, and the wait before the first repetition; each
 /// further wait is twice as long (6.3 s in all).
@@ -62,6 +65,17 @@ impl From<Commit> for Outcome {
     }
 }
 
+/// It takes room on the disk. A will does too, but nobody could be told that it is refused.
+fn adds(write: &Write) -> bool {
+    match write {
+        Write::Append(_) => true,
+        Write::Schedule(Schedule { change: Change::Put(due, _), .. }) => {
+            !due.name.as_ref().is_some_and(DueName::is_will)
+        }
+        _ => false,
+    }
+}
+
 impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
     pub(super) fn new(
         store: Arc<dyn Store>,
@@ -106,16 +120,16 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
         self.store.close().await
     }
 
-    /// Commits; without the appends where the disk has no room for them. If it has none even for
-    /// the rest, the ballast makes some.
+    /// Commits; without what adds to the store where the disk has no room for it. If it has none
+    /// even for the rest, the ballast makes some.
     async fn commit_possible(&mut self, writes: &[Write]) -> Outcome {
         let moment = self.clock.moment();
         let low = self.guard.as_mut().and_then(|guard| guard.check(moment).err());
         let outcome = match &low {
-            Some(error) => self.commit_without_appends(writes, error).await,
+            Some(error) => self.commit_without_additions(writes, error).await,
             None => self.commit_whole(writes).await,
         };
-        let expected = |write: &Write| low.is_some() && matches!(write, Write::Append(_));
+        let expected = |write: &Write| low.is_some() && adds(write);
         let full = writes.iter().zip(&outcome.answers).find_map(|(write, answer)| match answer {
             Err(error @ StoreError::Full(_)) if !expected(write) => Some(error.clone()),
             _ => None,
@@ -124,16 +138,15 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
         if let Some(guard) = &mut self.guard {
             guard.release();
         }
-        self.commit_without_appends(writes, &error).await
+        self.commit_without_additions(writes, &error).await
     }
 
-    async fn commit_without_appends(&mut self, writes: &[Write], full: &StoreError) -> Outcome {
-        let is_append = |write: &&Write| matches!(write, Write::Append(_));
-        let others: Vec<Write> = writes.iter().filter(|w| !is_append(w)).cloned().collect();
+    async fn commit_without_additions(&mut self, writes: &[Write], full: &StoreError) -> Outcome {
+        let others: Vec<Write> = writes.iter().filter(|write| !adds(write)).cloned().collect();
         let outcome = self.commit_whole(&others).await;
         let mut answers = outcome.answers.into_iter();
         let answers = writes.iter().map(|write| match write {
-            Write::Append(_) => Err(full.clone()),
+            write if adds(write) => Err(full.clone()),
             _ => answers.next().unwrap_or_else(|| Err(full.clone())),
         });
         Outcome { answers: answers.collect(), ..outcome }

@@ -1,6 +1,7 @@
 //! The store in memory: the model that the others are compared with, and the simulation's store.
 //! Simple on purpose. What is handed in but not committed is lost by [`MemoryStore::crash`].
 
+mod due;
 mod open;
 mod retained;
 mod state;
@@ -160,6 +161,14 @@ impl Store for MemoryStore {
         bytes_max: usize,
     ) -> StoreFuture<'a, RetainedPage> {
         answer(self.lock().durable.retained(filter, after, count_max, bytes_max))
+    }
+
+    fn next_due(&self) -> StoreFuture<'_, Option<Stamp>> {
+        answer(self.lock().durable.next_due())
+    }
+
+    fn due_count(&self) -> StoreFuture<'_, u64> {
+        answer(self.lock().durable.due.len() as u64)
     }
 
     fn subscriptions<'a>(

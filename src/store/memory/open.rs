@@ -16,8 +16,12 @@ impl State {
     ) -> Written {
         let alive = self.sessions.get(key).is_some_and(|session| !session.has_expired(now));
         let session_present = alive && !clean_start;
-        if !session_present {
+        let mut will_is_due = false;
+        if session_present {
+            self.take_will_back(key);
+        } else {
             self.delete_session(key, Removal::SessionEnded, now);
+            will_is_due = self.release_will(key, now);
         }
         let queue = Recipient::Session(key.clone());
         if keep && !session_present {
@@ -35,13 +39,15 @@ impl State {
         });
         let inbox = self.devices.get(key).map(|device| self.inbox_cursor(&key.uid, device));
         let state = self.states.get(key).map(|(state, _)| state.clone()).unwrap_or_default();
-        Written::Opened(Box::new(Opened { state, inbox, session_present, durable }))
+        let opened = Opened { state, inbox, session_present, durable, will_is_due };
+        Written::Opened(Box::new(opened))
     }
 
     pub(super) fn end_session(&mut self, key: &SessionKey, expiry: Duration, now: Stamp) {
         self.see(key, now);
         if expiry.is_zero() {
             self.delete_session(key, Removal::SessionEnded, now);
+            self.release_will(key, now);
         } else if let Some(session) = self.sessions.get_mut(key) {
             (session.ended_at, session.expiry) = (Some(now), expiry);
         }
@@ -71,11 +77,13 @@ impl State {
     pub(super) fn forget_device(&mut self, key: &SessionKey, now: Stamp) {
         self.delete_session(key, Removal::Forgotten, now);
         self.states.remove(key);
+        self.take_will_back(key);
         let known = self.devices.remove(key).is_some();
         self.count(Removal::Forgotten, known.into());
     }
 
     pub(super) fn forget_inbox(&mut self, uid: &Uid) {
+        self.forget_due(uid);
         let devices = self.devices.extract_if(.., |key, _| key.uid == *uid).count();
         let log = self.logs.get_mut(&Recipient::Inbox(uid.clone()));
         let records = log.map_or(0, |log| std::mem::take(&mut log.records).len());

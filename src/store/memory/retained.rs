@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::state::State;
 use crate::model::{Filter, Message, Stamp};
-use crate::store::retained::{Kept, RetainedPage, bytes};
+use crate::store::quota::Kept;
+use crate::store::retained::{RetainedPage, bytes};
 use crate::store::{Append, Removal};
 
 impl State {

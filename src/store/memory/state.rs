@@ -5,6 +5,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::due::Waiting;
 use crate::model::limit::DEDUPE_KEY_KEPT_SECS;
 use crate::model::{
     Ban, BanTarget, ClientId, DedupeKey, Entry, Filter, Message, MessageId, Recipient, Roles,
@@ -17,7 +18,7 @@ use crate::store::{
 };
 
 /// How long a publisher's own message id makes a second publish a duplicate.
-const DEDUPE_KEPT: Duration = Duration::from_secs(DEDUPE_KEY_KEPT_SECS);
+pub(super) const DEDUPE_KEPT: Duration = Duration::from_secs(DEDUPE_KEY_KEPT_SECS);
 
 pub(super) struct State {
     pub(super) limits: StoreLimits,
@@ -29,6 +30,7 @@ pub(super) struct State {
     pub(super) retained: BTreeMap<Box<str>, Arc<Message>>,
     /// What ended sessions left to the other members of shared subscriptions.
     pub(super) legacies: Vec<(SessionKey, Entry)>,
+    pub(super) due: BTreeMap<MessageId, Waiting>,
     pub(super) accounts: BTreeMap<Uid, Account>,
     pub(super) bans: BTreeMap<BanTarget, Ban>,
     /// Logs that this batch appended to; trimmed at its end.
@@ -88,6 +90,7 @@ impl State {
             dedupe: BTreeMap::new(),
             retained: BTreeMap::new(),
             legacies: Vec::new(),
+            due: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bans: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -98,6 +101,7 @@ impl State {
     /// Sessions that were connected when the process ended begin to expire. The clock says `now`,
     /// see [`Restart`].
     pub(super) fn restart(&mut self, now: Stamp) {
+        self.unclaim();
         let ended = self.sessions.values().filter_map(|session| session.ended_at).max();
         let restart = Restart::new(now, self.newest().max(ended));
         let expiry = self.limits.session_expiry_max;
@@ -123,6 +127,11 @@ impl State {
     fn write(&mut self, write: &Write, now: Stamp) -> Written {
         match write {
             Write::Append(append) => return self.append(append, now),
+            Write::Schedule(schedule) => return self.schedule(schedule, now),
+            Write::Claim(claim) => return Written::Claimed(self.claim(*claim)),
+            Write::DropDue { id } => {
+                self.due.remove(id);
+            }
             Write::OpenSession { key, clean_start, keep } => {
                 return self.open_session(key, *clean_start, *keep, now);
             }
@@ -165,8 +174,10 @@ impl State {
     fn append(&mut self, append: &Append, now: Stamp) -> Written {
         let key = |DedupeKey(text): &DedupeKey| (append.message.from.uid.clone(), text.clone());
         let key = append.dedupe.as_ref().map(key);
-        let known = key.as_ref().and_then(|key| self.dedupe.get(key));
-        let known = known.filter(|(_, at)| at.after(DEDUPE_KEPT) > now).map(|(id, _)| *id);
+        let known = self.known(&append.message.from.uid, append.dedupe.as_ref(), now);
+        if append.fires && self.due.remove(&append.message.id).is_none() {
+            return Written::NothingWaits;
+        }
         if known.is_none() && self.is_over_quota(append) {
             return Written::OverQuota;
         }

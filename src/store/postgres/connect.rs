@@ -11,8 +11,12 @@ use crate::store::open::{LAST, Restart};
 use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 /// The version that this homing writes.
 pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 /// Nodes that start at the same time migrate one after the other ("homing").
@@ -97,7 +101,11 @@ async fn end_open_sessions(
         coalesce((SELECT max(seq) FROM log WHERE log.recipient = session.recipient), 0))
         WHERE ended_at IS NULL";
     let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
-    end.execute(conn).await.map(drop)
+    end.execute(&mut *conn).await?;
+    // What was on its way when this node ended waits again; also what is on the way of another
+    // one, and then only one of the two finds it there when it goes out.
+    let unclaim = sqlx::query("UPDATE due SET state = 0 WHERE state = 1");
+    unclaim.execute(conn).await.map(drop)
 }
 
 /// The schema's version, from what the store says of it; 0 if it says nothing.

@@ -7,12 +7,12 @@ use sqlx::postgres::PgConnection;
 
 use super::error::Failed;
 use super::load::get;
-use super::retained;
+use super::{due, retained};
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Leaving, Row, Session};
 use crate::store::checksum::record_checksum;
 use crate::store::record::{delivery_number, flags, roles_text};
-use crate::store::{Account, Subscription, millis};
+use crate::store::{Account, Removal, Subscription, millis};
 
 const DELETIONS: &str = "
     WITH gone AS (
@@ -90,7 +90,7 @@ pub(super) async fn flush(
     dedupe_oldest: Stamp,
 ) -> Result<Counts, Failed> {
     leaving(conn, &changes.leaving).await?;
-    let counts = deletions(conn, &changes.deletions).await?;
+    let mut counts = deletions(conn, &changes.deletions).await?;
     heads(conn, changes.appended).await?;
     rows(conn, &changes.rows).await?;
     dedupe(conn, changes.dedupe, now, dedupe_oldest).await?;
@@ -104,6 +104,8 @@ pub(super) async fn flush(
     }
     subscriptions(conn, changes.subscriptions).await?;
     retained::flush(conn, changes.retained).await?;
+    let (forgotten, sooner) = (changes.due_forgotten, changes.due_sooner);
+    counts.add(Removal::Forgotten, due::flush(conn, changes.due, forgotten, sooner).await?);
     accounts(conn, changes.accounts).await?;
     bans(conn, changes.bans, now).await?;
     Ok(counts)

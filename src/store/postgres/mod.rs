@@ -5,6 +5,7 @@
 //! locks its recipients, so the server may write for it.
 
 mod connect;
+mod due;
 mod error;
 mod flush;
 mod load;
@@ -141,6 +142,16 @@ impl Store for PostgresStore {
     ) -> StoreFuture<'a, RetainedPage> {
         let pool = self.pool();
         Box::pin(async move { retained::read(&pool, filter, after, count_max, bytes_max).await })
+    }
+
+    fn next_due(&self) -> StoreFuture<'_, Option<Stamp>> {
+        let pool = self.pool();
+        Box::pin(async move { due::next(&pool).await })
+    }
+
+    fn due_count(&self) -> StoreFuture<'_, u64> {
+        let pool = self.pool();
+        Box::pin(async move { due::count(&pool).await })
     }
 
     fn subscriptions<'a>(

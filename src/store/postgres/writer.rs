@@ -5,11 +5,11 @@ use std::ops::RangeInclusive;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 
 use super::error::{Failed, commit_error};
-use super::{connect, flush, load, retained, sweep};
+use super::{connect, due, flush, load, retained, sweep};
 use crate::clock::Stopwatch;
-use crate::model::Stamp;
+use crate::model::{Due, Stamp};
 use crate::store::batch::{Changes, Counts, DEDUPE_KEPT, Needs, PageItem, Transaction, Work, run};
-use crate::store::{Commit, StoreError, StoreLimits, Write};
+use crate::store::{Claim, Commit, StoreError, StoreLimits, Write};
 
 /// Tries of one batch that other nodes come in between of.
 const TRIES_COUNT_MAX: u32 = 10;
@@ -95,11 +95,16 @@ impl Transaction for Open {
         load::states(conn, needs.states.into_iter().collect(), work).await?;
         load::dedupe(conn, needs.dedupe.into_iter().collect(), work).await?;
         load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await?;
-        retained::load(conn, needs.retained, needs.keepers, work).await
+        retained::load(conn, needs.retained, needs.keepers, work).await?;
+        due::load(conn, needs.due_names, needs.due, needs.owners, work).await
     }
 
     async fn flush(&mut self, changes: Changes, now: Stamp) -> Result<Counts, Failed> {
         flush::flush(&mut self.conn, changes, now, now.before(DEDUPE_KEPT)).await
+    }
+
+    async fn claim(&mut self, claim: Claim) -> Result<Vec<Due>, Failed> {
+        due::claim(&mut self.conn, claim).await
     }
 
     async fn page(

@@ -6,12 +6,12 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::chunk::{Bound, CHUNK_ROWS_MAX, Statement};
 use super::error::store_error;
-use super::retained;
+use super::{due, retained};
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Leaving, Row, Session};
 use crate::store::checksum::record_checksum;
 use crate::store::record::{delivery_number, flags, roles_text};
-use crate::store::{Account, StoreError, Subscription, millis};
+use crate::store::{Account, Removal, StoreError, Subscription, millis};
 
 static ROWS: Statement = Statement::new(
     "recipient, seq, delivery, message_id, from_uid, from_client, kind, topic, flags, ts, \
@@ -107,7 +107,7 @@ pub(super) async fn flush(
     now: Stamp,
 ) -> Result<Counts, StoreError> {
     leaving(conn, &changes.leaving).await?;
-    let counts = deletions(conn, &changes.deletions).await?;
+    let mut counts = deletions(conn, &changes.deletions).await?;
     for (recipient, head) in changes.heads {
         let update = sqlx::query("UPDATE recipient SET head = max(head, ?) WHERE id = ?");
         let update = update.bind(head.0 as i64).bind(recipient);
@@ -122,6 +122,8 @@ pub(super) async fn flush(
     execute(conn, &SUBSCRIPTIONS_CLEARED, &cleared, |query, id| query.bind(*id)).await?;
     subscriptions(conn, changes.subscriptions).await?;
     retained::flush(conn, changes.retained).await?;
+    let (forgotten, sooner) = (changes.due_forgotten, changes.due_sooner);
+    counts.add(Removal::Forgotten, due::flush(conn, changes.due, forgotten, sooner).await?);
     accounts(conn, changes.accounts).await?;
     bans(conn, changes.bans, now).await?;
     Ok(counts)

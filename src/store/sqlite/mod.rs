@@ -1,6 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, one writing connection, a few reading ones.
 
 mod chunk;
+mod due;
 mod error;
 mod flush;
 mod load;
@@ -150,6 +151,16 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'a, RetainedPage> {
         let pool = self.pool();
         Box::pin(async move { retained::read(&pool, filter, after, count_max, bytes_max).await })
+    }
+
+    fn next_due(&self) -> StoreFuture<'_, Option<Stamp>> {
+        let pool = self.pool();
+        Box::pin(async move { due::next(&pool).await })
+    }
+
+    fn due_count(&self) -> StoreFuture<'_, u64> {
+        let pool = self.pool();
+        Box::pin(async move { due::count(&pool).await })
     }
 
     fn subscriptions<'a>(

@@ -14,8 +14,9 @@ use crate::model::{Filter, Message, Stamp, Uid};
 use crate::store::StoreError;
 use crate::store::batch::Work;
 use crate::store::checksum::message_hash;
+use crate::store::quota::Kept;
 use crate::store::record::{self, flags};
-use crate::store::retained::{Kept, Owner, RetainedPage, SCAN_COUNT_MAX, bytes, range};
+use crate::store::retained::{Owner, RetainedPage, SCAN_COUNT_MAX, bytes, range};
 
 static OWNERS: Statement = Statement::new(
     "topic",

@@ -19,8 +19,12 @@ use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 /// "homg": tells a store of homing from other SQLite files.
 const APPLICATION_ID: i64 = 0x686f_6d67;
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 /// The version that this homing writes.
 pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 const PAGE_BYTES: u32 = 16 * 1024;
@@ -178,5 +182,8 @@ pub(super) async fn end_open_sessions(
         WHERE ended_at IS NULL";
     let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
     end.execute(&mut *transaction).await.map_err(store_error)?;
+    // What was on its way when the last process ended waits again.
+    let unclaim = sqlx::query("UPDATE due SET state = 0 WHERE state = 1");
+    unclaim.execute(&mut *transaction).await.map_err(store_error)?;
     transaction.commit().await.map_err(store_error)
 }

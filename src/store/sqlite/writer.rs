@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 use sqlx::sqlite::SqliteConnection;
 
 use super::error::store_error;
-use super::{flush, load, retained, sweep};
+use super::{due, flush, load, retained, sweep};
 use crate::clock::Stopwatch;
-use crate::model::{Recipient, SessionKey, Stamp};
+use crate::model::{Due, Recipient, SessionKey, Stamp};
 use crate::store::batch::{
     Changes, Counts, Ledger, Needs, PageItem, StateSlot, Transaction, Work, run,
 };
 use crate::store::cache::Cache;
-use crate::store::{Commit, StoreError, StoreLimits, Write};
+use crate::store::{Claim, Commit, StoreError, StoreLimits, Write};
 
 /// For recipients (about 100,000) and for sender states, each.
 const CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -113,11 +113,16 @@ impl Transaction for Writer {
         load::states(conn, needs.states.into_iter().collect(), work).await?;
         load::dedupe(conn, needs.dedupe.into_iter().collect(), work).await?;
         load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await?;
-        retained::load(conn, needs.retained, needs.keepers, work).await
+        retained::load(conn, needs.retained, needs.keepers, work).await?;
+        due::load(conn, needs.due_names, needs.due, needs.owners, work).await
     }
 
     async fn flush(&mut self, changes: Changes, now: Stamp) -> Result<Counts, StoreError> {
         flush::flush(&mut self.conn, changes, now).await
+    }
+
+    async fn claim(&mut self, claim: Claim) -> Result<Vec<Due>, StoreError> {
+        due::claim(&mut self.conn, claim).await
     }
 
     async fn page(

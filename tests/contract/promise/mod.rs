@@ -4,6 +4,7 @@ pub mod append;
 pub mod batch;
 pub mod dedupe;
 pub mod device;
+pub mod due;
 pub mod read;
 pub mod retained;
 pub mod session;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homing::model::{Filter, Message, Stamp};
-use homing::store::{Append, Removal, Retain, Write, Written};
+use homing::store::{Append, Quota, Removal, Write, Written};
 
 use crate::rig::{Rig, appended};
 use crate::say::*;
 
-const MUCH: Retain = Retain { count_max: 100_000, bytes_max: 1 << 20 };
+const MUCH: Quota = Quota { count_max: 100_000, bytes_max: 1 << 20 };
 
 fn of(sender: &str, topic: &str, body: &str, number: u128) -> Message {
     let mut message = Message { topic: topic.into(), retain: true, ..message(number) };
@@ -22,7 +22,7 @@ fn retain(topic: &str, body: &str, number: u128) -> Write {
     retain_as("ann", topic, body, number, MUCH)
 }
 
-fn retain_as(sender: &str, topic: &str, body: &str, number: u128, quota: Retain) -> Write {
+fn retain_as(sender: &str, topic: &str, body: &str, number: u128, quota: Quota) -> Write {
     Write::Append(Append { retain: Some(quota), ..to(&[], of(sender, topic, body, number)) })
 }
 
@@ -103,7 +103,7 @@ pub async fn a_page_is_bounded_in_bytes_but_gives_one(rig: Rig) {
 
 /// Threat M8.
 pub async fn who_keeps_too_much_keeps_no_more_and_may_replace_and_remove(rig: Rig) {
-    let two = Retain { count_max: 2, ..MUCH };
+    let two = Quota { count_max: 2, ..MUCH };
     let retain = |topic: &str, body: &str| retain_as("ann", topic, body, 1, two);
     let answers = rig.commit(&[retain("a", "1"), retain("b", "1"), retain("c", "1")]).await.answers;
     assert_eq!(answers[2], Written::OverQuota);
@@ -117,7 +117,7 @@ pub async fn who_keeps_too_much_keeps_no_more_and_may_replace_and_remove(rig: Ri
     assert_eq!(rig.kept("#", 10).await, ["b 2", "c 2"]);
     rig.commit(&[retain_as("bob", "d", "1", 1, two), retain_as("bob", "e", "1", 1, two)]).await;
     assert_eq!(rig.kept("#", 10).await, ["b 2", "c 2", "d 1", "e 1"]);
-    let small = Retain { bytes_max: 40, ..MUCH };
+    let small = Quota { bytes_max: 40, ..MUCH };
     assert_eq!(
         rig.write(retain_as("eve", "f", &"x".repeat(50), 1, small)).await,
         Written::OverQuota
@@ -126,7 +126,7 @@ pub async fn who_keeps_too_much_keeps_no_more_and_may_replace_and_remove(rig: Ri
 }
 
 pub async fn what_is_over_quota_does_nothing_else_of_its_append(rig: Rig) {
-    let none = Retain { count_max: 0, ..MUCH };
+    let none = Quota { count_max: 0, ..MUCH };
     let (ann, key) = (key("ann", "laptop"), homing::model::DedupeKey("k".into()));
     let message = of("ann", "a", "1", 1);
     let whole = Append {

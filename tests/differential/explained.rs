@@ -38,11 +38,6 @@ pub const EXPLAINED: &[Explanation] = &[
         "mosquitto sends no will at a second CONNECT, nor when a session is taken over and kept; it \
          is due at every end without DISCONNECT 0 (3.1.2.5)",
     ),
-    (
-        cleared_retained,
-        "mosquitto clears RETAIN in what clears a retained message, although the subscriber wants it \
-         as published [MQTT-3.3.1-13]",
-    ),
     (server_packet, "mosquitto overlooks a PINGRESP from a client; only servers send it (3.13)"),
     (
         unknown_pubrel,
@@ -146,12 +141,6 @@ fn no_will(difference: &Difference<'_>) -> bool {
         && difference.homing.iter().all(is_will)
         && !difference.homing.is_empty()
         && difference.mosquitto.is_empty()
-}
-
-fn cleared_retained(difference: &Difference<'_>) -> bool {
-    let plain = |said: &String| said.replace(" retain", "");
-    let Step::Publish { retain: true, text, .. } = difference.step else { return false };
-    text.is_empty() && difference.homing.iter().map(plain).eq(difference.mosquitto.iter().cloned())
 }
 
 fn server_packet(difference: &Difference<'_>) -> bool {

@@ -27,7 +27,7 @@ pub const EXPLAINED: &[Explanation] = &[
     ),
     (
         taken_over,
-        "mosquitto tells a connection that is taken over nothing, homing 0x8E [MQTT-3.1.4-3]",
+        "mosquitto tells a connection that is taken over nothing, or its own will; homing 0x8E [MQTT-3.1.4-3]",
     ),
     (
         coarse_reason,
@@ -109,38 +109,40 @@ fn mixed_options(difference: &Difference<'_>) -> bool {
     comparable(&difference.homing) == comparable(&difference.mosquitto)
 }
 
-fn without(all: &[String], words: &str) -> Vec<String> {
-    all.iter().filter(|said| *said != words).cloned().collect()
+fn without(all: &[String], drop: impl Fn(&&String) -> bool) -> Vec<String> {
+    all.iter().filter(|said| !drop(said)).cloned().collect()
 }
 
 fn taken_over(difference: &Difference<'_>) -> bool {
-    let told = "the older one: DISCONNECT 0x8e";
-    matches!(difference.step, Step::Connect { .. })
-        && without(&difference.homing, told) == difference.mosquitto
+    let old = |said: &&String| said.starts_with("the older one: ");
+    let told = difference.homing.iter().filter(old).eq(["the older one: DISCONNECT 0x8e"]);
+    let rest = |all: &[String]| without(all, old);
+    told && rest(&difference.homing) == rest(&difference.mosquitto)
 }
 
 fn coarse_reason(difference: &Difference<'_>) -> bool {
     let Step::Bad { .. } = difference.step else { return false };
     let is_disconnect = |said: &&String| said.starts_with("DISCONNECT");
     let reason = difference.mosquitto.iter().find(is_disconnect);
-    let rest = |all: &[String]| -> Vec<String> {
-        all.iter().filter(|said| !is_disconnect(said)).cloned().collect()
-    };
+    let rest = |all: &[String]| without(all, is_disconnect);
     reason.is_none_or(|reason| ["DISCONNECT 0x81", "DISCONNECT 0x82"].contains(&&**reason))
         && difference.homing.iter().any(|said| is_disconnect(&said))
         && rest(&difference.homing) == rest(&difference.mosquitto)
 }
 
 fn no_will(difference: &Difference<'_>) -> bool {
-    let is_will = |said: &String| said.starts_with("PUBLISH will ");
     let loses_it = matches!(
         difference.step,
         Step::Connect { clean: false, .. } | Step::Bad { what: Bad::SecondConnect, .. }
     );
+    let is_will = |said: &&String| said.starts_with("PUBLISH will ");
+    // It may have subscribed to its own will, and is taken over by itself.
+    let is_old = |said: &&String| said.starts_with("the older one: ");
+    let rest = |all: &[String]| without(all, |said| is_will(said) || is_old(said));
     loses_it
-        && difference.homing.iter().all(is_will)
-        && !difference.homing.is_empty()
-        && difference.mosquitto.is_empty()
+        && difference.homing.iter().any(|said| is_will(&said))
+        && !difference.mosquitto.iter().any(|said| is_will(&said))
+        && rest(&difference.homing) == rest(&difference.mosquitto)
 }
 
 fn server_packet(difference: &Difference<'_>) -> bool {

@@ -87,6 +87,7 @@ fn new_bytes_hold() {
 }
 
 /// Threat W4. Names and filters of any depth, against the model.
+/// Threat W7. What is shared is parsed once, and as the model does.
 #[test]
 fn new_topics_hold() {
     run(TARGETS[2], SLICE_SEED, |count| count == SLICE_COUNT);

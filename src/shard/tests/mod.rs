@@ -14,6 +14,7 @@ mod rates;
 mod refusal;
 mod retained;
 mod rights;
+mod states;
 mod subscription_id;
 mod will;
 mod world;

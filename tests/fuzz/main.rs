@@ -1,4 +1,4 @@
-//! The fuzz bodies on a stable compiler: every seed and every input that once failed, and a slice of
+//! The fuzz bodies on a stable compiler: every seed, every input that once failed, and a slice of
 //! new ones. `scripts/fuzz` runs them for longer, with cargo-fuzz where there is one.
 //!
 //! - `bodies`: what must hold, one file per target.

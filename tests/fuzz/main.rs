@@ -5,7 +5,7 @@
 //! - `mutate`: new inputs from known ones, by a seed.
 //! - `replay`: the tests.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods)]
 
 // The worker of the unit tests, with the names it knows.
 use homing::{auth, broker, metrics, model, mqtt, session, shard, store};

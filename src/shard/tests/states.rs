@@ -10,8 +10,10 @@ use crate::shard::Token;
 use super::packets::publish;
 use super::world::{World, v5, v311};
 
-/// How a connection has come to where it is.
-const STATES: [(&str, fn(&mut World, Token)); 6] = [
+/// In words, and how a connection comes there.
+type State = (&'static str, fn(&mut World, Token));
+
+const STATES: [State; 6] = [
     ("has just connected", |_, _| {}),
     ("has settled", |world, _| world.settle()),
     ("has subscribed", |world, token| world.subscribe(token, "a/b", QoS::ExactlyOnce)),

@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(check_filter(&long, Version::V311), Err(FilterFault::TooLong));
     }
 
+    /// Threat W7.
     #[test]
     fn shared_subscriptions_are_taken_apart() {
         assert_eq!(shared("$share/g/a/#"), Some(("g", "a/#")));
@@ -136,7 +137,7 @@ mod tests {
         }
     }
 
-    /// The 200 levels that overflowed another broker's stack are nothing here.
+    /// Threat W4. The 200 levels that overflowed another broker's stack are nothing here.
     #[test]
     fn deep_filters_are_walked_without_recursion() {
         let deep = "+/".repeat(32_767);

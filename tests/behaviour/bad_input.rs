@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::support::client::message;
 use super::support::random::Random;
 use super::support::wire::{self, packet, properties, publish, string, varint};
-use super::support::{Broker, Client, Connect, Packet, V5, V311, wait_until, words};
+use super::support::{Broker, Client, Connect, Packet, V5, V311, Will, wait_until, words};
 
 /// A pair of clients that go on talking while others misbehave.
 struct Bystanders {
@@ -54,6 +54,7 @@ fn after_login(version: u8) -> Vec<(&'static str, Vec<u8>, u8)> {
     ]
 }
 
+/// Threat W3.
 #[test]
 fn each_kind_closes_its_connection_with_its_reason() {
     for version in [V311, V5] {
@@ -126,7 +127,7 @@ fn a_payload_that_lies_about_being_text_hurts_nobody() {
     assert_eq!(publish.text(), "next");
 }
 
-/// Before CONNECT: closed without a word.
+/// Threat W1. Before CONNECT: closed without a word.
 #[test]
 fn the_first_packet_must_be_connect() {
     let broker = Broker::dev();
@@ -172,6 +173,7 @@ fn other_protocol_versions_are_told_so() {
     }
 }
 
+/// Threat W1.
 #[test]
 fn before_login_a_packet_may_have_64_kib() {
     let broker = Broker::dev();
@@ -184,6 +186,7 @@ fn before_login_a_packet_may_have_64_kib() {
     client.expect_closed();
 }
 
+/// Threat W1.
 #[test]
 fn a_declared_length_allocates_nothing() {
     let broker = Broker::with(&[("HOMING__LIMITS__PACKET", "64MiB")]);
@@ -199,6 +202,52 @@ fn a_declared_length_allocates_nothing() {
     let grown = resident_kib(broker.pid()).saturating_sub(before);
     assert!(grown < 50 * 1024, "{grown} KiB for 50 declared lengths of 60 MiB");
     drop(clients);
+}
+
+/// Threat W1. The largest length there is, in front of nothing, from those who have not said who
+/// they are: they are closed at once, and held by nobody.
+#[test]
+fn huge_lengths_before_the_login_are_closed_at_once_and_cost_nothing() {
+    let broker = Broker::dev();
+    let mut others = Bystanders::new(&broker);
+    let before = resident_kib(broker.pid());
+    let length = varint(268_435_455);
+    for number in 0..500 {
+        let mut client = Client::silent(broker.mqtt, V311);
+        client.send_raw(&[&[[0x10, 0x30, 0x82][number % 3]][..], &length].concat());
+        assert_eq!(client.expect_closed(), []);
+    }
+    others.unaffected();
+    let grown = resident_kib(broker.pid()).saturating_sub(before);
+    assert!(grown < 16 * 1024, "{grown} KiB for 500 declared lengths of 256 MiB");
+}
+
+/// Threat W5. Like a publish, and already at CONNECT: a will that could not be published is no
+/// reason to connect. Nothing of it is left.
+#[test]
+fn a_will_that_nobody_may_publish_is_refused_with_its_connect() {
+    let broker = Broker::with_plain_topics();
+    for topic in ["", "a/+", "#", "a\0b", "$CONTROL/dynamic-security/v1", "$SYS/x", "bob/envelope"]
+    {
+        for version in [V311, V5] {
+            let connect = Connect::new(version, "alice", "heir").will(Will::new(topic, "x", 1));
+            let mut client = Client::silent(broker.mqtt, version);
+            client.send_raw(&connect.encode());
+            let seen = client.expect_closed();
+            let refused = |packet: &Packet| matches!(packet, Packet::ConnAck { code: 1.., .. });
+            assert!(seen.iter().all(refused), "a will to {topic:?}: {seen:?}");
+        }
+    }
+    // Properties of a PUBLISH that no will may have, and one twice.
+    for props in [&[0x23, 0, 1][..], &[0x0B, 1], &[1, 0, 1, 0], &[0x11, 0, 0, 0, 1]] {
+        let will = Will { props: props.to_vec(), ..Will::new("a/b", "x", 1) };
+        let mut client = Client::silent(broker.mqtt, V5);
+        client.send_raw(&Connect::v5("alice", "heir").will(will).encode());
+        let seen = client.expect_closed();
+        let refused = |packet: &Packet| matches!(packet, Packet::ConnAck { code: 0x80.., .. });
+        assert!(seen.iter().all(refused), "{props:02x?}: {seen:?}");
+    }
+    broker.device("alice", "heir");
 }
 
 fn resident_kib(pid: u32) -> u64 {

@@ -61,6 +61,7 @@ mod reload_logins;
 mod reload_under_load;
 mod resend;
 mod retained;
+mod retained_wide;
 mod retention;
 mod route;
 mod secrets;

@@ -51,7 +51,7 @@ struct Findings {
     unexplained: Vec<String>,
 }
 
-/// Plays a session on both; behind a difference that nothing explains they may go apart, so it ends.
+/// Plays a session on both, up to a difference that nothing explains: behind it they go apart.
 fn compare(homing: &Broker, mosquitto: &Mosquitto, seed: u64, findings: &mut Findings) {
     let steps = step::session(&mut Random(seed), STEPS);
     let name = format!("{seed:x}");

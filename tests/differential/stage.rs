@@ -218,12 +218,20 @@ impl Stage {
 
     /// What the older connection is told.
     fn taken_over(&mut self, who: usize, mut old: Party) {
-        for packet in old.client.expect_closed() {
-            if let Some(words) = self.words(&packet) {
-                self.say(who, format!("the older one: {words}"));
-            }
+        for words in self.last_words(&mut old) {
+            self.say(who, format!("the older one: {words}"));
         }
         self.await_will(old.has_will && !self.one_thread);
+    }
+
+    /// What comes until the server closes.
+    fn last_words(&self, party: &mut Party) -> Vec<String> {
+        let rest = party.client.expect_closed();
+        let is_marker = |packet: &&Packet| match packet {
+            Packet::PubAck { id, .. } => party.markers.contains(id),
+            _ => false,
+        };
+        rest.iter().filter(|p| !is_marker(p)).filter_map(|packet| self.words(packet)).collect()
     }
 
     fn subscribe(&mut self, who: usize, filter: &'static str, options: u8) {
@@ -281,9 +289,9 @@ impl Stage {
         self.ping(who);
         let mut party = self.parties[who].take().expect("connected");
         party.client.send_raw(if with_will { &[0xE0, 1, 4] } else { &[0xE0, 0] });
-        let rest = party.client.expect_closed();
-        let rest: Vec<String> = rest.iter().filter_map(|packet| self.words(packet)).collect();
-        rest.into_iter().for_each(|words| self.say(who, words));
+        for words in self.last_words(&mut party) {
+            self.say(who, words);
+        }
         self.await_will(with_will && party.has_will);
     }
 

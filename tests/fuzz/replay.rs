@@ -87,6 +87,7 @@ fn new_bytes_hold() {
 }
 
 /// Threat W4. Names and filters of any depth, against the model.
+/// Threat W7. What is shared is parsed once, and as the model does.
 #[test]
 fn new_topics_hold() {
     run(TARGETS[2], SLICE_SEED, |count| count == SLICE_COUNT);
@@ -105,8 +106,12 @@ fn for_a_while() {
     let seconds: u64 =
         std::env::var("HOMING_FUZZ_SECONDS").map_or(60, |text| text.parse().unwrap());
     let seed = seed("HOMING_FUZZ_SEED");
-    let each = Duration::from_secs(seconds) / TARGETS.len() as u32;
-    for target in TARGETS {
+    let wanted = std::env::var("HOMING_FUZZ_TARGET").ok();
+    let is_wanted = |(name, _): &Target| wanted.as_deref().is_none_or(|wanted| wanted == *name);
+    let targets: Vec<Target> = TARGETS.into_iter().filter(is_wanted).collect();
+    assert!(!targets.is_empty(), "there is no target {wanted:?}");
+    let each = Duration::from_secs(seconds) / targets.len() as u32;
+    for target in targets {
         let start = Instant::now();
         let count = run(target, seed, |_| start.elapsed() >= each);
         println!("{:<10} {count:>9} executions, HOMING_FUZZ_SEED={seed}", target.0);

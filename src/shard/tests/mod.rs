@@ -15,6 +15,7 @@ mod refusal;
 mod retained;
 mod rights;
 mod share;
+mod states;
 mod subscription_id;
 mod will;
 mod world;

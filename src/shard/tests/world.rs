@@ -237,11 +237,11 @@ impl World {
 
     /// The packets that came since the last call, in words.
     pub fn take(&mut self, token: Token) -> Vec<String> {
-        let end = self.ends.get_mut(&token).unwrap();
-        let (bytes, mut at, mut out) = (std::mem::take(&mut end.bytes), 0, Vec::new());
+        let (bytes, version) = (self.heard(token), self.ends[&token].version);
+        let (mut at, mut out) = (0, Vec::new());
         while at < bytes.len() {
             let (packet, length) =
-                decode(&bytes[at..], end.version, u32::MAX).unwrap().expect("whole packets");
+                decode(&bytes[at..], version, u32::MAX).unwrap().expect("whole packets");
             if let Packet::Publish(publish) = &packet {
                 self.unacknowledged.extend(publish.packet_id);
             }

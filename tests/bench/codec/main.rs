@@ -1,6 +1,6 @@
 //! Decodes or encodes one PUBLISH over and over, for callgrind to count:
-//! `codec-instructions decode|encode 3.1.1|5 TIMES`. The frame is a QoS 1 PUBLISH of 64 bytes to a
-//! topic of 10; in MQTT 5 with three user properties.
+//! `codec-instructions decode|encode 3.1.1|5 TIMES [PROPERTIES]`. The frame is a QoS 1 PUBLISH of 64
+//! bytes to a topic of 10; in MQTT 5 with three user properties, or so many.
 
 #![allow(dead_code, unused_imports)]
 
@@ -13,12 +13,13 @@ use mqtt::{Packet, PacketId, Property, PropertyBuffer, Publish, QoS, Version, de
 
 fn main() {
     let words: Vec<String> = std::env::args().collect();
-    let [_, what, version, times] = words.as_slice() else {
-        return eprintln!("codec-instructions decode|encode 3.1.1|5 TIMES");
+    let [_, what, version, times, more @ ..] = words.as_slice() else {
+        return eprintln!("codec-instructions decode|encode 3.1.1|5 TIMES [PROPERTIES]");
     };
+    let count = more.first().and_then(|count| count.parse().ok()).unwrap_or(3);
     let version = if version == "5" { Version::V5 } else { Version::V311 };
     let times: usize = times.parse().unwrap_or(1);
-    let properties = properties(version);
+    let properties = properties(version, count);
     let packet = Packet::Publish(Publish {
         dup: false,
         qos: QoS::AtLeastOnce,
@@ -37,12 +38,10 @@ fn main() {
     println!("{} bytes each, {bytes} in all", frame.len());
 }
 
-fn properties(version: Version) -> PropertyBuffer {
+fn properties(version: Version, count: usize) -> PropertyBuffer {
     let mut buffer = PropertyBuffer::new();
     if version == Version::V5 {
-        ["key0", "key1", "key2"]
-            .into_iter()
-            .for_each(|name| buffer.push(Property::UserProperty(name, "some value")));
+        (0..count).for_each(|_| buffer.push(Property::UserProperty("key0", "some value")));
     }
     buffer
 }
@@ -52,7 +51,7 @@ fn decode_often(frame: &[u8], version: Version, times: usize) -> usize {
     let mut bytes = 0;
     for _ in 0..times {
         if let Ok(Some((Packet::Publish(publish), taken))) =
-            decode(black_box(frame), version, 65_536)
+            decode(black_box(frame), version, 1 << 20)
         {
             black_box(&publish);
             bytes += taken;

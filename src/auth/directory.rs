@@ -34,8 +34,12 @@ impl Directory {
         Directory(Users::Accounts { store, recall })
     }
 
-    /// The quick answer, for every publish.
+    /// The quick answer, for every publish. Those without a login are not in any directory, and
+    /// never removed from one.
     pub fn knows(&self, uid: &Uid) -> Known {
+        if uid.is_anonymous() {
+            return Known::Yes;
+        }
         match &self.0 {
             Users::Everyone => Known::Yes,
             Users::Accounts { recall, .. } => match recall.exists(uid) {
@@ -92,6 +96,12 @@ mod tests {
         recall.changed(&bob, true);
         recall.remember_exists(&bob, false, before);
         assert_eq!(recall.exists(&bob), Some(true));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_those_without_a_login() {
+        let bench = Bench::new();
+        assert_eq!(bench.auth.directory.knows(&Uid::anonymous()), Known::Yes);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
             )
         }));
     }
+    anonymous(config, wrong);
     given_twice(config, wrong);
     certificates(config, wrong);
     client_certificates(config, wrong);
@@ -43,6 +44,20 @@ pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
              could connect: name your load balancers"
                 .into(),
         );
+    }
+}
+
+/// HTTP has no logins without a name.
+fn anonymous(config: &Config, wrong: &mut Vec<String>) {
+    let mqtt = |key: &str| !key.starts_with("listen.http");
+    let reachable = not_loopback(config).into_iter().filter(|(key, _)| mqtt(key));
+    if config.auth.anonymous {
+        wrong.extend(reachable.map(|(key, address)| {
+            format!(
+                "auth.anonymous = true lets in anyone without a login, so it serves loopback alone: \
+                 change {key} = {address:?} to 127.0.0.1, or auth.anonymous to false"
+            )
+        }));
     }
 }
 
@@ -147,6 +162,15 @@ mod tests {
         }
         for bad in ["0.0.0.0:1883", "[::]:1883", "10.0.0.1:1883", "example.org:1883"] {
             assert!(open(bad).contains("auth.provider to \"accounts\""), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nobody_comes_without_a_login_from_elsewhere() {
+        let anonymous = |listen: &str| words(&format!("auth.anonymous = true\n{listen}\n"));
+        assert_eq!(anonymous("listen.http = [\"0.0.0.0:8080\"]"), "");
+        for bad in ["listen.mqtt = [\"0.0.0.0:1883\"]", "listen.ws = [\"[::]:8083\"]"] {
+            assert!(anonymous(bad).contains("auth.anonymous to false"), "{bad}");
         }
     }
 

@@ -36,6 +36,7 @@ const KEYS: &[(&str, Takes)] = &[
     ("startalk",                         Restart),
     // Who knows the users is built into every worker.
     ("auth.provider",                    Restart),
+    ("auth.anonymous",                   Reload),
     ("auth.hashes_at_once",              Reload),
     ("auth.http",                        Reload),
     ("auth.jwt",                         Reload),

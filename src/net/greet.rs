@@ -18,10 +18,10 @@ use crate::clock::Clock;
 use crate::log;
 use crate::metrics::{Counted, Metrics, Protocol, Refused};
 use crate::model::limit::{CLIENT_ID_BYTES_MAX, PACKET_BEFORE_LOGIN_BYTES_MAX, UID_BYTES_MAX};
-use crate::model::{ClientId, Reason, SessionKey};
+use crate::model::{ClientId, Identity, Reason, SessionKey, Uid};
 use crate::mqtt::{Connect, Version, decode_connect, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
-use crate::shard::{Live, worker_of};
+use crate::shard::{Live, worker_of_session};
 
 use super::admission::{Admission, Seat, Turn};
 use super::door::{Door, Opened};
@@ -279,7 +279,7 @@ fn hand_over(worker: &Worker, known: Known, seat: Seat) {
     let Known { stream, guest, hello, mut rest } = known;
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
-            let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
+            let owner = worker_of_session(&hello.key, worker.mailboxes.len() as u16);
             let (peer, metrics) = (guest.peer, &worker.gate.metrics);
             let counted = metrics.connections.count(guest.listener, protocol(hello.version()));
             metrics.connects_accepted().inc();
@@ -370,7 +370,7 @@ async fn login(
     if is_gone() {
         return Err(NotIn::Gone);
     }
-    let identity = gate.guard.authenticate(credentials).await;
+    let identity = identify(gate, credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
     drop(turn);
     let wall = gate.clock.wall();
@@ -385,6 +385,17 @@ async fn login(
         .map_err(|(reason, words)| refusal(reason, format!("the will: {words}")))?;
     gate.ban_flapper(gate.admission.device_connects(&hello.key));
     Ok(hello)
+}
+
+/// Whoever says nothing of itself is asked nothing, where that is allowed.
+async fn identify(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
+    let Credentials { uid, password, certificate, .. } = credentials;
+    let says_nothing = uid.is_none() && password.is_none() && certificate.is_none();
+    if !says_nothing || !gate.live.load().anonymous {
+        return gate.guard.authenticate(credentials).await;
+    }
+    gate.guard.not_banned(&Uid::anonymous(), credentials.client_id)?;
+    Ok(Identity::anonymous())
 }
 
 /// A will is asked about when it is left, and again when it is sent.

@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::model::{Roles, Uid};
 use crate::net::tls::Tls;
 use crate::net::{self, Admission, Gate, Mail, Mailbox, Stores};
-use crate::shard::{Shard, Shared, worker_of};
+use crate::shard::{Shard, Shared, worker_of_session};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store};
@@ -406,7 +406,7 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
         let Some((key, subscription)) = page.last() else { return Ok(()) };
         after = Some((key.clone(), subscription.filter.clone()));
         for (key, subscription) in page {
-            let worker = worker_of(&key.uid, base.mailboxes.len() as u16);
+            let worker = worker_of_session(&key, base.mailboxes.len() as u16);
             base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
         }
     }

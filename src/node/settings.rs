@@ -42,6 +42,7 @@ fn policy(config: &Config) -> Result<Policy, String> {
 pub(super) fn live(config: &Config) -> Result<Live, String> {
     let limits = &config.limits;
     Ok(Live {
+        anonymous: config.auth.anonymous,
         settings: settings(config)?,
         policy: policy(config)?,
         devices_max: limits.devices_per_user,

@@ -24,7 +24,8 @@ pub struct Hello {
     pub key: SessionKey,
     pub identity: Arc<Identity>,
     pub clean_start: bool,
-    /// The client sent an empty client id; the one in `key` is the server's (MQTT 5 only).
+    /// The client sent an empty client id; the one in `key` is the server's. A user's client of
+    /// MQTT 3.1.1 stays without.
     pub assigned: bool,
     /// When its login was asked about: what changed since is not in `identity`.
     pub asked_at: Moment,
@@ -75,15 +76,17 @@ impl Hello {
         settings: &Settings,
         assign: impl FnOnce() -> String,
     ) -> Result<Hello, (Reason, String)> {
-        let assigned = connect.client_id.is_empty() && connect.version == Version::V5;
+        let v311 = connect.version == Version::V311;
+        if connect.client_id.is_empty() && v311 && !connect.clean_start {
+            let words = "an empty client id needs a clean session [MQTT-3.1.3-7]";
+            return Err((Reason::ClientIdInvalid, words.into()));
+        }
+        let named = v311 && !identity.uid.is_anonymous();
+        let assigned = connect.client_id.is_empty() && !named;
         let assigned_text = if assigned { assign() } else { String::new() };
         let text = if assigned { &assigned_text } else { connect.client_id };
         let client_id =
             ClientId::parse(text).map_err(|error| (Reason::ClientIdInvalid, error.to_string()))?;
-        if text.is_empty() && !connect.clean_start {
-            let words = "an empty client id needs a clean session [MQTT-3.1.3-7]";
-            return Err((Reason::ClientIdInvalid, words.into()));
-        }
         let key = SessionKey { uid: identity.uid.clone(), client_id };
         identity.client_id = key.client_id.clone();
         Ok(Hello {
@@ -231,7 +234,7 @@ impl Session {
         if let Some(secs) = self.promised.server_keep_alive_secs {
             properties.push(Property::ServerKeepAlive(secs));
         }
-        if self.peer.wants_response_information {
+        if self.peer.wants_response_information && !self.key.uid.is_anonymous() {
             // A reply to the own inbox reaches every device, also one that is away.
             let inbox = ctx.settings.topics.topic(&self.key.uid);
             properties.push(Property::ResponseInformation(&inbox));

@@ -138,7 +138,7 @@ pub struct Session {
     /// The client is subscribed to its own inbox, as it is from the start. An envelope comes
     /// instead of the raw message.
     raw: bool,
-    /// The server assigned the client id: it goes into the CONNACK.
+    /// The server assigned the client id: it goes into the CONNACK of MQTT 5.
     assigned: bool,
     inbox: Option<Box<Reader>>,
     queue: Option<Box<Reader>>,
@@ -278,14 +278,19 @@ impl Session {
         self.version
     }
 
-    /// A connection with an empty client id is no device.
+    /// A connection with an empty client id is no device, nor one without a login.
     pub fn is_device(&self) -> bool {
+        self.is_named() && !self.key.uid.is_anonymous()
+    }
+
+    /// The client has chosen its client id.
+    fn is_named(&self) -> bool {
         !self.key.client_id.is_empty() && !self.assigned
     }
 
     /// The client can come back as the same: what it left half done is worth storing.
     pub fn can_return(&self) -> bool {
-        self.is_device() || self.is_durable()
+        self.is_named() || self.is_durable()
     }
 
     /// The MQTT session outlives the connection.

@@ -113,11 +113,15 @@ impl Shard {
         Ok(ask.qos as u8)
     }
 
-    /// Plain filters of all sessions of this connection's user, connected or away.
+    /// Plain filters of all sessions of this connection's user, connected or away; of an anonymous
+    /// client its own.
     fn count_filters(&self, token: Token) -> usize {
         let Some(uid) = self.conns.get(token.index()).map(|conn| &conn.session.key().uid) else {
             return 0;
         };
+        if uid.is_anonymous() {
+            return self.conns.get(token.index()).map_or(0, |conn| conn.filters.len());
+        }
         let tokens = self.users.get(uid).into_iter().flatten();
         let here = tokens.filter_map(|token| self.conns.get(token.index()));
         let away = self.away_of(uid).map(|(_, filters)| filters.len()).sum::<usize>();

@@ -42,7 +42,7 @@ use crate::throttle::Bounded;
 
 pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
 pub use rates::{Pace, Rates};
-pub use users::worker_of;
+pub use users::{worker_of, worker_of_session};
 pub use wire::Taken;
 
 use rates::{METERED_USERS_COUNT_MAX, Meter};
@@ -66,6 +66,8 @@ impl Token {
 /// What may change while the broker runs: all of it at once, by [`Shard::reload`].
 #[derive(Clone)]
 pub struct Live {
+    /// Whether there may be connections without a login.
+    pub anonymous: bool,
     pub settings: Settings,
     pub policy: Policy,
     pub devices_max: u32,
@@ -198,9 +200,12 @@ impl Shard {
     }
 
     /// New settings and rules, for everything that happens from now on; subscriptions that the new
-    /// rules forbid end.
+    /// rules forbid end, and connections without a login where there may be none any more.
     pub fn reload(&mut self, live: Arc<Live>) {
         let before = std::mem::replace(&mut self.live, live);
+        if before.anonymous && !self.live.anonymous {
+            self.end_all(Reason::RightsChanged, |conn| conn.session.key().uid.is_anonymous());
+        }
         if before.policy != self.live.policy {
             self.review_all();
         }

@@ -10,7 +10,7 @@ use crate::model::{
     Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
 };
 use crate::session::{Answer, Input, Ticket};
-use crate::store::{Append, Write};
+use crate::store::{Append, Retain, Write};
 
 use super::effects::{Asker, DirectoryAsk, Post, PostTo};
 use super::{Shard, Token};
@@ -146,7 +146,7 @@ impl Shard {
             Err((reason, words)) => Some(Answer::Refused(reason, words)),
             Ok(plan) if behind || owes_a_commit(&plan, &submission, step) => {
                 let append = Append {
-                    retain: retained(&submission).then_some(self.live.retain),
+                    retain: retained(&submission).then(|| self.retain_quota(key)),
                     message: submission.message,
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
@@ -160,6 +160,11 @@ impl Shard {
                 Some(Answer::Done)
             }
         }
+    }
+
+    /// Anonymous clients are not one user: what they keep is bounded by the disk's reserve.
+    fn retain_quota(&self, key: &SessionKey) -> Retain {
+        if key.uid.is_anonymous() { Retain::UNLIMITED } else { self.live.retain }
     }
 
     pub(super) fn step(&mut self, token: Token, ticket: Option<Ticket>, step: Step) {
@@ -200,7 +205,7 @@ impl Shard {
             let (worker, to) = match subscriber.connection {
                 Some(at) => (at.worker, PostTo::Connection(Token(at.token))),
                 None => {
-                    let worker = super::worker_of(&subscriber.key.uid, self.shared.workers);
+                    let worker = super::worker_of_session(&subscriber.key, self.shared.workers);
                     (worker, PostTo::Session(subscriber.key))
                 }
             };

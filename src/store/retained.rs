@@ -14,6 +14,11 @@ pub struct Retain {
     pub bytes_max: u64,
 }
 
+impl Retain {
+    /// For senders that are not one user, and so have no common quota.
+    pub const UNLIMITED: Retain = Retain { count_max: u64::MAX, bytes_max: u64::MAX };
+}
+
 /// Some of the retained messages of a filter, in the order of their topics.
 #[derive(Clone, Debug, Default)]
 pub struct RetainedPage {

@@ -370,6 +370,7 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>
 
 fn live(settings: &Settings) -> Live {
     Live {
+        anonymous: true,
         settings: settings.clone(),
         policy: Policy::plain(Access::Allow),
         devices_max: 8,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{DedupeId, Work};
 use crate::model::{DedupeKey, Recipient, SessionKey, Uid};
-use crate::store::{Append, Log, Write};
+use crate::store::{Append, Log, Retain, Write};
 
 /// What to load. Only what is not loaded yet.
 #[derive(Debug, Default)]
@@ -96,9 +96,12 @@ impl Needs {
         if let Some((key, _)) = &append.step {
             self.states.insert(key.clone());
         }
-        if append.retain.is_some() {
+        if let Some(retain) = append.retain {
             self.retained.insert(append.message.topic.clone());
-            self.keepers.insert(append.message.from.uid.clone());
+            // To count what somebody keeps takes time, and here it does not matter.
+            if retain != Retain::UNLIMITED {
+                self.keepers.insert(append.message.from.uid.clone());
+            }
         }
     }
 

@@ -9,8 +9,8 @@ pub const UID_BYTES_MAX: usize = 128;
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
 /// Any packet before authentication has succeeded.
 pub const PACKET_BEFORE_LOGIN_BYTES_MAX: u32 = 64 * 1024;
-/// Levels of a topic or filter; each costs a step in matching.
-pub const TOPIC_LEVELS_MAX: usize = 128;
+/// Levels of a topic or filter; each costs a step in matching. With 200 slashes, as in mosquitto.
+pub const TOPIC_LEVELS_MAX: usize = 201;
 /// Filters in one SUBSCRIBE or UNSUBSCRIBE.
 pub const FILTERS_PER_PACKET_COUNT_MAX: usize = 256;
 /// A publisher's own message id (user property `message-id`).

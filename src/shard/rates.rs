@@ -59,9 +59,7 @@ impl Shard {
         let uid = conn.session.key().uid.clone();
         let until = match uid.is_anonymous() {
             true => own,
-            false => {
-                own.max(self.meters.entry(uid, Meter::default).charge(rates.user, bytes, now))
-            }
+            false => own.max(self.meters.entry(uid, Meter::default).charge(rates.user, bytes, now)),
         };
         if until > now && !conn.session.has_ended() {
             conn.throttled_until = Some(until);

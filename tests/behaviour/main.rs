@@ -4,6 +4,7 @@
 
 mod accounts_cli;
 mod acl_rules;
+mod anonymous;
 mod audit_log;
 mod auth;
 mod auth_test_command;
@@ -41,6 +42,7 @@ mod modes;
 mod offline;
 mod offline_flood;
 mod order;
+mod ordinary_broker;
 mod original_scripts;
 mod postgres;
 mod proxy_haproxy;

@@ -17,6 +17,7 @@ pub mod log;
 pub mod member_api;
 pub mod metrics;
 pub mod netns;
+pub mod ordinary;
 pub mod page;
 pub mod postgres;
 pub mod proxy;

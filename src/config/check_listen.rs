@@ -168,8 +168,11 @@ mod tests {
     #[test]
     fn nobody_comes_without_a_login_from_elsewhere() {
         let anonymous = |listen: &str| words(&format!("auth.anonymous = true\n{listen}\n"));
-        assert_eq!(anonymous("listen.http = [\"0.0.0.0:8080\"]"), "");
-        for bad in ["listen.mqtt = [\"0.0.0.0:1883\"]", "listen.ws = [\"[::]:8083\"]"] {
+        assert_eq!(
+            anonymous("listen.mqtt = [\"127.0.0.1:1883\"]\nlisten.http = [\"[::]:80\"]"),
+            ""
+        );
+        for bad in ["", "listen.mqtt = [\"[::]:1883\"]", "listen.ws = [\"[::]:8083\"]"] {
             assert!(anonymous(bad).contains("auth.anonymous to false"), "{bad}");
         }
     }

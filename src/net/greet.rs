@@ -19,7 +19,7 @@ use crate::log;
 use crate::metrics::{Counted, Metrics, Protocol, Refused};
 use crate::model::limit::{CLIENT_ID_BYTES_MAX, PACKET_BEFORE_LOGIN_BYTES_MAX, UID_BYTES_MAX};
 use crate::model::{ClientId, Identity, Reason, SessionKey, Uid};
-use crate::mqtt::{Connect, Version, decode_connect, reason};
+use crate::mqtt::{Connect, Version, decode_connect, is_connect_v31, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of_session};
 
@@ -269,8 +269,14 @@ async fn introduce(
     let malformed = || Refusal::unknown(None, Reason::Malformed, "no CONNECT".into());
     let decoded = decode_connect(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX).ok().flatten();
     let (connect, _) = decoded.ok_or_else(malformed)?;
+    let v31 = is_connect_v31(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX);
+    if v31 && connect.client_id.is_empty() {
+        let words = "MQTT 3.1 needs a client id: give one, or speak 3.1.1".into();
+        return Err(Refusal::unknown(Some(connect.version), Reason::ClientIdInvalid, words).into());
+    }
     let is_gone = || bytes.len() == length && stream.is_over();
-    let hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
+    let mut hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
+    hello.hears_session_present = !v31;
     // Its login may have taken longer than it waited.
     if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }

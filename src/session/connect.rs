@@ -29,6 +29,8 @@ pub struct Hello {
     pub assigned: bool,
     /// When its login was asked about: what changed since is not in `identity`.
     pub asked_at: Moment,
+    /// MQTT 3.1 knows no session present: the byte is reserved there.
+    pub hears_session_present: bool,
     version: Version,
     keep_alive_secs: u16,
     expiry: Duration,
@@ -96,6 +98,7 @@ impl Hello {
             clean_start: connect.clean_start,
             assigned,
             asked_at: login.asked_at,
+            hears_session_present: true,
             version: connect.version,
             keep_alive_secs: connect.keep_alive_secs,
             expiry: expiry(connect, settings.session_expiry_max),
@@ -140,6 +143,7 @@ fn peer(connect: &Connect<'_>) -> Peer {
         receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
         packet_bytes_max: properties.maximum_packet_size().unwrap_or(u32::MAX),
         topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+        hears_session_present: true,
         wants_reasons: properties.request_problem_information().unwrap_or(true),
         wants_response_information: properties.request_response_information().unwrap_or(false),
     }
@@ -163,7 +167,7 @@ impl Session {
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,
-            peer: hello.peer,
+            peer: Peer { hears_session_present: hello.hears_session_present, ..hello.peer },
             clean_start: hello.clean_start,
             expiry: hello.expiry,
             keep_alive,
@@ -192,7 +196,8 @@ impl Session {
         }
         self.phase = Phase::Active;
         self.keep_alive.heard(ctx.now);
-        self.write_connack(opened.session_present && !self.clean_start, ctx);
+        let present = opened.session_present && !self.clean_start;
+        self.write_connack(present && self.peer.hears_session_present, ctx);
         let received = opened.state.received.clone();
         self.publishing = Publishing::resume(opened.state);
         self.envelope = opened.envelope;

@@ -63,8 +63,8 @@ impl Live {
     /// The window is far smaller than the range, so the search ends soon.
     fn take_packet_id(&mut self) -> u16 {
         loop {
-            self.count += 1;
             let id = LogName::Queue.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
+            self.count += 1;
             if !self.flights.iter().any(|(used, _)| *used == id) {
                 self.flights.push_back((id, Flight::Sent));
                 return id;

@@ -105,6 +105,7 @@ struct Peer {
     receive_maximum: u16,
     packet_bytes_max: u32,
     topic_alias_maximum: u16,
+    hears_session_present: bool,
     wants_reasons: bool,
     wants_response_information: bool,
 }

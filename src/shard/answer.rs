@@ -23,9 +23,15 @@ impl Shard {
         if message.is_some() {
             self.count_committing(token, -1);
         }
-        if let (Ok(Written::Appended { .. }), Some(message)) = (&result, message) {
+        let appended = matches!(result, Ok(Written::Appended { .. }));
+        self.answer(token, ticket, result);
+        // Its own copy comes to the publisher behind the acknowledgement, as clients are used to.
+        if let Some(message) = message.filter(|_| appended) {
             self.distribute_committed(message);
         }
+    }
+
+    fn answer(&mut self, token: Token, ticket: Ticket, result: Result<Written, StoreError>) {
         match result {
             Ok(Written::Opened(opened)) => self.opened(token, *opened),
             Ok(Written::Known(cursor)) => self.handle(token, Input::Known(position(cursor))),

@@ -91,6 +91,7 @@ impl Shard {
             asking: None,
             closing: None,
             committing: 0,
+            orders: false,
             noise: Default::default(),
             meter: None,
             throttled_until: None,

@@ -117,6 +117,8 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
+    /// Its next packet is about subscriptions: it waits for those publishes, which came before.
+    orders: bool,
     noise: Noise,
     /// What it published of late, if that is limited.
     meter: Option<Box<Meter>>,

@@ -12,7 +12,7 @@ use crate::store::Account;
 
 use super::world::{World, now, v5, v311};
 
-const WILL: &str = "PUBLISH q1 #2 alice gone";
+const WILL: &str = "PUBLISH q1 #32768 alice gone";
 
 fn will(properties: Properties<'_>) -> Option<Will<'_>> {
     let (payload, qos) = (b"gone".as_slice(), QoS::AtLeastOnce);

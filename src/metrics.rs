@@ -7,9 +7,11 @@
 
 mod connections;
 mod doors;
+mod figures;
 mod login;
 mod process;
 mod store;
+mod traffic;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +25,7 @@ use prometheus_client::registry::Registry;
 
 pub use connections::{Counted, Protocol};
 pub use doors::{DoorMetrics, Flapper, Handshake, Refused, Upgraded};
+pub use figures::Figures;
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
@@ -32,6 +35,7 @@ use crate::store::commit::Batch;
 use connections::Connections;
 use process::Process;
 use store::StoreMetrics;
+use traffic::TrafficMetrics;
 
 /// A figure that only grows; cheap from any thread.
 pub type Count = Counter<u64, AtomicU64>;
@@ -77,6 +81,9 @@ pub struct Metrics {
     /// As of [`Metrics::note_dropped_lines`].
     log_lines_dropped: Count,
     pub takeovers: Count,
+    pub sessions_expired: Count,
+    pub subscriptions: Gauge,
+    pub traffic: TrafficMetrics,
     pub commits: Count,
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
@@ -127,6 +134,9 @@ impl Default for Metrics {
                 "Lines of the log that nobody took in time",
             ),
             takeovers: counter(r, "takeovers", "Sessions taken over by another connection"),
+            sessions_expired: counter(r, "sessions_expired", EXPIRED),
+            subscriptions: gauge(r, "subscriptions", "Subscriptions to plain topics now"),
+            traffic: TrafficMetrics::new(r),
             commits: counter(r, "commits", "Store transactions committed"),
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
@@ -145,6 +155,7 @@ impl Default for Metrics {
 }
 
 const CLOCK_OFF: &str = "How far the system's clock is from the time that homing goes by";
+const EXPIRED: &str = "Durable MQTT sessions whose time was over";
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";

@@ -30,11 +30,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
+    ("sys",     &["metrics", "model", "store"]),
     ("auth",    &["clock", "config", "log", "metrics", "model", "store", "throttle"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
     ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "log", "metrics", "model",
-                  "mqtt", "session", "shard", "store", "throttle"]),
+                  "mqtt", "session", "shard", "store", "sys", "throttle"]),
     // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
     ("http",    &["auth", "broker", "clock", "health", "log", "metrics", "model", "net", "store",
                   "throttle"]),
@@ -97,7 +98,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/net/worker.rs",      6, "one for each listener and part of a worker; for a session one read \
                                    of each log, one question and one count at a time"),
     ("src/node/aside.rs",      1, "one at a time, of a reload"),
-    ("src/node/build.rs",      8, "parts of the process"),
+    ("src/node/build.rs",      9, "parts of the process"),
     ("src/node/mod.rs",        2, "the one that SIGHUP wakes, and the start"),
     ("src/store/commit/mod.rs", 1, "the writer's thread"),
 ];

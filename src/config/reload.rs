@@ -45,6 +45,7 @@ const KEYS: &[(&str, Takes)] = &[
     ("acl",                              Reload),
     // Stored names depend on it.
     ("topics.inbox",                     Restart),
+    ("topics.sys_interval",              Reload),
     ("inbox.settle",                     Reload),
     ("inbox.settle_max",                 Reload),
     ("inbox.retention",                  Reload),

@@ -49,6 +49,11 @@ impl Uid {
         Uid(ANONYMOUS.into())
     }
 
+    /// The broker itself, as the sender of what is under `$SYS`.
+    pub fn broker() -> Uid {
+        Uid("$SYS".into())
+    }
+
     /// What the broker has stored: it also knows the reserved name.
     ///
     /// # Errors

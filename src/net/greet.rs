@@ -22,6 +22,7 @@ use crate::model::{ClientId, Identity, Reason, SessionKey, Uid};
 use crate::mqtt::{Connect, Version, decode_connect, is_connect_v31, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of_session};
+use crate::sys::Board;
 
 use super::admission::{Admission, Seat, Turn};
 use super::door::{Door, Opened};
@@ -52,6 +53,8 @@ pub struct Gate {
     pub admission: Arc<Admission>,
     /// Number for the client ids that the server assigns, behind a random start.
     pub assigned: AtomicU64,
+    /// What is told under `$SYS`.
+    pub board: Arc<Board>,
     pub draining: AtomicBool,
     /// Workers that have let go of their last connection.
     pub drained: AtomicUsize,

@@ -35,6 +35,7 @@ use super::panics::{last_words, panicked};
 use super::reload::{self, Reloader};
 use super::settings::{admission, guard_limits, live, store_limits};
 use super::sweep::Sweeper;
+use super::sys::SysTopics;
 use super::timekeeper::{self, Timekeeper};
 use super::{Serving, Start};
 
@@ -134,6 +135,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
     serve_time(&base, &mut services);
+    services.spawn(sys_topics(&base, &gate).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -306,6 +308,7 @@ fn gate(
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
+        board: Arc::default(),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -419,6 +422,17 @@ fn serve_time(base: &Base, services: &mut JoinSet<()>) {
 
 fn timekeeper(base: &Base) -> Timekeeper {
     Timekeeper { clock: base.system_clock.clone(), metrics: base.metrics.clone() }
+}
+
+fn sys_topics(base: &Base, gate: &Gate) -> SysTopics {
+    SysTopics {
+        clock: base.clock.clone(),
+        metrics: base.metrics.clone(),
+        store: base.store.clone(),
+        board: gate.board.clone(),
+        mailboxes: base.mailboxes.clone(),
+        config: base.live_config.clone(),
+    }
 }
 
 fn sweeper(base: &Base) -> Sweeper {

@@ -220,6 +220,18 @@ pub struct Tally {
     pub expired: u64,
     pub dropped: Vec<Reason>,
     pub refused: Vec<Reason>,
+    pub traffic: Traffic,
+}
+
+/// Packets and bytes of MQTT, as the metrics have them.
+#[derive(Clone, Copy, Default)]
+pub struct Traffic {
+    pub packets_received: u64,
+    pub packets_sent: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub payload_received: u64,
+    pub payload_sent: u64,
 }
 
 #[cfg(test)]

@@ -231,6 +231,7 @@ impl Session {
         encode(&packet, self.version, ctx.wire);
         self.named(named, topic);
         ctx.tally.delivered[delivery.qos as usize] += 1;
+        ctx.tally.traffic.payload_sent += payload.len() as u64;
         true
     }
 

@@ -35,7 +35,7 @@ use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, Sess
 use crate::mqtt::{Packet, Version};
 
 pub use connect::{Hello, LoginTime, OpenedSession, refusing_connack};
-pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
+pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket, Traffic};
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};

@@ -95,6 +95,7 @@ impl Publishing {
 impl Session {
     pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
         ctx.tally.received[publish.qos as usize] += 1;
+        ctx.tally.traffic.payload_received += publish.payload.len() as u64;
         self.settle_stir(ctx);
         match publish.properties.topic_alias() {
             Some(alias) => self.publish_by_alias(publish, alias, ctx),

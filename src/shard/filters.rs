@@ -233,7 +233,10 @@ impl Shard {
 
     pub(super) fn with_tree<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
         let lock = &self.shared.subscriptions;
-        act(&mut lock.write().unwrap_or_else(PoisonError::into_inner))
+        let mut tree = lock.write().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut tree);
+        self.shared.metrics.subscriptions.set(tree.len() as i64);
+        result
     }
 }
 

@@ -241,6 +241,7 @@ impl Shard {
         if conn.out.capacity() == 0 {
             conn.out = self.spare.pop().unwrap_or_default();
         }
+        let before = conn.out.len();
         let mut requests = std::mem::take(&mut self.requests);
         let policy = &self.live.policy;
         let may_receive =
@@ -259,6 +260,7 @@ impl Shard {
         };
         let session = &mut conn.session;
         let outcome = catch_unwind(AssertUnwindSafe(|| session.handle(input, &mut ctx)));
+        self.tally.traffic.sent(&conn.out[before..]);
         if conn.out.is_empty() {
             self.spare.push(std::mem::take(&mut conn.out));
         } else if !conn.flush_asked {

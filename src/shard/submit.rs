@@ -7,7 +7,7 @@ use crate::auth::Known;
 use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, address, plan};
 use crate::model::{
-    Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, Uid,
+    Delivery, Identity, Message, QoS, Reason, SessionKey, Step, Submission, Target, TopicName, Uid,
 };
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Retain, Write};
@@ -194,6 +194,20 @@ impl Shard {
             address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))
         };
         self.distribute(message, plan.live);
+    }
+
+    /// What the broker tells about itself, for whoever has subscribed to it.
+    pub fn tell(&mut self, messages: &[Arc<Message>]) {
+        for message in messages {
+            let Some(topic) = TopicName::parse(&message.topic) else { continue };
+            let mut live = Vec::new();
+            {
+                let lock = &self.shared.subscriptions;
+                let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
+                tree.matches(&topic, &mut live);
+            }
+            self.distribute(message, live);
+        }
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.

@@ -52,6 +52,7 @@ impl Shard {
                         return Taken { bytes: taken, paused: true };
                     }
                     taken += length;
+                    self.tally.traffic.received(length);
                     let is_publish = matches!(packet, Packet::Publish(_));
                     self.handle(token, Input::Packet(packet));
                     if is_publish {

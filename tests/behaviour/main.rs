@@ -71,6 +71,7 @@ mod slow_reader;
 mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
+mod sys_topics;
 mod takeover;
 mod takeover_late;
 mod tls;

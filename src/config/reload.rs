@@ -32,6 +32,7 @@ const KEYS: &[(&str, Takes)] = &[
     ("proxy",                            Restart),
     ("websocket",                        Restart),
     ("advertise",                        Restart),
+    ("advertise.server_reference",       Reload),
     ("http",                             Restart),
     ("startalk",                         Restart),
     // Who knows the users is built into every worker.

@@ -53,7 +53,7 @@ impl Shard {
     /// (threat I7).
     fn is_late(&self, hello: &Hello) -> Option<Reason> {
         match self.draining {
-            true => Some(Reason::ShuttingDown),
+            true => Some(self.stopping()),
             false if self.kicked.since(&hello.key.uid, hello.asked_at) => {
                 Some(Reason::RightsChanged)
             }

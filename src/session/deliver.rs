@@ -119,7 +119,7 @@ impl Session {
             if !self.write_live(&waiting, packet_id, ctx)
                 && let Some(packet_id) = packet_id
             {
-                live.done(packet_id);
+                live.forget(packet_id);
             }
         }
         self.live = Some(live);

@@ -8,11 +8,22 @@ use crate::model::limit::{LIVE_WAITING_BYTES_MAX, LIVE_WAITING_COUNT_MAX, PACKET
 use crate::model::{Delivery, Message, QoS, Seq};
 
 use super::LogName;
+use super::reader::WrongAnswer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flight {
-    Sent,
+    Sent(QoS),
+    /// By PUBREC.
     Received,
+}
+
+/// How a client answers what it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    PubAck,
+    PubComp,
+    /// PUBREC that says why it was not taken.
+    Refused,
 }
 
 /// A message that is not sent yet.
@@ -56,24 +67,40 @@ impl Live {
         }
         let waiting = self.waiting.pop_front()?;
         self.waiting_bytes -= waiting.message.body.len();
-        let packet_id = (qos != QoS::AtMostOnce).then(|| self.take_packet_id());
+        let packet_id = (qos != QoS::AtMostOnce).then(|| self.take_packet_id(qos));
         Some((waiting, packet_id))
     }
 
     /// The window is far smaller than the range, so the search ends soon.
-    fn take_packet_id(&mut self) -> u16 {
+    fn take_packet_id(&mut self, qos: QoS) -> u16 {
         loop {
             let id = LogName::Queue.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
             self.count += 1;
             if !self.flights.iter().any(|(used, _)| *used == id) {
-                self.flights.push_back((id, Flight::Sent));
+                self.flights.push_back((id, Flight::Sent(qos)));
                 return id;
             }
         }
     }
 
-    /// PUBACK or PUBCOMP. False for an id that is not in flight.
-    pub fn done(&mut self, packet_id: u16) -> bool {
+    /// The client has done with this packet id. One that is not in flight is passed over.
+    ///
+    /// # Errors
+    /// [`WrongAnswer`]
+    pub fn answered(&mut self, packet_id: u16, how: How) -> Result<(), WrongAnswer> {
+        use {Flight::*, QoS::*};
+        match (self.flight(packet_id), how) {
+            (None, _)
+            | (Some(Sent(AtLeastOnce)), How::PubAck)
+            | (Some(Received), How::PubComp)
+            | (Some(Sent(ExactlyOnce) | Received), How::Refused) => self.forget(packet_id),
+            _ => return Err(WrongAnswer),
+        }
+        Ok(())
+    }
+
+    /// The packet id is free.
+    pub fn forget(&mut self, packet_id: u16) {
         let place = self.flights.iter().position(|(id, _)| *id == packet_id);
         if let Some(place) = place {
             self.flights.remove(place);
@@ -82,17 +109,25 @@ impl Live {
             self.flights.shrink_to(0);
             self.waiting.shrink_to(0);
         }
-        place.is_some()
     }
 
-    /// PUBREC. False for an id that is not in flight with QoS 2.
-    pub fn received(&mut self, packet_id: u16) -> bool {
-        let flight = self.flights.iter_mut().find(|(id, _)| *id == packet_id);
-        let known = flight.is_some();
-        if let Some((_, state)) = flight {
-            *state = Flight::Received;
+    /// PUBREC. False for an id that is not in flight.
+    ///
+    /// # Errors
+    /// [`WrongAnswer`]
+    pub fn received(&mut self, packet_id: u16) -> Result<bool, WrongAnswer> {
+        match self.flights.iter_mut().find(|(id, _)| *id == packet_id) {
+            None => Ok(false),
+            Some((_, Flight::Sent(QoS::AtLeastOnce))) => Err(WrongAnswer),
+            Some((_, flight)) => {
+                *flight = Flight::Received;
+                Ok(true)
+            }
         }
-        known
+    }
+
+    fn flight(&self, packet_id: u16) -> Option<Flight> {
+        self.flights.iter().find(|(id, _)| *id == packet_id).map(|(_, flight)| *flight)
     }
 
     /// How many packet ids are in use.

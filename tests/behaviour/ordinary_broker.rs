@@ -470,3 +470,75 @@ fn a_publish_to_the_servers_own_topics_is_refused() {
     let id = sender.publish("$SYS/broker/uptime", "0", 1);
     assert_eq!(sender.expect_puback(id), 0x87);
 }
+
+/// MQTT 5, section 3.1.2.11.7.
+#[test]
+fn reason_strings_come_only_to_who_takes_them() {
+    const REQUEST_PROBLEM_INFORMATION: u8 = 0x17;
+    let broker = Broker::ordinary();
+    for takes in [true, false] {
+        let asks = vec![REQUEST_PROBLEM_INFORMATION, u8::from(takes)];
+        let mut sender = Connect::anonymous(V5, "sender").prop(asks).open(broker.mqtt);
+        let id = sender.publish("$SYS/mine", "forged", 1);
+        let told = sender.recv_first("PUBACK", |packet| match packet {
+            Packet::PubAck { id: found, props, .. } if *found == id => Some(props.clone()),
+            _ => None,
+        });
+        assert_eq!(told.text(prop::REASON_STRING).is_some(), takes);
+        sender.send_raw(&wire::subscribe(V5, 99, "test/nosubscribe", 0));
+        let told = sender.recv_first("SUBACK", |packet| match packet {
+            Packet::SubAck { id: 99, props, .. } => Some(props.clone()),
+            _ => None,
+        });
+        assert_eq!(told.text(prop::REASON_STRING).is_some(), takes);
+    }
+}
+
+#[test]
+fn a_retained_message_published_just_before_the_subscription_comes_as_retained() {
+    let broker = Broker::ordinary();
+    for (version, qos) in [(V311, 0), (V311, 1), (V5, 0), (V5, 2)] {
+        let mut client = client(&broker, version, "both");
+        let id = if qos > 0 { client.next_id() } else { 0 };
+        let kept = Publish { retain: true, ..message("state", "on", qos, id) };
+        let subscribe = wire::subscribe(version, 77, "state", 0);
+        client.send_raw(&[wire::publish(version, &kept, &[]), subscribe].concat());
+        let got = client.take();
+        assert!(got.retain, "{got:?}");
+        client.expect_silence();
+    }
+}
+
+/// The first message to a session has packet id 1, as clients of other brokers are used to.
+#[test]
+fn packet_ids_of_plain_topics_begin_at_1() {
+    let broker = Broker::ordinary();
+    for connect in [Connect::anonymous(V311, "a"), Connect::anonymous(V5, "b").durable()] {
+        let mut receiver = connect.open(broker.mqtt);
+        receiver.subscribe("news", 1);
+        let mut sender = client(&broker, V311, "sender");
+        (0..3).for_each(|_| sender.publish_acked("news", "hello", 1));
+        assert_eq!([1, 2, 3], [(); 3].map(|()| receiver.take().id));
+    }
+}
+
+/// MQTT 5, section 4.3.3: what does not belong to the QoS of a message is a protocol error.
+#[test]
+fn an_answer_that_does_not_belong_to_the_message_ends_the_connection() {
+    type Answer = fn(&mut Client, u16);
+    let wrong: [(u8, Answer); 4] =
+        [(1, Client::pubrec), (1, Client::pubcomp), (2, Client::puback), (2, Client::pubcomp)];
+    let broker = Broker::ordinary();
+    let mut sender = client(&broker, V311, "sender");
+    for connect in [Connect::anonymous(V5, "a"), Connect::anonymous(V5, "b").durable()] {
+        for (qos, answer) in wrong {
+            let mut receiver = connect.open(broker.mqtt);
+            assert_eq!(receiver.subscribe("news", qos), qos);
+            sender.publish_acked("news", "hello", qos);
+            let id = receiver.expect_publish().id;
+            answer(&mut receiver, id);
+            assert_eq!(receiver.expect_disconnect(), 0x82);
+            Connect::anonymous(V5, &connect.client_id).open(broker.mqtt).disconnect();
+        }
+    }
+}

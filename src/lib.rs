@@ -31,4 +31,5 @@ pub mod node;
 pub mod session;
 pub mod shard;
 pub mod store;
+pub mod sys;
 pub mod throttle;

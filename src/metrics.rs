@@ -7,10 +7,12 @@
 
 mod connections;
 mod doors;
+mod figures;
 mod login;
 mod process;
 mod schedules;
 mod store;
+mod traffic;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +26,7 @@ use prometheus_client::registry::Registry;
 
 pub use connections::{Counted, Protocol};
 pub use doors::{DoorMetrics, Flapper, Handshake, Refused, Upgraded};
+pub use figures::Figures;
 pub use login::{Asked, Backend, LoginMetrics, Remembered};
 
 use crate::model::{QoS, Reason, Stamp};
@@ -34,6 +37,7 @@ use connections::Connections;
 use process::Process;
 use schedules::ScheduleMetrics;
 use store::StoreMetrics;
+use traffic::TrafficMetrics;
 
 /// A figure that only grows; cheap from any thread.
 pub type Count = Counter<u64, AtomicU64>;
@@ -79,6 +83,9 @@ pub struct Metrics {
     /// As of [`Metrics::note_dropped_lines`].
     log_lines_dropped: Count,
     pub takeovers: Count,
+    pub sessions_expired: Count,
+    pub subscriptions: Gauge,
+    pub traffic: TrafficMetrics,
     pub commits: Count,
     pub commit_records: Count,
     pub store_queue_bytes: Gauge,
@@ -130,6 +137,9 @@ impl Default for Metrics {
                 "Lines of the log that nobody took in time",
             ),
             takeovers: counter(r, "takeovers", "Sessions taken over by another connection"),
+            sessions_expired: counter(r, "sessions_expired", EXPIRED),
+            subscriptions: gauge(r, "subscriptions", "Subscriptions to plain topics now"),
+            traffic: TrafficMetrics::new(r),
             commits: counter(r, "commits", "Store transactions committed"),
             commit_records: counter(r, "commit_records", "Records written by transactions"),
             store_queue_bytes: gauge(r, "store_queue_bytes", "Bytes waiting for the store now"),
@@ -149,6 +159,7 @@ impl Default for Metrics {
 }
 
 const CLOCK_OFF: &str = "How far the system's clock is from the time that homing goes by";
+const EXPIRED: &str = "Durable MQTT sessions whose time was over";
 const DROPPED: &str = "Messages not delivered to one receiver, and QoS 0 publishes not taken";
 const CLOSED: &str = "Connections ended; client: by DISCONNECT, network: lost without one, \
                       else why the server closed it";

@@ -30,11 +30,12 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("metrics", &["model", "store"]),
     ("health",  &["clock", "model"]),
     ("store",   &["clock", "model"]),
+    ("sys",     &["metrics", "model", "store"]),
     ("auth",    &["clock", "config", "log", "metrics", "model", "store", "throttle"]),
     ("cluster", &["clock", "model"]),
     ("control", &["auth", "clock", "health", "model", "store"]),
     ("net",     &["auth", "broker", "clock", "cluster", "config", "health", "log", "metrics", "model",
-                  "mqtt", "session", "shard", "store", "throttle"]),
+                  "mqtt", "session", "shard", "store", "sys", "throttle"]),
     // The doors (PROXY header, TLS) are the same for MQTT and HTTP.
     ("http",    &["auth", "broker", "clock", "health", "log", "metrics", "model", "net", "store",
                   "throttle"]),

@@ -34,8 +34,12 @@ impl Directory {
         Directory(Users::Accounts { store, recall })
     }
 
-    /// The quick answer, for every publish.
+    /// The quick answer, for every publish. Those without a login are not in any directory, and
+    /// never removed from one.
     pub fn knows(&self, uid: &Uid) -> Known {
+        if uid.is_anonymous() {
+            return Known::Yes;
+        }
         match &self.0 {
             Users::Everyone => Known::Yes,
             Users::Accounts { recall, .. } => match recall.exists(uid) {
@@ -120,6 +124,12 @@ mod tests {
         book.remove(&bob).await.unwrap();
         assert_eq!(directory.today(&then).await.unwrap(), None);
         assert_eq!(Directory::everyone().today(&then).await.unwrap(), Some(then));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_those_without_a_login() {
+        let bench = Bench::new();
+        assert_eq!(bench.auth.directory.knows(&Uid::anonymous()), Known::Yes);
     }
 
     #[test]

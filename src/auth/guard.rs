@@ -128,7 +128,11 @@ impl Guard {
         Key { tag, source: source_of(credentials.peer.ip()) }
     }
 
-    fn not_banned(&self, uid: &Uid, client_id: &ClientId) -> Result<(), AuthError> {
+    /// Whether no ban concerns this session.
+    ///
+    /// # Errors
+    /// [`AuthError::Banned`]
+    pub fn not_banned(&self, uid: &Uid, client_id: &ClientId) -> Result<(), AuthError> {
         let now = self.clock.stamp();
         banned(self.bans.now().of_login(uid, client_id, now), now)
     }

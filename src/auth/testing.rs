@@ -170,6 +170,10 @@ impl Store for FakeStore {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn retained_count(&self) -> StoreFuture<'_, u64> {
+        Box::pin(async { Ok(0) })
+    }
+
     fn identity(&self) -> StoreIdentity {
         StoreIdentity { uuid: 0, epoch: 0 }
     }

@@ -45,6 +45,8 @@ pub struct Providers(pub Vec<Provider>);
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     pub provider: Providers,
+    /// Who brings neither user name, password nor certificate comes in without a login.
+    pub anonymous: bool,
     /// Password checks that run at the same time (argon2 costs 19 MiB each).
     pub hashes_at_once: usize,
     pub http: HttpAuth,
@@ -130,6 +132,7 @@ impl Default for Auth {
     fn default() -> Self {
         Auth {
             provider: Providers(vec![Provider::Accounts]),
+            anonymous: false,
             hashes_at_once: 2,
             http: HttpAuth::default(),
             jwt: JwtAuth::default(),

@@ -6,6 +6,8 @@ use super::{ClientCertificate, Config, Listener, Provider};
 use crate::model::IdentityTemplate;
 
 const WORKERS_COUNT_MAX: usize = 1024;
+/// It goes into a DISCONNECT to every client.
+const SERVER_REFERENCE_BYTES_MAX: usize = 256;
 
 pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
     let listen = &config.listen;
@@ -17,6 +19,13 @@ pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
     let plain = |c: char| c.is_ascii_graphic() && !"?#".contains(c);
     if !path.starts_with('/') || !path.chars().all(plain) {
         wrong.push(format!("websocket.path: {path:?} is no path, as /mqtt"));
+    }
+    let reference = &config.advertise.server_reference;
+    if reference.len() > SERVER_REFERENCE_BYTES_MAX || reference.contains(char::is_control) {
+        wrong.push(format!(
+            "advertise.server_reference: a host and port, as b.example.org:8883, of at most \
+             {SERVER_REFERENCE_BYTES_MAX} bytes; several with a blank between them"
+        ));
     }
     if listen.workers > WORKERS_COUNT_MAX {
         wrong.push(format!("listen.workers: at most {WORKERS_COUNT_MAX}; 0 is one per core"));
@@ -34,6 +43,7 @@ pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
             )
         }));
     }
+    anonymous(config, wrong);
     given_twice(config, wrong);
     certificates(config, wrong);
     client_certificates(config, wrong);
@@ -43,6 +53,20 @@ pub fn listeners(config: &Config, wrong: &mut Vec<String>) {
              could connect: name your load balancers"
                 .into(),
         );
+    }
+}
+
+/// HTTP has no logins without a name.
+fn anonymous(config: &Config, wrong: &mut Vec<String>) {
+    let mqtt = |key: &str| !key.starts_with("listen.http");
+    let reachable = not_loopback(config).into_iter().filter(|(key, _)| mqtt(key));
+    if config.auth.anonymous {
+        wrong.extend(reachable.map(|(key, address)| {
+            format!(
+                "auth.anonymous = true lets in anyone without a login, so it serves loopback alone: \
+                 change {key} = {address:?} to 127.0.0.1, or auth.anonymous to false"
+            )
+        }));
     }
 }
 
@@ -151,10 +175,25 @@ mod tests {
     }
 
     #[test]
+    fn nobody_comes_without_a_login_from_elsewhere() {
+        let anonymous = |listen: &str| words(&format!("auth.anonymous = true\n{listen}\n"));
+        assert_eq!(
+            anonymous("listen.mqtt = [\"127.0.0.1:1883\"]\nlisten.http = [\"[::]:80\"]"),
+            ""
+        );
+        for bad in ["", "listen.mqtt = [\"[::]:1883\"]", "listen.ws = [\"[::]:8083\"]"] {
+            assert!(anonymous(bad).contains("auth.anonymous to false"), "{bad}");
+        }
+    }
+
+    #[test]
     fn addresses_are_host_and_port() {
         for bad in ["1883", "127.0.0.1", ":1883", "::1:1883", "a:99999", "a:b"] {
             assert!(words(&format!("listen.mqtt = [\"{bad}\"]")).contains("is no ADDR:PORT"));
         }
+        let other = |text: &str| words(&format!("advertise.server_reference = {text:?}"));
+        assert_eq!(other("b.example.org:8883 c.example.org"), "");
+        assert!(other(&"b".repeat(257)).contains("advertise.server_reference"));
         assert!(words("listen.mqtt = []").contains("nobody could connect"));
         let twice = "listen.mqtt = [\"127.0.0.1:8080\"]";
         assert!(words(twice).contains("in listen.mqtt already"));

@@ -54,6 +54,8 @@ pub struct Advertise {
     pub wss: u16,
     /// How long a client may keep the answer.
     pub ttl: Span,
+    /// Another server, for clients of MQTT 5 when this one stops; empty: none is named.
+    pub server_reference: String,
 }
 
 impl Default for Listen {
@@ -79,6 +81,7 @@ impl Default for Advertise {
             ws: 0,
             wss: 0,
             ttl: Span(Duration::from_secs(60 * 60)),
+            server_reference: String::new(),
         }
     }
 }

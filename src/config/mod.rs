@@ -65,6 +65,8 @@ pub struct Config {
 pub struct Topics {
     /// Which topics are inboxes.
     pub inbox: String,
+    /// How often what has changed under `$SYS/broker` is published; 0: there is nothing.
+    pub sys_interval: Span,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,7 +114,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Default for Topics {
     fn default() -> Self {
-        Topics { inbox: "{uid}".into() }
+        Topics { inbox: "{uid}".into(), sys_interval: Span(Duration::from_secs(10)) }
     }
 }
 

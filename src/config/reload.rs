@@ -32,10 +32,12 @@ const KEYS: &[(&str, Takes)] = &[
     ("proxy",                            Restart),
     ("websocket",                        Restart),
     ("advertise",                        Restart),
+    ("advertise.server_reference",       Reload),
     ("http",                             Restart),
     ("startalk",                         Restart),
     // Who knows the users is built into every worker.
     ("auth.provider",                    Restart),
+    ("auth.anonymous",                   Reload),
     ("auth.hashes_at_once",              Reload),
     ("auth.http",                        Reload),
     ("auth.jwt",                         Reload),
@@ -44,6 +46,7 @@ const KEYS: &[(&str, Takes)] = &[
     ("acl",                              Reload),
     // Stored names depend on it.
     ("topics.inbox",                     Restart),
+    ("topics.sys_interval",              Reload),
     ("inbox.settle",                     Reload),
     ("inbox.settle_max",                 Reload),
     ("inbox.retention",                  Reload),

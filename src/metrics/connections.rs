@@ -23,17 +23,21 @@ impl Protocol {
 }
 
 /// One gauge for each listener of the settings and each protocol.
-pub struct Connections(Family<[(&'static str, &'static str); 2], Gauge>);
+pub struct Connections {
+    by_kind: Family<[(&'static str, &'static str); 2], Gauge>,
+    /// All of them together.
+    open: Gauge,
+}
 
 /// Counts one connection for as long as it lives.
 #[derive(Debug)]
-pub struct Counted(Gauge);
+pub struct Counted([Gauge; 2]);
 
 impl Connections {
     pub(super) fn new(registry: &mut Registry) -> Connections {
         let family = Family::default();
         registry.register("connections", "MQTT connections open now", family.clone());
-        Connections(family)
+        Connections { by_kind: family, open: Gauge::default() }
     }
 
     /// Such a listener is open: its figures are there from now on.
@@ -46,19 +50,24 @@ impl Connections {
     /// One more, until it is dropped.
     #[must_use]
     pub fn count(&self, listener: &'static str, protocol: Protocol) -> Counted {
-        let gauge = self.gauge(listener, protocol);
-        gauge.inc();
-        Counted(gauge)
+        let both = [self.gauge(listener, protocol), self.open.clone()];
+        both.iter().for_each(|gauge| _ = gauge.inc());
+        Counted(both)
+    }
+
+    /// How many there are now.
+    pub fn open(&self) -> u64 {
+        u64::try_from(self.open.get()).unwrap_or_default()
     }
 
     fn gauge(&self, listener: &'static str, protocol: Protocol) -> Gauge {
-        self.0.get_or_create_owned(&[("listener", listener), ("proto", protocol.name())])
+        self.by_kind.get_or_create_owned(&[("listener", listener), ("proto", protocol.name())])
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.dec();
+        self.0.iter().for_each(|gauge| _ = gauge.dec());
     }
 }
 

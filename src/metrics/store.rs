@@ -20,6 +20,7 @@ pub struct StoreMetrics {
     connected: Seen,
     away: Seen,
     waiting: Seen,
+    retained: Seen,
 }
 
 impl StoreMetrics {
@@ -29,12 +30,15 @@ impl StoreMetrics {
         const SESSIONS: &str = "Durable MQTT sessions, as the sweeper found them on its last walk";
         const WAITING: &str = "Stored messages that a device or session has still to acknowledge, \
                                as the sweeper found them on its last walk";
+        const RETAINED: &str = "Retained messages, as counted every topics.sys_interval";
         let sessions = Family::<[(&'static str, &'static str); 1], Seen>::default();
         let append = histogram(registry, "store_append_seconds", APPEND);
         let fsync = histogram(registry, "store_fsync_seconds", FSYNC);
         registry.register("sessions", SESSIONS, sessions.clone());
         let waiting = Seen::default();
         registry.register("offline_queue_messages", WAITING, waiting.clone());
+        let retained = Seen::default();
+        registry.register("retained_messages", RETAINED, retained.clone());
         let state = |name| sessions.get_or_create_owned(&[("state", name)]);
         let all = StoreMetrics {
             append,
@@ -42,8 +46,9 @@ impl StoreMetrics {
             connected: state("connected"),
             away: state("away"),
             waiting,
+            retained,
         };
-        for gauge in [&all.connected, &all.away, &all.waiting] {
+        for gauge in [&all.connected, &all.away, &all.waiting, &all.retained] {
             gauge.set(f64::NAN);
         }
         all
@@ -56,6 +61,23 @@ impl StoreMetrics {
         }
     }
 
+    /// Retained messages were counted.
+    pub fn set_retained(&self, count: u64) {
+        self.retained.set(count as f64);
+    }
+
+    pub fn away(&self) -> Option<u64> {
+        known(&self.away)
+    }
+
+    pub fn waiting(&self) -> Option<u64> {
+        known(&self.waiting)
+    }
+
+    pub fn retained(&self) -> Option<u64> {
+        known(&self.retained)
+    }
+
     /// The sweeper has seen the whole store.
     pub fn counted(&self, census: Census) {
         let Census { connected, away, waiting } = census;
@@ -63,6 +85,11 @@ impl StoreMetrics {
         self.away.set(away as f64);
         self.waiting.set(waiting as f64);
     }
+}
+
+fn known(figure: &Seen) -> Option<u64> {
+    let count = figure.get();
+    (!count.is_nan()).then_some(count as u64)
 }
 
 #[cfg(test)]

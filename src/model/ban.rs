@@ -91,7 +91,8 @@ impl BanTarget {
             ("", client_id, "") => Some(BanTarget::Client(ClientId::parse(client_id).ok()?)),
             ("", "", net) => Some(BanTarget::Net(net.parse().ok()?)),
             (uid, client_id, "") => {
-                Some(BanTarget::Device(Uid::parse(uid).ok()?, ClientId::parse(client_id).ok()?))
+                let uid = Uid::from_store(uid).ok()?;
+                Some(BanTarget::Device(uid, ClientId::parse(client_id).ok()?))
             }
             _ => None,
         }

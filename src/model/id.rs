@@ -22,6 +22,10 @@ pub enum IdError {
     BadClientId,
 }
 
+/// The name that all connections without a login share. It is no uid that [`Uid::parse`] takes, so
+/// that nobody can log in under it and no topic can mean its inbox.
+const ANONYMOUS: &str = "$anonymous";
+
 /// A user. 1 to 128 bytes of UTF-8 without `+ # /` and controls; equality is exact bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uid(Arc<str>);
@@ -38,6 +42,28 @@ impl Uid {
             _ if text.starts_with('$') => Err(IdError::ReservedUid(text.into())),
             _ => Ok(Uid(text.into())),
         }
+    }
+
+    /// Whoever came without a login (`auth.anonymous`).
+    pub fn anonymous() -> Uid {
+        Uid(ANONYMOUS.into())
+    }
+
+    /// The broker itself, as the sender of what is under `$SYS`.
+    pub fn broker() -> Uid {
+        Uid("$SYS".into())
+    }
+
+    /// What the broker has stored: it also knows the reserved name.
+    ///
+    /// # Errors
+    /// [`IdError`]
+    pub fn from_store(text: &str) -> Result<Uid, IdError> {
+        if text == ANONYMOUS { Ok(Uid::anonymous()) } else { Uid::parse(text) }
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        &*self.0 == ANONYMOUS
     }
 
     pub fn as_str(&self) -> &str {
@@ -166,6 +192,14 @@ mod tests {
         {
             assert!(Uid::parse(good).is_ok(), "{good:?}");
         }
+    }
+
+    #[test]
+    fn the_name_of_those_without_a_login_is_only_read_from_the_store() {
+        assert!(Uid::parse(ANONYMOUS).is_err());
+        assert!(Uid::from_store(ANONYMOUS).unwrap().is_anonymous());
+        assert!(!Uid::from_store("anonymous").unwrap().is_anonymous());
+        assert!(Uid::from_store("$SYS").is_err());
     }
 
     #[test]

@@ -108,6 +108,11 @@ impl Identity {
         }
     }
 
+    /// Somebody without a login, and so without roles.
+    pub fn anonymous() -> Identity {
+        Identity::user(Uid::anonymous())
+    }
+
     pub fn has(&self, role: &Role) -> bool {
         self.roles.contains(role)
     }

@@ -9,8 +9,8 @@ pub const UID_BYTES_MAX: usize = 128;
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
 /// Any packet before authentication has succeeded.
 pub const PACKET_BEFORE_LOGIN_BYTES_MAX: u32 = 64 * 1024;
-/// Levels of a topic or filter; each costs a step in matching.
-pub const TOPIC_LEVELS_MAX: usize = 128;
+/// Levels of a topic or filter; each costs a step in matching. With 200 slashes, as in mosquitto.
+pub const TOPIC_LEVELS_MAX: usize = 201;
 /// Filters in one SUBSCRIBE or UNSUBSCRIBE.
 pub const FILTERS_PER_PACKET_COUNT_MAX: usize = 256;
 /// A publisher's own message id (user property `message-id`).
@@ -33,7 +33,7 @@ pub const READ_ENTRIES_BYTES_MAX: usize = 1024 * 1024;
 pub const LIVE_ENTRIES_COUNT_MAX: usize = 64;
 /// Bytes of bodies among them (one record waits in any case).
 pub const LIVE_ENTRIES_BYTES_MAX: usize = 256 * 1024;
-/// Packet ids 1..=32767 belong to the inbox, the rest to plain topics.
+/// Packet ids 1..=32767 belong to plain topics, as ordinary brokers count, the next to the inbox.
 pub const PACKET_IDS_PER_LOG: u64 = 32_767;
 /// QoS 2 messages received and not yet released, per session (3.1.1 knows no receive maximum).
 pub const UNRELEASED_COUNT_MAX: usize = 1024;

@@ -98,6 +98,9 @@ impl InboxPattern {
             }
         }
         not_served(topic)?;
+        if is_sys(topic) {
+            return Err(TargetError::ServerOnly(topic.into()));
+        }
         let malformed = || TargetError::Malformed(topic.into());
         TopicName::parse(topic).map(Target::Plain).ok_or_else(malformed)
     }
@@ -149,6 +152,14 @@ impl InboxPattern {
     }
 }
 
+/// Where the server tells about itself.
+const SYS: &str = "$SYS";
+
+/// A topic or filter under `$SYS`, which the server alone writes.
+pub fn is_sys(topic: &str) -> bool {
+    topic.strip_prefix(SYS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Topics of the design that this version refuses in words instead of treating them as plain.
 fn not_served(topic: &str) -> Result<(), TargetError> {
     let first = topic.split('/').next().unwrap_or(topic);
@@ -156,7 +167,7 @@ fn not_served(topic: &str) -> Result<(), TargetError> {
         "group" | "room" | "push" if topic.contains('/') => {
             Err(TargetError::NotServed(topic.into()))
         }
-        _ if first.starts_with('$') => Err(TargetError::NotServed(topic.into())),
+        "$share" | "$delayed" => Err(TargetError::NotServed(topic.into())),
         _ => Ok(()),
     }
 }
@@ -176,7 +187,12 @@ mod tests {
         assert!(matches!(topics.target("a/b"), Ok(Target::Plain(_))));
         assert!(matches!(topics.target("ut001/envelope"), Err(TargetError::ServerOnly(_))));
         assert!(matches!(topics.target("group/1"), Err(TargetError::NotServed(_))));
-        assert!(matches!(topics.target("$SYS/x"), Err(TargetError::NotAUid(..)) | Err(_)));
+        assert!(matches!(topics.target("$SYS/x"), Err(TargetError::ServerOnly(_))));
+        assert!(matches!(topics.interest("$SYS/#"), Ok(Interest::Plain(_))));
+        assert!(matches!(topics.target("$delayed/1/a"), Err(TargetError::NotServed(_))));
+        // Other dollars mean nothing here.
+        assert!(matches!(topics.target("$dollar/x"), Ok(Target::Plain(_))));
+        assert!(matches!(topics.target("$SYSTEM/x"), Ok(Target::Plain(_))));
     }
 
     #[test]

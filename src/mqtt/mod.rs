@@ -15,7 +15,7 @@ pub mod topic;
 mod types;
 mod wire;
 
-pub use decode::{DecodeError, decode, decode_connect, frame_bytes};
+pub use decode::{DecodeError, decode, decode_connect, frame_bytes, is_connect_v31};
 pub use encode::{encode, encoded_bytes};
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, FilterBuffer, FilterNameBuffer, FilterNames, Filters,

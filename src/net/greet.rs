@@ -18,10 +18,11 @@ use crate::clock::Clock;
 use crate::log;
 use crate::metrics::{Counted, Metrics, Protocol, Refused};
 use crate::model::limit::{CLIENT_ID_BYTES_MAX, PACKET_BEFORE_LOGIN_BYTES_MAX, UID_BYTES_MAX};
-use crate::model::{ClientId, Reason, SessionKey};
-use crate::mqtt::{Connect, Version, decode_connect, reason};
+use crate::model::{ClientId, Identity, Reason, SessionKey, Uid};
+use crate::mqtt::{Connect, Version, decode_connect, is_connect_v31, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
-use crate::shard::{Live, worker_of};
+use crate::shard::{Live, worker_of_session};
+use crate::sys::Board;
 
 use super::admission::{Admission, Seat, Turn};
 use super::door::{Door, Opened};
@@ -52,6 +53,8 @@ pub struct Gate {
     pub admission: Arc<Admission>,
     /// Number for the client ids that the server assigns, behind a random start.
     pub assigned: AtomicU64,
+    /// What is told under `$SYS`.
+    pub board: Arc<Board>,
     pub draining: AtomicBool,
     /// Workers that have let go of their last connection.
     pub drained: AtomicUsize,
@@ -271,8 +274,14 @@ async fn introduce(
     let malformed = || Refusal::unknown(None, Reason::Malformed, "no CONNECT".into());
     let decoded = decode_connect(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX).ok().flatten();
     let (connect, _) = decoded.ok_or_else(malformed)?;
+    let v31 = is_connect_v31(bytes, PACKET_BEFORE_LOGIN_BYTES_MAX);
+    if v31 && connect.client_id.is_empty() {
+        let words = "MQTT 3.1 needs a client id: give one, or speak 3.1.1".into();
+        return Err(Refusal::unknown(Some(connect.version), Reason::ClientIdInvalid, words).into());
+    }
     let is_gone = || bytes.len() == length && stream.is_over();
-    let hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
+    let mut hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
+    hello.hears_session_present = !v31;
     // Its login may have taken longer than it waited.
     if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }
@@ -281,7 +290,7 @@ fn hand_over(worker: &Worker, known: Known, seat: Seat) {
     let Known { stream, guest, hello, mut rest } = known;
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
-            let owner = worker_of(&hello.key.uid, worker.mailboxes.len() as u16);
+            let owner = worker_of_session(&hello.key, worker.mailboxes.len() as u16);
             let (peer, metrics) = (guest.peer, &worker.gate.metrics);
             let counted = metrics.connections.count(guest.listener, protocol(hello.version()));
             metrics.connects_accepted().inc();
@@ -373,7 +382,7 @@ async fn login(
     if is_gone() {
         return Err(NotIn::Gone);
     }
-    let identity = gate.guard.authenticate(credentials).await;
+    let identity = identify(gate, credentials).await;
     let identity = identity.map_err(|error| refusal(error.reason(), error.to_string()))?;
     drop(turn);
     let wall = gate.clock.wall();
@@ -388,6 +397,17 @@ async fn login(
         .map_err(|(reason, words)| refusal(reason, format!("the will: {words}")))?;
     gate.ban_flapper(gate.admission.device_connects(&hello.key));
     Ok(hello)
+}
+
+/// Whoever says nothing of itself is asked nothing, where that is allowed.
+async fn identify(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
+    let Credentials { uid, password, certificate, .. } = credentials;
+    let says_nothing = uid.is_none() && password.is_none() && certificate.is_none();
+    if !says_nothing || !gate.live.load().anonymous {
+        return gate.guard.authenticate(credentials).await;
+    }
+    gate.guard.not_banned(&Uid::anonymous(), credentials.client_id)?;
+    Ok(Identity::anonymous())
 }
 
 /// A will is asked about when it is left, and again when it is sent.

@@ -7,7 +7,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{Entry, Recipient};
 use crate::session::Ticket;
-use crate::shard::{Token, worker_of};
+use crate::shard::{Token, worker_of, worker_of_session};
 use crate::store::commit::{Batch, Done};
 use crate::store::{Write, Written};
 
@@ -67,11 +67,11 @@ fn route(done: Done, batches: &mut [Vec<Mail>], metrics: &Metrics) {
 }
 
 fn owner<'a>(recipient: &Recipient, batches: &'a mut [Vec<Mail>]) -> Option<&'a mut Vec<Mail>> {
-    let uid = match recipient {
-        Recipient::Inbox(uid) => uid,
-        Recipient::Session(key) => &key.uid,
+    let workers = batches.len() as u16;
+    let worker = match recipient {
+        Recipient::Inbox(uid) => worker_of(uid, workers),
+        Recipient::Session(key) => worker_of_session(key, workers),
         Recipient::Feed(_) => return None,
     };
-    let worker = worker_of(uid, batches.len() as u16);
     batches.get_mut(usize::from(worker))
 }

@@ -12,6 +12,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::LocalSet;
 
 use crate::clock::Clock;
+use crate::model::target::is_sys;
 use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
 use crate::shard::{Asker, DirectoryAsk, Fire, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
@@ -63,6 +64,8 @@ pub enum Mail {
     Live(Arc<Live>),
     /// Somebody is banned from now on.
     Banned(Arc<Ban>),
+    /// What has changed of that which the broker tells about itself.
+    Sys(Vec<Arc<Message>>),
     /// Tell every client to go; the worker ends when they are gone.
     Drain,
 }
@@ -333,6 +336,10 @@ impl Worker {
     /// One page per connection at a time.
     fn read_retained(&self, RetainedAsk { token, filter, after }: RetainedAsk) {
         use crate::model::limit::{RETAINED_PAGE_BYTES_MAX, RETAINED_PAGE_COUNT_MAX};
+        if is_sys(filter.as_str()) {
+            let page = Mail::Retained(token, Ok(self.gate.board.page(&filter)));
+            return self.mailboxes[usize::from(self.index)].post([page]);
+        }
         let (count_max, bytes_max) = (RETAINED_PAGE_COUNT_MAX, RETAINED_PAGE_BYTES_MAX);
         self.read_beside(|store| async move {
             let page = store.retained(&filter, after.as_deref(), count_max, bytes_max).await;
@@ -420,6 +427,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(keys) => shard.expired(&keys),
+        Mail::Sys(messages) => shard.tell(&messages),
         Mail::Drain => shard.drain(),
     }
 }

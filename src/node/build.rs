@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::model::{Roles, Uid};
 use crate::net::tls::Tls;
 use crate::net::{self, Admission, Bell, DueEngine, Gate, Mail, Mailbox, Stores};
-use crate::shard::{Shard, Shared, worker_of};
+use crate::shard::{Shard, Shared, worker_of_session};
 use crate::store::commit::{self, Committer};
 use crate::store::lock::{DataLock, Mode, lock};
 use crate::store::{DiskGuard, Store};
@@ -36,6 +36,7 @@ use super::panics::{last_words, panicked};
 use super::reload::{self, Reloader};
 use super::settings::{admission, guard_limits, live, store_limits};
 use super::sweep::Sweeper;
+use super::sys::SysTopics;
 use super::timekeeper::{self, Timekeeper};
 use super::{Serving, Start};
 
@@ -138,6 +139,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     base.health.serve();
     serve_store(&base, shared, &mut services);
     services.spawn(send_due(due_engine(&base, &gate), stop.clone()));
+    services.spawn(sys_topics(&base, &gate).run());
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -313,6 +315,7 @@ fn gate(
         metrics: base.metrics.clone(),
         admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
+        board: Arc::default(),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -413,7 +416,7 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
         let Some((key, subscription)) = page.last() else { return Ok(()) };
         after = Some((key.clone(), subscription.filter.clone()));
         for (key, subscription) in page {
-            let worker = worker_of(&key.uid, base.mailboxes.len() as u16);
+            let worker = worker_of_session(&key, base.mailboxes.len() as u16);
             base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
         }
     }
@@ -458,6 +461,17 @@ fn due_engine(base: &Base, gate: &Arc<Gate>) -> DueEngine {
 
 fn timekeeper(base: &Base) -> Timekeeper {
     Timekeeper { clock: base.system_clock.clone(), metrics: base.metrics.clone() }
+}
+
+fn sys_topics(base: &Base, gate: &Gate) -> SysTopics {
+    SysTopics {
+        clock: base.clock.clone(),
+        metrics: base.metrics.clone(),
+        store: base.store.clone(),
+        board: gate.board.clone(),
+        mailboxes: base.mailboxes.clone(),
+        config: base.live_config.clone(),
+    }
 }
 
 fn sweeper(base: &Base) -> Sweeper {

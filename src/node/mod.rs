@@ -13,6 +13,7 @@ mod panics;
 mod reload;
 mod settings;
 mod sweep;
+mod sys;
 mod timekeeper;
 
 use std::io::IsTerminal;

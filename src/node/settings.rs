@@ -10,7 +10,8 @@ use crate::shard::{Live, Pace, Rates};
 use crate::store::{Quota, StoreLimits};
 
 fn settings(config: &Config) -> Result<Settings, String> {
-    let Config { topics, inbox, limits, .. } = config;
+    let Config { topics, inbox, limits, advertise, .. } = config;
+    let reference = &advertise.server_reference;
     let pattern = InboxPattern::parse(&topics.inbox)
         .ok_or_else(|| format!("topics.inbox: {:?} must end in {{uid}}", topics.inbox))?;
     Ok(Settings {
@@ -24,6 +25,7 @@ fn settings(config: &Config) -> Result<Settings, String> {
         keep_alive_max: limits.keep_alive_max.0,
         session_expiry_max: limits.session_expiry_max.0,
         subscriptions_count_max: limits.subscriptions_per_session,
+        server_reference: (!reference.is_empty()).then(|| reference.as_str().into()),
     })
 }
 
@@ -42,6 +44,7 @@ fn policy(config: &Config) -> Result<Policy, String> {
 pub(super) fn live(config: &Config) -> Result<Live, String> {
     let limits = &config.limits;
     Ok(Live {
+        anonymous: config.auth.anonymous,
         settings: settings(config)?,
         policy: policy(config)?,
         devices_max: limits.devices_per_user,

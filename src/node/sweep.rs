@@ -83,6 +83,7 @@ impl Sweeper {
             self.metrics.messages_removed(*removal).inc_by(*count);
         }
         if !swept.expired_sessions.is_empty() {
+            self.metrics.sessions_expired.inc_by(swept.expired_sessions.len() as u64);
             for mailbox in self.mailboxes.iter() {
                 mailbox.post([Mail::Expired(swept.expired_sessions.clone())]);
             }

@@ -3,14 +3,22 @@
 use crate::model::{Reason, Seq, Step};
 use crate::mqtt::{Ack, reason};
 
+use super::live::How;
 use super::reader::WrongAnswer;
 use super::{Answer, Ctx, LogName, Reader, Request, Session, Ticket};
 
-type Moved = Result<bool, WrongAnswer>;
+/// True if the cursor has moved.
+fn settle(reader: &mut Reader, seq: Seq, how: How) -> Result<bool, WrongAnswer> {
+    match how {
+        How::PubAck => reader.acknowledged(seq),
+        How::PubComp => reader.completed(seq),
+        How::Refused => reader.refused(seq),
+    }
+}
 
 impl Session {
     pub(super) fn puback(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
-        self.answered(ack.packet_id.get(), Reader::acknowledged, ctx);
+        self.answered(ack.packet_id.get(), How::PubAck, ctx);
     }
 
     /// The client has a QoS 2 message. That is committed before PUBREL goes out: otherwise a crash
@@ -18,12 +26,16 @@ impl Session {
     pub(super) fn pubrec(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
         let packet_id = ack.packet_id.get();
         if reason::is_failure(ack.reason) {
-            return self.answered(packet_id, Reader::refused, ctx);
+            return self.answered(packet_id, How::Refused, ctx);
         }
         let Some((log, seq)) = self.seq_of(packet_id) else {
-            let known = self.live.as_ref().is_some_and(|live| live.received(packet_id));
-            let code = if known { 0 } else { reason::PACKET_IDENTIFIER_NOT_FOUND };
-            return self.write_pubrel(packet_id, code, ctx);
+            return match self.live.as_mut().map_or(Ok(false), |live| live.received(packet_id)) {
+                Ok(true) => self.write_pubrel(packet_id, 0, ctx),
+                Ok(false) => {
+                    self.write_pubrel(packet_id, reason::PACKET_IDENTIFIER_NOT_FOUND, ctx);
+                }
+                Err(WrongAnswer) => self.wrong_answer(packet_id, ctx),
+            };
         };
         match self.reader(log).map(|reader| reader.received(seq)) {
             Some(Ok(true)) => {
@@ -43,27 +55,25 @@ impl Session {
     }
 
     pub(super) fn pubcomp(&mut self, ack: Ack<'_>, ctx: &mut Ctx<'_>) {
-        self.answered(ack.packet_id.get(), Reader::completed, ctx);
+        self.answered(ack.packet_id.get(), How::PubComp, ctx);
     }
 
     /// An unknown id is not worth a connection: it may be of a session that a clean start ended.
-    fn answered(
-        &mut self,
-        packet_id: u16,
-        settle: fn(&mut Reader, Seq) -> Moved,
-        ctx: &mut Ctx<'_>,
-    ) {
-        match self.seq_of(packet_id) {
-            Some((log, seq)) => match self.reader(log).map(|reader| settle(reader, seq)) {
-                Some(Ok(true)) => self.ask_advance(log, ctx),
-                Some(Err(WrongAnswer)) => return self.wrong_answer(packet_id, ctx),
-                _ => {}
-            },
-            None => {
-                if let Some(live) = &mut self.live {
-                    live.done(packet_id);
-                }
+    fn answered(&mut self, packet_id: u16, how: How, ctx: &mut Ctx<'_>) {
+        let moved = match self.seq_of(packet_id) {
+            Some((log, seq)) => {
+                let moved = self.reader(log).map_or(Ok(false), |reader| settle(reader, seq, how));
+                moved.map(|moved| moved.then_some(log))
             }
+            None => {
+                let live = self.live.as_mut();
+                live.map_or(Ok(()), |live| live.answered(packet_id, how)).map(|()| None)
+            }
+        };
+        match moved {
+            Err(WrongAnswer) => return self.wrong_answer(packet_id, ctx),
+            Ok(Some(log)) => self.ask_advance(log, ctx),
+            Ok(None) => {}
         }
         self.deliver(ctx);
     }

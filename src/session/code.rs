@@ -48,6 +48,17 @@ pub fn put_words(words: &str, packet_bytes_max: u32, properties: &mut PropertyBu
     }
 }
 
+/// Where to go instead; a client that accepts only small packets is just told to go.
+pub fn put_reference(
+    reference: Option<&str>,
+    packet_bytes_max: u32,
+    properties: &mut PropertyBuffer,
+) {
+    if let Some(reference) = reference.filter(|_| packet_bytes_max >= PACKET_WITH_WORDS_BYTES_MIN) {
+        properties.push(Property::ServerReference(reference));
+    }
+}
+
 /// At most [`WORDS_BYTES_MAX`], cut between characters.
 pub fn clip(words: &str) -> &str {
     &words[..words.floor_char_boundary(WORDS_BYTES_MAX)]

@@ -24,10 +24,13 @@ pub struct Hello {
     pub key: SessionKey,
     pub identity: Arc<Identity>,
     pub clean_start: bool,
-    /// The client sent an empty client id; the one in `key` is the server's (MQTT 5 only).
+    /// The client sent an empty client id; the one in `key` is the server's. A user's client of
+    /// MQTT 3.1.1 stays without.
     pub assigned: bool,
     /// When its login was asked about: what changed since is not in `identity`.
     pub asked_at: Moment,
+    /// MQTT 3.1 knows no session present: the byte is reserved there.
+    pub hears_session_present: bool,
     version: Version,
     keep_alive_secs: u16,
     expiry: Duration,
@@ -75,15 +78,17 @@ impl Hello {
         settings: &Settings,
         assign: impl FnOnce() -> String,
     ) -> Result<Hello, (Reason, String)> {
-        let assigned = connect.client_id.is_empty() && connect.version == Version::V5;
+        let v311 = connect.version == Version::V311;
+        if connect.client_id.is_empty() && v311 && !connect.clean_start {
+            let words = "an empty client id needs a clean session [MQTT-3.1.3-7]";
+            return Err((Reason::ClientIdInvalid, words.into()));
+        }
+        let named = v311 && !identity.uid.is_anonymous();
+        let assigned = connect.client_id.is_empty() && !named;
         let assigned_text = if assigned { assign() } else { String::new() };
         let text = if assigned { &assigned_text } else { connect.client_id };
         let client_id =
             ClientId::parse(text).map_err(|error| (Reason::ClientIdInvalid, error.to_string()))?;
-        if text.is_empty() && !connect.clean_start {
-            let words = "an empty client id needs a clean session [MQTT-3.1.3-7]";
-            return Err((Reason::ClientIdInvalid, words.into()));
-        }
         let key = SessionKey { uid: identity.uid.clone(), client_id };
         identity.client_id = key.client_id.clone();
         Ok(Hello {
@@ -93,6 +98,7 @@ impl Hello {
             clean_start: connect.clean_start,
             assigned,
             asked_at: login.asked_at,
+            hears_session_present: true,
             version: connect.version,
             keep_alive_secs: connect.keep_alive_secs,
             expiry: expiry(connect, settings.session_expiry_max),
@@ -137,6 +143,7 @@ fn peer(connect: &Connect<'_>) -> Peer {
         receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
         packet_bytes_max: properties.maximum_packet_size().unwrap_or(u32::MAX),
         topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+        hears_session_present: true,
         wants_reasons: properties.request_problem_information().unwrap_or(true),
         wants_response_information: properties.request_response_information().unwrap_or(false),
     }
@@ -160,7 +167,7 @@ impl Session {
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,
-            peer: hello.peer,
+            peer: Peer { hears_session_present: hello.hears_session_present, ..hello.peer },
             clean_start: hello.clean_start,
             expiry: hello.expiry,
             keep_alive,
@@ -187,7 +194,8 @@ impl Session {
         if self.login_is_over(ctx.now) {
             return self.end_login(ctx);
         }
-        if !self.write_connack(opened.session_present && !self.clean_start, ctx) {
+        let present = opened.session_present && !self.clean_start;
+        if !self.write_connack(present && self.peer.hears_session_present, ctx) {
             let max = self.peer.packet_bytes_max;
             let words = format!("CONNACK does not fit into the {max} bytes that the client takes");
             return self.end(Reason::PacketTooLarge, words.into(), ctx);
@@ -241,7 +249,7 @@ impl Session {
         if let Some(secs) = self.promised.server_keep_alive_secs {
             properties.push(Property::ServerKeepAlive(secs));
         }
-        if self.peer.wants_response_information {
+        if self.peer.wants_response_information && !self.key.uid.is_anonymous() {
             // A reply to the own inbox reaches every device, also one that is away.
             let inbox = ctx.settings.topics.topic(&self.key.uid);
             properties.push(Property::ResponseInformation(&inbox));

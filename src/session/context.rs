@@ -122,19 +122,19 @@ pub enum LogName {
 impl LogName {
     /// Packet ids tell the log (ruling 21), so that no table of them is kept for clients away.
     pub fn of_packet_id(packet_id: u16) -> LogName {
-        if u64::from(packet_id) <= PACKET_IDS_PER_LOG { LogName::Inbox } else { LogName::Queue }
+        if u64::from(packet_id) <= PACKET_IDS_PER_LOG { LogName::Queue } else { LogName::Inbox }
     }
 
     /// The lowest packet id of this log.
     pub fn first_packet_id(self) -> u16 {
         match self {
-            LogName::Inbox => 1,
-            LogName::Queue => PACKET_IDS_PER_LOG as u16 + 1,
+            LogName::Queue => 1,
+            LogName::Inbox => PACKET_IDS_PER_LOG as u16 + 1,
         }
     }
 
     pub fn packet_id(self, seq: Seq) -> u16 {
-        self.first_packet_id() + (seq.0 % PACKET_IDS_PER_LOG) as u16
+        self.first_packet_id() + (seq.0.wrapping_sub(1) % PACKET_IDS_PER_LOG) as u16
     }
 }
 
@@ -225,6 +225,18 @@ pub struct Tally {
     pub expired: u64,
     pub dropped: Vec<Reason>,
     pub refused: Vec<Reason>,
+    pub traffic: Traffic,
+}
+
+/// Packets and bytes of MQTT, as the metrics have them.
+#[derive(Clone, Copy, Default)]
+pub struct Traffic {
+    pub packets_received: u64,
+    pub packets_sent: u64,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub payload_received: u64,
+    pub payload_sent: u64,
 }
 
 #[cfg(test)]
@@ -254,7 +266,7 @@ mod tests {
             let queue = LogName::Queue.packet_id(Seq(seq));
             assert_eq!(LogName::of_packet_id(inbox), LogName::Inbox);
             assert_eq!(LogName::of_packet_id(queue), LogName::Queue);
-            assert!(inbox >= 1);
+            assert!(queue >= 1);
         }
     }
 }

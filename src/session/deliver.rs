@@ -121,7 +121,7 @@ impl Session {
             if !self.write_live(&waiting, packet_id, ctx)
                 && let Some(packet_id) = packet_id
             {
-                live.done(packet_id);
+                live.forget(packet_id);
             }
         }
         self.live = Some(live);
@@ -233,6 +233,7 @@ impl Session {
         encode(&packet, self.version, ctx.wire);
         self.named(named, topic);
         ctx.tally.delivered[delivery.qos as usize] += 1;
+        ctx.tally.traffic.payload_sent += payload.len() as u64;
         true
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::model::{Moment, Reason, ShareId, Step};
 use crate::mqtt::{ConnAck, Disconnect, Packet, Version, encode, reason};
 
-use super::code::{clip, in_connack, in_disconnect, put_words};
+use super::code::{clip, in_connack, in_disconnect, put_reference, put_words};
 use super::live::Waiting;
 use super::{Closing, Ctx, LogName, Phase, Request, Session};
 
@@ -63,6 +63,7 @@ impl Session {
 
     fn refuse_connect(&mut self, reason: Reason, words: &str, ctx: &mut Ctx<'_>) {
         self.reason_string(words, ctx);
+        self.server_reference(reason, ctx);
         let code = in_connack(self.version, reason);
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
@@ -75,10 +76,18 @@ impl Session {
     fn write_disconnect(&mut self, reason: Reason, words: &str, ctx: &mut Ctx<'_>) {
         if self.version == Version::V5 {
             self.reason_string(words, ctx);
+            self.server_reference(reason, ctx);
             let properties = ctx.properties.as_properties();
             let packet =
                 Packet::Disconnect(Disconnect { reason: in_disconnect(reason), properties });
             encode(&packet, self.version, ctx.wire);
+        }
+    }
+
+    fn server_reference(&self, reason: Reason, ctx: &mut Ctx<'_>) {
+        if reason == Reason::UseAnotherServer && self.version == Version::V5 {
+            let reference = ctx.settings.server_reference.as_deref();
+            put_reference(reference, self.peer.packet_bytes_max, ctx.properties);
         }
     }
 

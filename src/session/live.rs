@@ -8,13 +8,31 @@ use crate::model::limit::{LIVE_WAITING_BYTES_MAX, LIVE_WAITING_COUNT_MAX, PACKET
 use crate::model::{Delivery, Message, QoS, Seq, ShareId};
 
 use super::LogName;
+use super::reader::WrongAnswer;
 
 /// What was sent and is not answered yet.
 #[derive(Debug)]
 struct Flight {
     packet_id: u16,
+    stage: Stage,
     /// What another member gets if this one leaves: with QoS 1 only [MQTT-4.8.2-5].
     shared: Option<Waiting>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Sent(QoS),
+    /// By PUBREC.
+    Received,
+}
+
+/// How a client answers what it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    PubAck,
+    PubComp,
+    /// PUBREC that says why it was not taken.
+    Refused,
 }
 
 /// A message that is not sent yet.
@@ -65,23 +83,40 @@ impl Live {
         let packet_id = self.take_packet_id(log);
         let shared =
             (qos == QoS::AtLeastOnce && waiting.delivery.share.is_some()).then(|| waiting.clone());
-        self.flights.push_back(Flight { packet_id, shared });
+        self.flights.push_back(Flight { packet_id, stage: Stage::Sent(qos), shared });
         Some((waiting, Some(packet_id)))
     }
 
     /// The window is far smaller than the range, so the search ends soon.
     fn take_packet_id(&mut self, log: LogName) -> u16 {
         loop {
-            self.count += 1;
             let id = log.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
+            self.count += 1;
             if !self.flights.iter().any(|flight| flight.packet_id == id) {
                 return id;
             }
         }
     }
 
-    /// PUBACK or PUBCOMP. False for an id that is not in flight.
-    pub fn done(&mut self, packet_id: u16) -> bool {
+    /// The client has done with this packet id. One that is not in flight is passed over.
+    ///
+    /// # Errors
+    /// [`WrongAnswer`]
+    pub fn answered(&mut self, packet_id: u16, how: How) -> Result<(), WrongAnswer> {
+        use {QoS::*, Stage::*};
+        let flight = self.flights.iter().find(|flight| flight.packet_id == packet_id);
+        match (flight.map(|flight| flight.stage), how) {
+            (None, _)
+            | (Some(Sent(AtLeastOnce)), How::PubAck)
+            | (Some(Received), How::PubComp)
+            | (Some(Sent(ExactlyOnce) | Received), How::Refused) => self.forget(packet_id),
+            _ => return Err(WrongAnswer),
+        }
+        Ok(())
+    }
+
+    /// The packet id is free.
+    pub fn forget(&mut self, packet_id: u16) {
         let place = self.flights.iter().position(|flight| flight.packet_id == packet_id);
         if let Some(place) = place {
             self.flights.remove(place);
@@ -90,12 +125,21 @@ impl Live {
             self.flights.shrink_to(0);
             self.waiting.shrink_to(0);
         }
-        place.is_some()
     }
 
     /// PUBREC. False for an id that is not in flight.
-    pub fn received(&self, packet_id: u16) -> bool {
-        self.flights.iter().any(|flight| flight.packet_id == packet_id)
+    ///
+    /// # Errors
+    /// [`WrongAnswer`]
+    pub fn received(&mut self, packet_id: u16) -> Result<bool, WrongAnswer> {
+        match self.flights.iter_mut().find(|flight| flight.packet_id == packet_id) {
+            None => Ok(false),
+            Some(Flight { stage: Stage::Sent(QoS::AtLeastOnce), .. }) => Err(WrongAnswer),
+            Some(flight) => {
+                flight.stage = Stage::Received;
+                Ok(true)
+            }
+        }
     }
 
     /// The client leaves this share, or all: what was picked for it with QoS 1 or 2 and not sent.

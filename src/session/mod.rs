@@ -36,7 +36,7 @@ use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, Sess
 use crate::mqtt::{Packet, Version, encoded_bytes};
 
 pub use connect::{Hello, LoginTime, OpenedSession, refusing_connack};
-pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket};
+pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket, Traffic};
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};
@@ -106,6 +106,7 @@ struct Peer {
     receive_maximum: u16,
     packet_bytes_max: u32,
     topic_alias_maximum: u16,
+    hears_session_present: bool,
     wants_reasons: bool,
     wants_response_information: bool,
 }
@@ -139,7 +140,7 @@ pub struct Session {
     /// The client is subscribed to its own inbox, as it is from the start. An envelope comes
     /// instead of the raw message.
     raw: bool,
-    /// The server assigned the client id: it goes into the CONNACK.
+    /// The server assigned the client id: it goes into the CONNACK of MQTT 5.
     assigned: bool,
     inbox: Option<Box<Reader>>,
     queue: Option<Box<Reader>>,
@@ -279,14 +280,19 @@ impl Session {
         self.version
     }
 
-    /// A connection with an empty client id is no device.
+    /// A connection with an empty client id is no device, nor one without a login.
     pub fn is_device(&self) -> bool {
+        self.is_named() && !self.key.uid.is_anonymous()
+    }
+
+    /// The client has chosen its client id.
+    fn is_named(&self) -> bool {
         !self.key.client_id.is_empty() && !self.assigned
     }
 
     /// The client can come back as the same: what it left half done is worth storing.
     pub fn can_return(&self) -> bool {
-        self.is_device() || self.is_durable()
+        self.is_named() || self.is_durable()
     }
 
     /// The MQTT session outlives the connection.

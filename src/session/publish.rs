@@ -96,6 +96,7 @@ impl Publishing {
 impl Session {
     pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
         ctx.tally.received[publish.qos as usize] += 1;
+        ctx.tally.traffic.payload_received += publish.payload.len() as u64;
         self.settle_stir(ctx);
         if publish.properties.subscription_id().is_some() {
             let words = "a subscription identifier, which only a server may send [MQTT-3.3.4-6]";

@@ -287,7 +287,7 @@ impl Reader {
         let first = self.cursor.next();
         let offset = u64::from(packet_id.checked_sub(self.log.first_packet_id())?);
         let distance =
-            (offset + PACKET_IDS_PER_LOG - first.0 % PACKET_IDS_PER_LOG) % PACKET_IDS_PER_LOG;
+            (offset + PACKET_IDS_PER_LOG - self.cursor.0 % PACKET_IDS_PER_LOG) % PACKET_IDS_PER_LOG;
         let seq = Seq(first.0 + distance);
         let flight = self.flight(seq)?;
         (!matches!(flight, Flight::Done | Flight::Completed)).then_some(seq)

@@ -1,5 +1,6 @@
 //! The settings that a session obeys, taken from the configuration once for all sessions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::InboxPattern;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub keep_alive_max: Duration,
     pub session_expiry_max: Duration,
     pub subscriptions_count_max: usize,
+    /// Where clients are sent when this server stops (MQTT 5, section 4.13).
+    pub server_reference: Option<Arc<str>>,
 }
 
 impl Default for Settings {
@@ -35,6 +38,7 @@ impl Default for Settings {
             keep_alive_max: Duration::from_secs(3600),
             session_expiry_max: Duration::from_secs(90 * 24 * 3600),
             subscriptions_count_max: 1024,
+            server_reference: None,
         }
     }
 }

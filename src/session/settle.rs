@@ -26,7 +26,11 @@ impl Settle {
 }
 
 impl Session {
+    /// Without a login there is no mail to wait for.
     pub(super) fn settle_begin(&mut self, ctx: &Ctx<'_>) {
+        if self.key.uid.is_anonymous() {
+            return;
+        }
         self.settle = Settle::Waiting {
             quiet: ctx.now.after(ctx.settings.settle),
             latest: ctx.now.after(ctx.settings.settle_max),

@@ -23,12 +23,22 @@ impl Shard {
         if let Ticket::Publish(_) = ticket {
             self.count_committing(token, -1);
         }
-        if let Some(message) = message {
-            let picked = self.picked.take(message.id);
-            if let Ok(Written::Appended { .. }) = &result {
-                self.distribute_committed(message, picked);
-            }
+        let picked = message.map(|message| self.picked.take(message.id)).unwrap_or_default();
+        let appended = matches!(result, Ok(Written::Appended { .. }));
+        self.answer(token, ticket, result, message);
+        // Its own copy comes to the publisher behind the acknowledgement, as clients are used to.
+        if let Some(message) = message.filter(|_| appended) {
+            self.distribute_committed(message, picked);
         }
+    }
+
+    fn answer(
+        &mut self,
+        token: Token,
+        ticket: Ticket,
+        result: Result<Written, StoreError>,
+        message: Option<&Arc<Message>>,
+    ) {
         match result {
             Ok(Written::Opened(opened)) => self.opened(token, *opened),
             Ok(Written::Known(cursor)) => self.handle(token, Input::Known(position(cursor))),

@@ -47,12 +47,16 @@ impl Shard {
         token
     }
 
-    /// While it was greeted, the others were sent away, its user was kicked, or its device came
-    /// again: the one that asked last is the one that is there (threat I7).
+    /// While it was greeted, the others were sent away, its user was kicked, logins became
+    /// necessary, or its device came again: the one that asked last is the one that is there
+    /// (threat I7).
     fn is_late(&self, hello: &Hello) -> Option<Reason> {
         match self.draining {
-            true => Some(Reason::ShuttingDown),
+            true => Some(self.stopping()),
             false if self.kicked.since(&hello.key.uid, hello.asked_at) => {
+                Some(Reason::RightsChanged)
+            }
+            false if hello.key.uid.is_anonymous() && !self.live.anonymous => {
                 Some(Reason::RightsChanged)
             }
             false if self.came_again(hello) => Some(Reason::TakenOver),
@@ -86,6 +90,7 @@ impl Shard {
             asking: None,
             closing: None,
             committing: 0,
+            orders: false,
             noise: Default::default(),
             meter: None,
             throttled_until: None,
@@ -130,7 +135,7 @@ impl Shard {
         conn.kept = opened.durable.is_some();
         conn.asked = Asked::Answered;
         let key = conn.session.key().clone();
-        if opened.durable.is_some() && !opened.session_present {
+        if opened.durable.is_some() && !opened.session_present && !key.uid.is_anonymous() {
             // There may be one too many now.
             self.effects.sessions.push(key.uid.clone());
         }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use crate::broker::{Subscriber, copy};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{Delivery, Filter, Message, QoS, Recipient, Seq, SessionKey, Uid};
-use crate::session::{LogName, Tally, Ticket};
+use crate::mqtt::frame_bytes;
+use crate::session::{LogName, Tally, Ticket, Traffic};
 use crate::store::{Append, Log, Write};
 
-use super::{Token, worker_of};
+use super::{Token, worker_of_session};
 
 /// Copies for other workers that one turn makes, give or take one message's.
 const POSTS_PER_TURN_COUNT_MAX: usize = 16 * 1024;
@@ -72,7 +73,7 @@ impl Post {
         let delivery = copy(&subscriber, message);
         let (worker, to) = match subscriber.connection {
             Some(at) => (at.worker, PostTo::Connection(Token(at.token))),
-            None => (worker_of(&subscriber.key.uid, workers), PostTo::Session(subscriber.key)),
+            None => (worker_of_session(&subscriber.key, workers), PostTo::Session(subscriber.key)),
         };
         (worker, Post { message: message.clone(), to, delivery })
     }
@@ -189,6 +190,7 @@ impl Tally {
             metrics.messages_received(qos).inc_by(std::mem::take(received));
             metrics.messages_delivered(qos).inc_by(std::mem::take(delivered));
         }
+        self.traffic.report(metrics);
         metrics.messages_dropped(Dropped::Expired).inc_by(std::mem::take(&mut self.expired));
         for reason in self.dropped.drain(..) {
             metrics.messages_dropped(Dropped::Reason(reason)).inc();
@@ -196,5 +198,35 @@ impl Tally {
         for reason in self.refused.drain(..) {
             metrics.messages_refused(reason).inc();
         }
+    }
+}
+
+impl Traffic {
+    pub(super) fn received(&mut self, bytes: usize) {
+        self.packets_received += 1;
+        self.bytes_received += bytes as u64;
+    }
+
+    /// Whole packets, one behind the other.
+    pub(super) fn sent(&mut self, mut packets: &[u8]) {
+        self.bytes_sent += packets.len() as u64;
+        while let Ok(Some(bytes)) = frame_bytes(packets, u32::MAX)
+            && let Some(rest) = packets.get(bytes..)
+        {
+            self.packets_sent += 1;
+            packets = rest;
+        }
+    }
+
+    fn report(&mut self, metrics: &Metrics) {
+        let Traffic { packets_received, packets_sent, bytes_received, bytes_sent, .. } = *self;
+        let Traffic { payload_received, payload_sent, .. } = std::mem::take(self);
+        let traffic = &metrics.traffic;
+        traffic.packets_received.inc_by(packets_received);
+        traffic.packets_sent.inc_by(packets_sent);
+        traffic.bytes_received.inc_by(bytes_received);
+        traffic.bytes_sent.inc_by(bytes_sent);
+        traffic.payload_received.inc_by(payload_received);
+        traffic.payload_sent.inc_by(payload_sent);
     }
 }

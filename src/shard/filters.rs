@@ -127,11 +127,15 @@ impl Shard {
         Some(((!conn.kept).then_some(connection), conn.session.key().clone()))
     }
 
-    /// Plain filters of all sessions of this connection's user, connected or away.
+    /// Plain filters of all sessions of this connection's user, connected or away; of an anonymous
+    /// client its own.
     fn count_filters(&self, token: Token) -> usize {
         let Some(uid) = self.conns.get(token.index()).map(|conn| &conn.session.key().uid) else {
             return 0;
         };
+        if uid.is_anonymous() {
+            return self.conns.get(token.index()).map_or(0, |conn| conn.filters.len());
+        }
         let tokens = self.users.get(uid).into_iter().flatten();
         let here = tokens.filter_map(|token| self.conns.get(token.index()));
         let away = self.away_of(uid).map(|(_, filters)| filters.len()).sum::<usize>();
@@ -251,7 +255,10 @@ impl Shard {
 
     pub(super) fn with_tree<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
         let lock = &self.shared.subscriptions;
-        act(&mut lock.write().unwrap_or_else(PoisonError::into_inner))
+        let mut tree = lock.write().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut tree);
+        self.shared.metrics.subscriptions.set(tree.len() as i64);
+        result
     }
 }
 

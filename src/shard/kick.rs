@@ -55,7 +55,7 @@ impl Shard {
         self.drop_wills(Reason::Banned, |key| target.concerns(key));
     }
 
-    fn end_all(&mut self, reason: Reason, is: impl Fn(&Conn) -> bool) {
+    pub(super) fn end_all(&mut self, reason: Reason, is: impl Fn(&Conn) -> bool) {
         let all = self.conns.iter().map(|(_, conn)| conn);
         let tokens: Vec<Token> = all.filter(|conn| is(conn)).map(|conn| conn.token).collect();
         for token in tokens {

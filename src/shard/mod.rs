@@ -47,7 +47,7 @@ pub use due::Fire;
 pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
 pub use rates::{Pace, Rates};
 pub use submit::unknown_user;
-pub use users::worker_of;
+pub use users::{worker_of, worker_of_session};
 pub use wire::Taken;
 
 use rates::{METERED_USERS_COUNT_MAX, Meter};
@@ -72,6 +72,8 @@ impl Token {
 /// What may change while the broker runs: all of it at once, by [`Shard::reload`].
 #[derive(Clone)]
 pub struct Live {
+    /// Whether there may be connections without a login.
+    pub anonymous: bool,
     pub settings: Settings,
     pub policy: Policy,
     pub devices_max: u32,
@@ -123,6 +125,8 @@ struct Conn {
     closing: Option<Closing>,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
+    /// Its next packet is about subscriptions: it waits for those publishes, which came before.
+    orders: bool,
     noise: Noise,
     /// What it published of late, if that is limited.
     meter: Option<Box<Meter>>,
@@ -206,9 +210,12 @@ impl Shard {
     }
 
     /// New settings and rules, for everything that happens from now on; subscriptions that the new
-    /// rules forbid end.
+    /// rules forbid end, and connections without a login where there may be none any more.
     pub fn reload(&mut self, live: Arc<Live>) {
         let before = std::mem::replace(&mut self.live, live);
+        if before.anonymous && !self.live.anonymous {
+            self.end_all(Reason::RightsChanged, |conn| conn.session.key().uid.is_anonymous());
+        }
         if before.policy != self.live.policy {
             self.review_all();
         }
@@ -242,6 +249,7 @@ impl Shard {
         if conn.out.capacity() == 0 {
             conn.out = self.spare.pop().unwrap_or_default();
         }
+        let before = conn.out.len();
         let mut requests = std::mem::take(&mut self.requests);
         let policy = &self.live.policy;
         let may_receive =
@@ -260,6 +268,7 @@ impl Shard {
         };
         let session = &mut conn.session;
         let outcome = catch_unwind(AssertUnwindSafe(|| session.handle(input, &mut ctx)));
+        self.tally.traffic.sent(&conn.out[before..]);
         if conn.out.is_empty() {
             self.spare.push(std::mem::take(&mut conn.out));
         } else if !conn.flush_asked {

@@ -57,7 +57,10 @@ impl Shard {
         };
         let own = conn.meter.get_or_insert_default().charge(rates.connection, bytes, now);
         let uid = conn.session.key().uid.clone();
-        let until = own.max(self.meters.entry(uid, Meter::default).charge(rates.user, bytes, now));
+        let until = match uid.is_anonymous() {
+            true => own,
+            false => own.max(self.meters.entry(uid, Meter::default).charge(rates.user, bytes, now)),
+        };
         if until > now && !conn.session.has_ended() {
             conn.throttled_until = Some(until);
             self.shared.metrics.readers_throttled.inc();

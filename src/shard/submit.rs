@@ -8,10 +8,10 @@ use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, address, plan};
 use crate::model::{
     Due, DueName, Identity, Later, Message, QoS, Reason, SessionKey, Step, Submission, Target,
-    Timing, Uid,
+    Timing, TopicName, Uid,
 };
 use crate::session::{Answer, Input, Ticket};
-use crate::store::{Append, Change, Schedule, Write};
+use crate::store::{Append, Change, Quota, Schedule, Write};
 
 use super::effects::{Asker, DirectoryAsk, Post, PostTo};
 use super::{Shard, Token};
@@ -164,7 +164,7 @@ impl Shard {
             _ if from.behind || owes => {
                 self.picked.keep(submission.message.id, plan.live);
                 Write::Append(Append {
-                    retain: retained(&submission).then_some(self.live.retain),
+                    retain: retained(&submission).then_some(of_user(self.live.retain, from.who)),
                     fires: submission.timing == Timing::Due,
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
@@ -187,7 +187,8 @@ impl Shard {
             Later::At { at, key } => {
                 let name = key.map(DueName::Key);
                 let who = Arc::new(Identity { expires_at: None, ..who.clone() });
-                Change::Put(Box::new(Due { at, name, message, who }), self.live.delayed)
+                let quota = of_user(self.live.delayed, &who);
+                Change::Put(Box::new(Due { at, name, message, who }), quota)
             }
             Later::Cancel { key } => {
                 let (uid, name) = (who.uid.clone(), DueName::Key(key));
@@ -228,6 +229,20 @@ impl Shard {
         self.distribute(message, picked);
     }
 
+    /// What the broker tells about itself, for whoever has subscribed to it.
+    pub fn tell(&mut self, messages: &[Arc<Message>]) {
+        for message in messages {
+            let Some(topic) = TopicName::parse(&message.topic) else { continue };
+            let mut live = Vec::new();
+            {
+                let lock = &self.shared.subscriptions;
+                let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
+                tree.matches(&topic, &mut live);
+            }
+            self.distribute(message, live);
+        }
+    }
+
     /// Copies for subscribers without a queue, here and on the other workers.
     pub(super) fn distribute(&mut self, message: &Arc<Message>, live: Vec<Subscriber>) {
         for subscriber in live {
@@ -254,6 +269,11 @@ impl Shard {
 
 pub fn unknown_user(uid: &Uid) -> Denial {
     (Reason::NotAuthorized, format!("there is no user {uid}").into())
+}
+
+/// Anonymous clients are not one user: what they keep is bounded by the disk's reserve.
+fn of_user(quota: Quota, who: &Identity) -> Quota {
+    if who.uid.is_anonymous() { Quota::UNLIMITED } else { quota }
 }
 
 /// It becomes its topic's retained message. On an inbox RETAIN means nothing (ruling 16).

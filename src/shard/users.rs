@@ -12,12 +12,28 @@ pub fn worker_of(uid: &Uid, workers: u16) -> u16 {
     (uid_hash(uid) % u64::from(workers)) as u16
 }
 
+/// The worker that owns a session: that of its user. Anonymous clients are not one user, so each
+/// has its own place.
+pub fn worker_of_session(key: &SessionKey, workers: u16) -> u16 {
+    match key.uid.is_anonymous() {
+        true => {
+            let hash = xxhash_rust::xxh3::xxh3_64(key.client_id.as_str().as_bytes());
+            (hash % u64::from(workers)) as u16
+        }
+        false => worker_of(&key.uid, workers),
+    }
+}
+
 pub(super) fn uid_hash(uid: &Uid) -> u64 {
     xxhash_rust::xxh3::xxh3_64(uid.as_str().as_bytes())
 }
 
 impl Shard {
+    /// Anonymous clients are no user: they have no inbox, and nothing is counted for all of them.
     pub(super) fn add_user(&mut self, uid: &Uid, token: Token) {
+        if uid.is_anonymous() {
+            return;
+        }
         self.users.entry(uid.clone()).or_default().push(token);
     }
 

@@ -34,12 +34,20 @@ impl Shard {
         }
     }
 
+    /// Why nobody can stay or come in.
+    pub(super) fn stopping(&self) -> Reason {
+        match self.live.settings.server_reference {
+            Some(_) => Reason::UseAnotherServer,
+            None => Reason::ShuttingDown,
+        }
+    }
+
     /// The server stops: every client is told.
     pub fn drain(&mut self) {
         self.draining = true;
         let tokens: Vec<Token> = self.conns.iter().map(|(_, conn)| conn.token).collect();
+        let reason = self.stopping();
         for token in tokens {
-            let reason = Reason::ShuttingDown;
             self.handle(token, Input::End(reason, reason.words().into()));
         }
         self.flush_advances();

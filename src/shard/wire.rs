@@ -23,7 +23,8 @@ impl Conn {
     /// A client that does not take its answers gets no more of them: what it sends next waits.
     fn wants_input(&self, live: &Live) -> bool {
         let room = self.out.len() < live.outbox_bytes_max;
-        let waits = self.asking.is_some() || self.throttled_until.is_some();
+        let behind = self.orders && self.committing > 0;
+        let waits = behind || self.asking.is_some() || self.throttled_until.is_some();
         room && !waits && self.session.wants_input()
     }
 }
@@ -47,7 +48,11 @@ impl Shard {
             match decode(&data[taken..], version, max) {
                 Ok(None) => return Taken { bytes: taken, paused: false },
                 Ok(Some((packet, length))) => {
+                    if self.waits_for_commit(token, &packet) {
+                        return Taken { bytes: taken, paused: true };
+                    }
                     taken += length;
+                    self.tally.traffic.received(length);
                     let is_publish = matches!(packet, Packet::Publish(_));
                     self.handle(token, Input::Packet(packet));
                     if is_publish {
@@ -60,6 +65,15 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// What a client published before it subscribes is no message for that subscription, and a
+    /// retained one is there for it.
+    fn waits_for_commit(&mut self, token: Token, packet: &Packet<'_>) -> bool {
+        let about = matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_));
+        let Some(conn) = self.conn(token) else { return false };
+        conn.orders = about && conn.committing > 0;
+        conn.orders
     }
 
     /// The session takes input again.

@@ -513,6 +513,9 @@ pub trait Store: Send + Sync {
     /// or were when the process died.
     fn sessions<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<ClientId>>;
 
+    /// How many retained messages there are, those whose time is over included.
+    fn retained_count(&self) -> StoreFuture<'_, u64>;
+
     fn identity(&self) -> StoreIdentity;
 
     /// Compares the structure of all that is stored with itself: for the background, once the

@@ -8,6 +8,11 @@ pub struct Quota {
     pub bytes_max: u64,
 }
 
+impl Quota {
+    /// For senders that are not one user, and so have no common quota.
+    pub const UNLIMITED: Quota = Quota { count_max: u64::MAX, bytes_max: u64::MAX };
+}
+
 /// What a user keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {

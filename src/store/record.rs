@@ -39,7 +39,7 @@ pub(super) fn recipient(kind: i64, uid: &str, client_id: &str) -> Result<Recipie
 }
 
 pub(super) fn uid(text: &str) -> Result<Uid, StoreError> {
-    Uid::parse(text).map_err(|error| corrupt(format!("a stored uid is none: {error}")))
+    Uid::from_store(text).map_err(|error| corrupt(format!("a stored uid is none: {error}")))
 }
 
 pub(super) fn client_id(text: &str) -> Result<ClientId, StoreError> {
@@ -182,7 +182,7 @@ impl RawMessage {
         Some(Message {
             id: message_id(&self.message_id).ok()?,
             from: Sender {
-                uid: Uid::parse(&self.from_uid).ok()?,
+                uid: Uid::from_store(&self.from_uid).ok()?,
                 client_id: ClientId::parse(&self.from_client).ok()?,
             },
             kind: Kind::from_u8(u8::try_from(self.kind).ok()?)?,

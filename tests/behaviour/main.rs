@@ -4,6 +4,7 @@
 
 mod accounts_cli;
 mod acl_rules;
+mod anonymous;
 mod audit_log;
 mod auth;
 mod auth_test_command;
@@ -42,6 +43,7 @@ mod modes;
 mod offline;
 mod offline_flood;
 mod order;
+mod ordinary_broker;
 mod original_scripts;
 mod postgres;
 mod proxy_haproxy;
@@ -72,6 +74,7 @@ mod slow_reader;
 mod stamped_properties;
 #[path = "../support/mod.rs"]
 mod support;
+mod sys_topics;
 mod takeover;
 mod takeover_late;
 mod tls;

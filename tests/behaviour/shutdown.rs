@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::support::command::homing;
-use super::support::{Broker, Connect, Packet, Will};
+use super::support::{Broker, Connect, Packet, Will, prop};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -78,6 +78,24 @@ fn sigint_does_the_same() {
     std::process::Command::new("sh").args(["-c", &kill]).status().unwrap();
     assert_eq!(broker.wait_for_exit().code(), Some(0));
     assert_eq!(phone.expect_disconnect(), 0x8B);
+}
+
+/// MQTT 5 hears where to go (0x9C), 3.1.1 is closed; reloads may change the place.
+#[test]
+fn clients_are_sent_to_another_server_where_one_is_named() {
+    const OTHER: &str = "b.example.org:8883";
+    let mut broker = Broker::with(&[("HOMING__ADVERTISE__SERVER_REFERENCE", OTHER)]);
+    let mut v5 = broker.device_v5("alice", "phone");
+    let mut v311 = broker.device("bob", "desk");
+    assert_eq!(broker.terminate().code(), Some(0));
+    match v5.expect_closed().last() {
+        Some(Packet::Disconnect { reason: 0x9C, props }) => {
+            assert_eq!(props.text(prop::SERVER_REFERENCE).as_deref(), Some(OTHER));
+        }
+        other => panic!("{other:?}"),
+    }
+    v311.expect_closed();
+    assert!(broker.wait_for_log("use another one").contains("use_another_server"));
 }
 
 // The server ended the connection, not the client: the will is due.

@@ -18,6 +18,7 @@ pub mod member_api;
 pub mod metrics;
 pub mod netns;
 pub mod node;
+pub mod ordinary;
 pub mod page;
 pub mod postgres;
 pub mod proxy;

@@ -17,8 +17,6 @@ pub enum PatternError {
         "a topic is not empty, has no control characters and at most {TOPIC_LEVELS_MAX} levels"
     )]
     Text,
-    #[error("topics that begin with '$' are the server's: no rule opens or closes them")]
-    Reserved,
     #[error("a name has no '/', '+' or '#'; '*' at its end stands for the rest")]
     Name,
 }
@@ -75,9 +73,6 @@ impl Template {
         if text.is_empty() || text.contains(char::is_control) || levels > TOPIC_LEVELS_MAX {
             return Err(PatternError::Text);
         }
-        if text.starts_with('$') {
-            return Err(PatternError::Reserved);
-        }
         let level = |(n, level): (usize, &str)| match level {
             "+" => Ok(Level::One),
             "#" if n + 1 == levels => Ok(Level::Rest),
@@ -91,8 +86,14 @@ impl Template {
         self.0.iter().any(has)
     }
 
-    /// Everything that `asked` means, a topic or a filter, is meant by this pattern too.
+    /// Everything that `asked` means, a topic or a filter, is meant by this pattern too. A pattern
+    /// that begins with a wildcard opens no topic that begins with `$` [MQTT-4.7.2-1], but closes
+    /// it.
     pub fn covers(&self, asked: &str, values: &Values<'_>) -> bool {
+        let wild = !matches!(self.0.first(), Some(Level::Parts(_)));
+        if wild && asked.starts_with('$') && !values.unknown {
+            return false;
+        }
         let mut names = asked.split('/');
         for level in &self.0 {
             let covered = match (level, names.next()) {
@@ -229,6 +230,9 @@ mod tests {
             ("a/b", "a/+", false),
             ("a/b", "a/b/c", false),
             ("a/b", "#", false),
+            ("#", "$SYS/x", false),
+            ("+/x", "$SYS/x", false),
+            ("$SYS/#", "$SYS/x", true),
             ("{uid}/x-{client_id}", "bob/x-phone", true),
             ("{uid}/x-{client_id}", "bob/x-phone2", false),
             ("{uid}/x-{client_id}", "+/x-phone", false),
@@ -285,7 +289,6 @@ mod tests {
             ("#/a", "whole level"),
             ("", "not empty"),
             ("a/\0", "control"),
-            ("$SYS/#", "server's"),
         ] {
             let error = Template::parse(text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");

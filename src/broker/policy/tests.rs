@@ -150,10 +150,23 @@ fn a_receiver_gets_its_own_mail_and_nothing_else() {
 }
 
 #[test]
-fn topics_of_the_server_are_for_operators_to_read_whatever_the_rules_say() {
+fn operators_read_the_topics_of_the_server_whatever_the_rules_say() {
     let rules = r##"{ allow = "all", topic = "+/#" }, { deny = "all", topic = "#" }"##;
     let policy = policy(Access::Allow, InboxAccess::Open, rules);
     let (bob, ops) = (identity("bob", &[]), identity("ops", &["operator"]));
     assert!(!receives(&policy, &bob, "$SYS/broker/uptime"));
     assert!(receives(&policy, &ops, "$SYS/broker/uptime"));
 }
+
+#[test]
+fn topics_of_the_server_are_read_by_others_as_rules_and_default_say() {
+    let bob = identity("bob", &[]);
+    let reads = |default, rules| receives(&policy(default, InboxAccess::Open, rules), &bob, SYS);
+    assert!(reads(Access::Allow, ""));
+    assert!(!reads(Access::Deny, ""));
+    assert!(!reads(Access::Deny, r##"{ allow = "all", topic = "#" }"##));
+    assert!(reads(Access::Deny, r#"{ allow = "subscribe", topic = "$SYS/#" }"#));
+    assert!(!reads(Access::Allow, r#"{ deny = "subscribe", topic = "$SYS/broker/+" }"#));
+}
+
+const SYS: &str = "$SYS/broker/uptime";

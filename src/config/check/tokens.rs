@@ -129,7 +129,7 @@ fn redis(redis: &RedisAuth, wrong: &mut Vec<String>) {
 }
 
 fn advertise(advertise: &Advertise, wrong: &mut Vec<String>) {
-    let Advertise { hosts, mqtt, mqtts, ws, wss, ttl } = advertise;
+    let Advertise { hosts, mqtt, mqtts, ws, wss, ttl, .. } = advertise;
     if !hosts.is_empty() && [mqtt, mqtts, ws, wss].into_iter().all(|port| *port == 0) {
         wrong.push("advertise: a host without a port: give one of mqtt, mqtts, ws and wss".into());
     }

@@ -46,6 +46,12 @@ fn protocol(reader: &mut Reader<'_>) -> Result<Version, DecodeError> {
     }
 }
 
+/// Whether the body of a CONNECT, already decoded, is one of MQTT 3.1. It differs from 3.1.1 in
+/// what a server may leave to it: no session present, and no client id that is empty.
+pub fn is_v31(body: &[u8]) -> bool {
+    body.get(2..).is_some_and(|rest| rest.starts_with(b"MQIsdp"))
+}
+
 fn check_flags(flags: u8, version: Version) -> Result<(), DecodeError> {
     if flags & RESERVED != 0 {
         return Err(DecodeError::Malformed("the reserved connect flag is set"));

@@ -47,6 +47,11 @@ pub fn decode_connect(
     Ok(Some((connect::connect(body)?, total)))
 }
 
+/// Whether this is a CONNECT of MQTT 3.1, as far as [`decode_connect`] takes it.
+pub fn is_connect_v31(input: &[u8], packet_bytes_max: u32) -> bool {
+    body(input, packet_bytes_max).is_ok_and(|body| body.is_some_and(|(b, _)| connect::is_v31(b)))
+}
+
 /// The length of the packet at the start of `input`, fixed header included, as soon as it is
 /// known. An impossible first byte and a length over `packet_bytes_max` are refused at once.
 pub fn frame_bytes(input: &[u8], packet_bytes_max: u32) -> Result<Option<usize>, DecodeError> {

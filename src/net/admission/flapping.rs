@@ -62,8 +62,11 @@ impl Admission {
         let device = BanTarget::Device(key.uid.clone(), key.client_id.clone());
         let named = !key.client_id.is_empty();
         let banned = named.then(|| self.comes_too_often(device, limits.per_client_max, limits));
+        // Anonymous clients are not one user.
+        let named = !key.uid.is_anonymous();
         let user = BanTarget::User(key.uid.clone());
-        self.comes_too_often(user, limits.per_user_max, limits).or(banned.flatten())
+        let user = named.then(|| self.comes_too_often(user, limits.per_user_max, limits));
+        user.flatten().or(banned.flatten())
     }
 
     fn comes_too_often(

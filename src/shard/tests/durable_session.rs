@@ -37,7 +37,7 @@ fn what_was_published_meanwhile_waits_in_the_queue() {
     let post = world.device("bob", "post");
     world.publish1(post, "a/c", "two", 2);
     let phone = world.connect("alice", durable("phone"));
-    let waiting = ["CONNACK 00 present", "PUBLISH q1 #32769 a/b one", "PUBLISH q1 #32770 a/c two"];
+    let waiting = ["CONNACK 00 present", "PUBLISH q1 #1 a/b one", "PUBLISH q1 #2 a/c two"];
     assert_eq!(world.take(phone), waiting);
 }
 
@@ -77,7 +77,7 @@ fn a_session_taken_up_without_expiry_is_served_and_ends_with_the_connection() {
     let post = world.device("bob", "post");
     world.publish1(post, "a/b", "one", 1);
     let phone = connect5(&mut world, "alice", "phone", false, 0);
-    assert_eq!(world.take(phone), ["CONNACK 00 present", "PUBLISH q1 #32769 a/b one"]);
+    assert_eq!(world.take(phone), ["CONNACK 00 present", "PUBLISH q1 #1 a/b one"]);
     world.lose(phone);
     assert_eq!(subscriptions(&world), 0);
     let phone = connect5(&mut world, "alice", "phone", false, 100);
@@ -134,7 +134,7 @@ fn a_durable_session_with_an_assigned_client_id_keeps_its_cursor_and_steps() {
     world.subscribe(phone, "a/b", QoS::ExactlyOnce);
     let post = world.device("bob", "post");
     world.publish1(post, "a/b", "one", 1);
-    world.puback(phone, 32769);
+    world.puback(phone, 1);
     world.publish2(phone, "c/d", "once", 7);
     world.lose(phone);
     let phone = connect5(&mut world, "alice", "assigned", false, 100);
@@ -159,7 +159,7 @@ fn a_login_that_was_asked_about_earlier_takes_nothing_over() {
     }
     let post = world.device("bob", "post");
     world.publish1(post, "a/b", "one", 1);
-    assert_eq!(world.take(phone), ["PUBLISH q1 #32769 a/b one"]);
+    assert_eq!(world.take(phone), ["PUBLISH q1 #1 a/b one"]);
     world.disconnect(phone, 0);
     let phone = world.connect("alice", durable("phone"));
     assert_eq!(world.take(phone)[0], "CONNACK 00 present");

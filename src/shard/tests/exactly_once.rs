@@ -39,7 +39,7 @@ fn a_publish_resent_after_a_crash_is_stored_once() {
     world.lose(phone);
     let phone = world.connect("alice", super::world::v311("phone"));
     world.settle();
-    let mail = ["PUBLISH q1 #2 dup alice hello", "PUBLISH q1 #3 dup alice new"];
+    let mail = ["PUBLISH q1 #32768 dup alice hello", "PUBLISH q1 #32769 dup alice new"];
     assert_eq!(world.take(phone)[1..], mail);
 }
 
@@ -57,7 +57,7 @@ fn a_publish_that_was_not_committed_is_not_known_after_the_crash() {
     assert_eq!(world.take(post)[1..], ["PUBREC #5 00"]);
     let phone = world.connect("alice", super::world::v311("phone"));
     world.settle();
-    assert_eq!(world.take(phone)[1..], ["PUBLISH q1 #2 alice hello"]);
+    assert_eq!(world.take(phone)[1..], ["PUBLISH q1 #32768 alice hello"]);
 }
 
 #[test]
@@ -66,12 +66,12 @@ fn pubrel_follows_the_commit_of_pubrec() {
     let phone = subscriber(&mut world);
     let post = world.device("bob", "post");
     world.publish2(post, "a/b", "hello", 1);
-    assert_eq!(world.take(phone), ["PUBLISH q2 #32769 a/b hello"]);
+    assert_eq!(world.take(phone), ["PUBLISH q2 #1 a/b hello"]);
     world.held = true;
-    world.pubrec(phone, 32769);
+    world.pubrec(phone, 1);
     assert_eq!(world.take(phone), [""; 0]);
     world.release();
-    assert_eq!(world.take(phone), ["PUBREL #32769 00"]);
+    assert_eq!(world.take(phone), ["PUBREL #1 00"]);
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn a_delivery_is_taken_up_where_the_crash_cut_it() {
     let post = world.device("bob", "post");
     world.lose(phone);
     phone = world.connect("alice", durable("phone"));
-    assert_eq!(world.take(phone)[1..], ["PUBLISH q2 #32769 dup a/b hello"]);
-    world.pubrec(phone, 32769);
+    assert_eq!(world.take(phone)[1..], ["PUBLISH q2 #1 dup a/b hello"]);
+    world.pubrec(phone, 1);
     world.crash();
     phone = world.connect("alice", durable("phone"));
-    assert_eq!(world.take(phone), ["CONNACK 00 present", "PUBREL #32769 00"]);
+    assert_eq!(world.take(phone), ["CONNACK 00 present", "PUBREL #1 00"]);
     let _ = post;
 }
 
@@ -104,12 +104,12 @@ fn a_completed_message_is_not_sent_again_after_a_crash() {
     let post = world.device("bob", "post");
     world.publish2(post, "a/b", "one", 1);
     world.publish2(post, "a/b", "two", 2);
-    world.pubrec(phone, 32769);
-    world.pubrec(phone, 32770);
-    world.pubcomp(phone, 32769);
+    world.pubrec(phone, 1);
+    world.pubrec(phone, 2);
+    world.pubcomp(phone, 1);
     world.crash();
     phone = world.connect("alice", durable("phone"));
-    assert_eq!(world.take(phone), ["CONNACK 00 present", "PUBREL #32770 00"]);
+    assert_eq!(world.take(phone), ["CONNACK 00 present", "PUBREL #2 00"]);
 }
 
 #[test]
@@ -120,15 +120,15 @@ fn a_message_completed_before_an_older_one_is_not_sent_again_either() {
     world.publish2(post, "a/b", "one", 1);
     world.publish2(post, "a/b", "two", 2);
     world.take(phone);
-    world.pubrec(phone, 32770);
-    world.pubcomp(phone, 32770);
+    world.pubrec(phone, 2);
+    world.pubcomp(phone, 2);
     world.lose(phone);
     phone = world.connect("alice", durable("phone"));
-    let again = ["CONNACK 00 present", "PUBLISH q2 #32769 dup a/b one", "PUBREL #32770 00"];
+    let again = ["CONNACK 00 present", "PUBLISH q2 #1 dup a/b one", "PUBREL #2 00"];
     assert_eq!(world.take(phone), again);
-    world.pubcomp(phone, 32770);
-    world.pubrec(phone, 32769);
-    world.pubcomp(phone, 32769);
+    world.pubcomp(phone, 2);
+    world.pubrec(phone, 1);
+    world.pubcomp(phone, 1);
     world.lose(phone);
     phone = world.connect("alice", durable("phone"));
     assert_eq!(world.take(phone), ["CONNACK 00 present"]);

@@ -12,7 +12,7 @@ fn mail_waits_for_the_settle_time_and_a_ping_ends_it() {
     let phone = world.connect("alice", v311("phone"));
     assert_eq!(world.take(phone), ["CONNACK 00"]);
     world.send(phone, Packet::PingReq);
-    assert_eq!(world.take(phone), ["PINGRESP", "PUBLISH q1 #2 alice hello"]);
+    assert_eq!(world.take(phone), ["PINGRESP", "PUBLISH q1 #32768 alice hello"]);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn each_publish_moves_the_settle_time_and_a_script_that_leaves_is_no_device() {
     world.lose(phone);
     let phone = world.connect("alice", v311("phone"));
     world.settle();
-    assert_eq!(world.take(phone)[1..], ["PUBLISH q1 #2 dup alice hello"]);
+    assert_eq!(world.take(phone)[1..], ["PUBLISH q1 #32768 dup alice hello"]);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_settle_time_is_capped() {
         world.pass(world.settings.settle * 9 / 10);
         world.publish(phone, "bob", "hi");
     }
-    assert_eq!(world.take(phone), ["CONNACK 00", "PUBLISH q1 #2 alice hello"]);
+    assert_eq!(world.take(phone), ["CONNACK 00", "PUBLISH q1 #32768 alice hello"]);
 }
 
 #[test]
@@ -52,13 +52,14 @@ fn a_resent_message_keeps_its_packet_id_and_has_dup() {
     let mut world = World::new();
     let (phone, post) = (world.device("alice", "phone"), world.device("bob", "post"));
     (1..=3).for_each(|id| world.publish1(post, "alice", &id.to_string(), id));
-    let all = ["PUBLISH q1 #2 alice 1", "PUBLISH q1 #3 alice 2", "PUBLISH q1 #4 alice 3"];
+    let all =
+        ["PUBLISH q1 #32768 alice 1", "PUBLISH q1 #32769 alice 2", "PUBLISH q1 #32770 alice 3"];
     assert_eq!(world.take(phone), all);
-    world.puback(phone, 2);
+    world.puback(phone, 32768);
     world.lose(phone);
     let phone = world.connect("alice", v311("phone"));
     world.settle();
-    let again = ["PUBLISH q1 #3 dup alice 2", "PUBLISH q1 #4 dup alice 3"];
+    let again = ["PUBLISH q1 #32769 dup alice 2", "PUBLISH q1 #32770 dup alice 3"];
     assert_eq!(world.take(phone)[1..], again);
 }
 
@@ -70,9 +71,9 @@ fn a_takeover_ends_the_older_connection_and_loses_nothing() {
     let new = world.connect("alice", v311("phone"));
     assert!(world.is_closed(old));
     world.settle();
-    assert_eq!(world.take(new), ["CONNACK 00", "PUBLISH q1 #2 dup alice one"]);
+    assert_eq!(world.take(new), ["CONNACK 00", "PUBLISH q1 #32768 dup alice one"]);
     world.publish1(post, "alice", "two", 2);
-    assert_eq!(world.take(new), ["PUBLISH q1 #3 alice two"]);
+    assert_eq!(world.take(new), ["PUBLISH q1 #32769 alice two"]);
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn unsubscribing_the_own_inbox_pauses_and_subscribing_resumes() {
     world.publish1(post, "alice", "hello", 1);
     assert_eq!(world.take(phone), ["UNSUBACK #1 []"]);
     world.subscribe(phone, "alice", crate::mqtt::QoS::AtMostOnce);
-    assert_eq!(world.take(phone), ["SUBACK #1 [01]", "PUBLISH q1 #2 alice hello"]);
+    assert_eq!(world.take(phone), ["SUBACK #1 [01]", "PUBLISH q1 #32768 alice hello"]);
 }
 
 /// The server named it, so it has no device's inbox; but it wants its session kept, so it has a

@@ -24,8 +24,8 @@ fn a_publish_that_owes_nothing_does_not_overtake_one_that_is_being_committed() {
     world.release();
     world.publish(post, "a/2", "four");
     let all = [
-        "PUBLISH q1 #32769 a/1 one",
-        "PUBLISH q1 #32770 a/2 two",
+        "PUBLISH q1 #1 a/1 one",
+        "PUBLISH q1 #2 a/2 two",
         "PUBLISH q0 a/2 three",
         "PUBLISH q0 a/2 four",
     ];
@@ -41,7 +41,7 @@ fn a_publish_that_owes_nothing_waits_for_no_commit() {
     world.take(phone);
     world.held = true;
     world.publish1(post, "a/b", "one", 1);
-    assert_eq!(world.take(phone), ["PUBLISH q1 #32769 a/b one"]);
+    assert_eq!(world.take(phone), ["PUBLISH q1 #1 a/b one"]);
     assert_eq!(world.take(post), ["PUBACK #1 00"]);
 }
 
@@ -57,6 +57,7 @@ fn the_order_of_mail_is_not_that_of_the_wall_clock() {
         world.pass(Duration::from_millis(1));
         world.publish1(post, "alice", &number.to_string(), number);
     }
-    let all = ["PUBLISH q1 #2 alice 1", "PUBLISH q1 #3 alice 2", "PUBLISH q1 #4 alice 3"];
+    let all =
+        ["PUBLISH q1 #32768 alice 1", "PUBLISH q1 #32769 alice 2", "PUBLISH q1 #32770 alice 3"];
     assert_eq!(world.take(phone), all);
 }

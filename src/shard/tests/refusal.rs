@@ -69,7 +69,7 @@ fn a_full_disk_refuses_and_a_failed_fsync_ends_the_connection() {
     assert_eq!(world.take(post)[1..], ["PUBREC #2 00"]);
     let phone = world.connect("alice", v5("phone"));
     world.settle();
-    assert_eq!(world.take(phone)[1..], ["PUBLISH q1 #2 alice x"], "stored once");
+    assert_eq!(world.take(phone)[1..], ["PUBLISH q1 #32768 alice x"], "stored once");
 }
 
 /// A reason string has at most 65,535 bytes, and so has the filter that it would quote.

@@ -96,8 +96,8 @@ fn a_durable_session_does_not_lose_them_with_its_connection() {
     let ear = world.connect("eve", durable("ear"));
     let sent = [
         "CONNACK 00 present",
-        "PUBLISH q1 retain #32769 dup news/go 2",
-        "PUBLISH q1 retain #32770 dup news/rust 1.95",
+        "PUBLISH q1 retain #1 dup news/go 2",
+        "PUBLISH q1 retain #2 dup news/rust 1.95",
     ];
     assert_eq!(world.take(ear), sent);
 }

@@ -6,13 +6,13 @@ use crate::auth::testing::{Bench, uid};
 use crate::model::{Reason, Roles};
 use crate::mqtt::reason::{DISCONNECT_WITH_WILL_MESSAGE, UNSPECIFIED_ERROR};
 use crate::mqtt::{Connect, Properties, Property, PropertyBuffer, QoS, Will};
+use crate::session::Settings;
 use crate::shard::Token;
-
 use crate::store::Account;
 
 use super::world::{World, now, v5, v311};
 
-const WILL: &str = "PUBLISH q1 #2 alice gone";
+const WILL: &str = "PUBLISH q1 #32768 alice gone";
 
 fn will(properties: Properties<'_>) -> Option<Will<'_>> {
     let (payload, qos) = (b"gone".as_slice(), QoS::AtLeastOnce);
@@ -119,6 +119,24 @@ fn a_server_that_stops_keeps_the_wills_that_wait_and_takes_nobody_in() {
     assert_eq!(world.take(phone).len(), 1, "CONNACK");
     world.pass(Duration::from_secs(30));
     assert_eq!(world.take(phone), [WILL]);
+}
+
+#[test]
+fn a_server_that_stops_names_another_one_to_those_who_can_be_told() {
+    let reference = Some("other.example.org:8883".into());
+    let mut world = World::with(Settings { server_reference: reference, ..Settings::default() });
+    let (v5_client, v311_client) =
+        (world.connect("alice", v5("a")), world.connect("bob", v311("b")));
+    world.take(v5_client);
+    world.take(v311_client);
+    world.shard.drain();
+    world.run();
+    assert_eq!(world.take(v5_client), ["DISCONNECT 9c other.example.org:8883"]);
+    assert_eq!(world.take(v311_client), [""; 0]);
+    let late = world.connect("alice", v5("late"));
+    assert_eq!(world.take(late), ["CONNACK 9c other.example.org:8883"]);
+    let late = world.connect("alice", v311("late"));
+    assert_eq!(world.take(late), ["CONNACK 03"]);
 }
 
 /// Only alice has an account, and nobody has asked yet.

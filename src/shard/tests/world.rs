@@ -412,6 +412,7 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>
 
 fn live(settings: &Settings) -> Live {
     Live {
+        anonymous: true,
         settings: settings.clone(),
         policy: Policy::plain(Access::Allow),
         devices_max: 8,
@@ -449,11 +450,17 @@ pub fn v5(client_id: &str) -> Connect<'_> {
     Connect { version: Version::V5, ..v311(client_id) }
 }
 
+/// Where else to go.
+fn reference(properties: Properties<'_>) -> String {
+    properties.server_reference().map_or(String::new(), |other| format!(" {other}"))
+}
+
 fn in_words(packet: &Packet<'_>) -> String {
     match packet {
         Packet::ConnAck(connack) => {
             let present = if connack.session_present { " present" } else { "" };
-            format!("CONNACK {:02x}{present}", connack.code)
+            let reference = reference(connack.properties);
+            format!("CONNACK {:02x}{present}{reference}", connack.code)
         }
         Packet::Publish(publish) => {
             let id = publish.packet_id.map_or(String::new(), |id| format!(" #{id}"));
@@ -468,7 +475,10 @@ fn in_words(packet: &Packet<'_>) -> String {
         Packet::SubAck(ack) | Packet::UnsubAck(ack) => {
             format!("{} #{} {:02x?}", packet.name(), ack.packet_id, ack.codes)
         }
-        Packet::Disconnect(disconnect) => format!("DISCONNECT {:02x}", disconnect.reason),
+        Packet::Disconnect(disconnect) => {
+            let reference = reference(disconnect.properties);
+            format!("DISCONNECT {:02x}{reference}", disconnect.reason)
+        }
         other => other.name().into(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{DedupeId, DueId, Work};
 use crate::model::{DedupeKey, DueName, MessageId, Recipient, SessionKey, Step, Uid};
 use crate::store::due::{Change, Schedule};
-use crate::store::{Append, Log, Write};
+use crate::store::{Append, Log, Quota, Write};
 
 /// What to load. Only what is not loaded yet.
 #[derive(Debug, Default)]
@@ -103,9 +103,12 @@ impl Needs {
         if let Some(inherited) = &append.inherited {
             self.session(&inherited.key, false);
         }
-        if append.retain.is_some() {
+        if let Some(retain) = append.retain {
             self.retained.insert(append.message.topic.clone());
-            self.keepers.insert(append.message.from.uid.clone());
+            // To count what somebody keeps takes time, and here it does not matter.
+            if retain != Quota::UNLIMITED {
+                self.keepers.insert(append.message.from.uid.clone());
+            }
         }
     }
 
@@ -113,7 +116,9 @@ impl Needs {
         let uid = change.uid();
         self.publish(uid, dedupe.as_ref(), step.as_ref());
         self.due_names.extend(change.name().map(|name| (uid.clone(), name.clone())));
-        if let Change::Put(..) = change {
+        if let Change::Put(_, quota) = change
+            && *quota != Quota::UNLIMITED
+        {
             self.owners.insert(uid.clone());
         }
     }

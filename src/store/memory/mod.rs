@@ -207,6 +207,10 @@ impl Store for MemoryStore {
         answer(self.lock().durable.sessions(uid))
     }
 
+    fn retained_count(&self) -> StoreFuture<'_, u64> {
+        answer(self.lock().durable.retained.len() as u64)
+    }
+
     fn identity(&self) -> StoreIdentity {
         self.identity
     }

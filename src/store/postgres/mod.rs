@@ -197,6 +197,11 @@ impl Store for PostgresStore {
         Box::pin(async move { read::sessions(&pool, uid).await })
     }
 
+    fn retained_count(&self) -> StoreFuture<'_, u64> {
+        let pool = self.pool();
+        Box::pin(async move { read::retained_count(&pool).await })
+    }
+
     fn identity(&self) -> StoreIdentity {
         self.identity
     }

@@ -190,3 +190,9 @@ pub(super) async fn sessions(pool: &PgPool, uid: &Uid) -> Result<Vec<ClientId>, 
     let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
     rows.iter().map(|row| record::client_id(get(row, 0)?)).collect()
 }
+
+pub(super) async fn retained_count(pool: &PgPool) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM retained WHERE domain = ''";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.map_err(store_error)?;
+    Ok(count.max(0) as u64)
+}

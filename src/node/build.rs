@@ -134,8 +134,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     restore_subscriptions(&base).await?;
     start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
-    serve_time(&base, &mut services);
-    services.spawn(sys_topics(&base, &gate).run());
+    serve_time(&base, &gate, &mut services);
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -415,9 +414,10 @@ async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     }
 }
 
-fn serve_time(base: &Base, services: &mut JoinSet<()>) {
+fn serve_time(base: &Base, gate: &Gate, services: &mut JoinSet<()>) {
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
+    services.spawn(sys_topics(base, gate).run());
 }
 
 fn timekeeper(base: &Base) -> Timekeeper {

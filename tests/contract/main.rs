@@ -81,7 +81,8 @@ promises! {
         a_page_is_bounded_in_bytes_but_gives_one,
         who_keeps_too_much_keeps_no_more_and_may_replace_and_remove,
         what_is_over_quota_does_nothing_else_of_its_append,
-        an_expired_one_goes_with_the_sweep;
+        an_expired_one_goes_with_the_sweep,
+        what_nobody_in_particular_keeps_is_not_counted;
     sweep: what_every_device_acknowledged_goes,
         without_a_device_nothing_counts_as_acknowledged,
         expired_messages_go_and_are_counted,

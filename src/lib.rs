@@ -8,6 +8,7 @@
 //! - [`broker`]: what sessions share: policy, targets, subscriptions. Pure.
 //! - [`shard`]: the whole of one worker, sessions and broker joined. Pure.
 //! - [`store`]: what survives kill -9; group commit; SQLite, PostgreSQL, memory.
+//! - [`sys`]: what the broker tells about itself under `$SYS`.
 //! - [`auth`]: who are you.
 //! - [`net`]: sockets, threads and tasks.
 //! - [`http`]: health, metrics, where to connect, what Startalk asks for.

@@ -98,7 +98,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/net/worker.rs",      6, "one for each listener and part of a worker; for a session one read \
                                    of each log, one question and one count at a time"),
     ("src/node/aside.rs",      1, "one at a time, of a reload"),
-    ("src/node/build.rs",      9, "parts of the process"),
+    ("src/node/build.rs",     11, "parts of the process"),
     ("src/node/mod.rs",        2, "the one that SIGHUP wakes, and the start"),
     ("src/store/commit/mod.rs", 1, "the writer's thread"),
 ];

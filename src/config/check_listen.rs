@@ -63,8 +63,8 @@ fn anonymous(config: &Config, wrong: &mut Vec<String>) {
     if config.auth.anonymous {
         wrong.extend(reachable.map(|(key, address)| {
             format!(
-                "auth.anonymous = true lets in anyone without a login, so it serves loopback alone: \
-                 change {key} = {address:?} to 127.0.0.1, or auth.anonymous to false"
+                "auth.anonymous = true lets in anyone without a login, so it serves loopback \
+                 alone: change {key} = {address:?} to 127.0.0.1, or auth.anonymous to false"
             )
         }));
     }

@@ -137,9 +137,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     restore_subscriptions(&base).await?;
     let shared = start_workers(&base, &auth, &gate, mqtt)?;
     base.health.serve();
-    serve_store(&base, shared, &mut services);
-    services.spawn(send_due(due_engine(&base, &gate), stop.clone()));
-    services.spawn(sys_topics(&base, &gate).run());
+    serve_store(&base, (&gate, shared, &stop), &mut services);
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -441,10 +439,16 @@ fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
 }
 
 /// What goes on in the store beside the clients.
-fn serve_store(base: &Base, shared: Arc<Shared>, services: &mut JoinSet<()>) {
+fn serve_store(
+    base: &Base,
+    (gate, shared, stop): (&Arc<Gate>, Arc<Shared>, &Arc<Notify>),
+    services: &mut JoinSet<()>,
+) {
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
     services.spawn(heirs(base, shared).run());
+    services.spawn(send_due(due_engine(base, gate), stop.clone()));
+    services.spawn(sys_topics(base, gate).run());
 }
 
 fn due_engine(base: &Base, gate: &Arc<Gate>) -> DueEngine {

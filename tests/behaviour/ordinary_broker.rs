@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::support::client::message;
-use super::support::wire::{self, Value};
+use super::support::wire::{self, Props, Value};
 use super::support::{
     Broker, Client, Connect, Packet, Publish, V5, V311, Version, Will, prop, wait_until,
 };
@@ -541,4 +541,28 @@ fn an_answer_that_does_not_belong_to_the_message_ends_the_connection() {
             Connect::anonymous(V5, &connect.client_id).open(broker.mqtt).disconnect();
         }
     }
+}
+
+/// MQTT 3.1 is 3.1.1 but for its name, the client id that it needs, and the byte of session
+/// present, which is reserved there.
+#[test]
+fn clients_of_mqtt_3_1_are_served() {
+    let broker = Broker::ordinary();
+    let connect = |client_id: &str, flags: u8| {
+        let mut body = [&wire::string("MQIsdp")[..], &[3, flags, 0, 60]].concat();
+        body.extend(wire::string(client_id));
+        let mut client = Client::silent(broker.mqtt, V311);
+        client.send_raw(&wire::packet(0x10, &body));
+        let answer = client.recv();
+        (client, answer)
+    };
+    let connack = |code| Packet::ConnAck { session_present: false, code, props: Props::default() };
+    for _ in 0..2 {
+        let (mut durable, answer) = connect("old", 0);
+        assert_eq!(answer, connack(0));
+        durable.subscribe("news", 1);
+        client(&broker, V5, "sender").publish_acked("news", "hello", 1);
+        assert_eq!(durable.take_text(), "hello");
+    }
+    assert_eq!(connect("", 2).1, connack(2));
 }

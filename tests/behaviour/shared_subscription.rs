@@ -159,6 +159,23 @@ fn what_was_sent_with_qos_2_is_sent_to_nobody_else() {
 }
 
 #[test]
+fn what_a_member_refuses_goes_to_nobody_else() {
+    let broker = Broker::with_plain_topics();
+    for (qos, answer) in [(1, 0x40), (2, 0x50)] {
+        let mut members = [member(&broker, 1, V5, qos), member(&broker, 2, V5, qos)];
+        publish(&broker, 2, qos);
+        for one in &mut members {
+            let [high, low] = one.expect_publish().id.to_be_bytes();
+            one.send_raw(&[answer, 3, high, low, 0x83]);
+        }
+        let [first, mut second] = members;
+        first.cut();
+        second.expect_silence();
+        second.disconnect();
+    }
+}
+
+#[test]
 fn who_unsubscribes_keeps_what_was_sent_and_leaves_the_rest() {
     let broker = Broker::with_plain_topics();
     let receive_maximum = prop::u16(prop::RECEIVE_MAXIMUM, 1);

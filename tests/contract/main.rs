@@ -85,7 +85,8 @@ promises! {
         a_page_is_bounded_in_bytes_but_gives_one,
         who_keeps_too_much_keeps_no_more_and_may_replace_and_remove,
         what_is_over_quota_does_nothing_else_of_its_append,
-        an_expired_one_goes_with_the_sweep;
+        an_expired_one_goes_with_the_sweep,
+        what_nobody_in_particular_keeps_is_not_counted;
     due: what_waits_is_claimed_whole_when_it_is_due,
         a_claim_is_bounded_in_count_and_bytes_but_gives_one,
         what_has_a_name_is_replaced_and_taken_back,

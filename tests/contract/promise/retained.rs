@@ -152,7 +152,21 @@ pub async fn an_expired_one_goes_with_the_sweep(mut rig: Rig) {
     rig.commit(&[Write::Append(short), retain("b", "1", 2)]).await;
     rig.wait(Duration::from_secs(2));
     assert_eq!(rig.kept("#", 10).await, ["a 1", "b 1"]);
+    assert_eq!(rig.store.retained_count().await.unwrap(), 2);
     let swept = rig.sweep(sweep()).await;
     assert_eq!(swept.0, [(Removal::Expired, 1)].into());
     assert_eq!(rig.kept("#", 10).await, ["b 1"]);
+    assert_eq!(rig.store.retained_count().await.unwrap(), 1);
+}
+
+/// Senders without a login have no quota, and come back from the store as what they were.
+pub async fn what_nobody_in_particular_keeps_is_not_counted(rig: Rig) {
+    let from = |topic: &str, number| {
+        let mut message = of("ann", topic, "1", number);
+        message.from.uid = homing::model::Uid::anonymous();
+        Write::Append(Append { retain: Some(Quota::UNLIMITED), ..to(&[], message) })
+    };
+    rig.commit(&[from("a", 1), from("b", 2)]).await;
+    rig.commit(&[from("c", 3)]).await;
+    assert_eq!(rig.kept("#", 10).await, ["a 1", "b 1", "c 1"]);
 }

@@ -169,7 +169,7 @@ fn what_a_member_refuses_goes_to_nobody_else() {
             one.send_raw(&[answer, 3, high, low, 0x83]);
         }
         let [first, mut second] = members;
-        first.cut();
+        first.disconnect();
         second.expect_silence();
         second.disconnect();
     }

@@ -237,7 +237,7 @@ impl Shard {
             {
                 let lock = &self.shared.subscriptions;
                 let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
-                tree.matches(&topic, &mut live);
+                tree.pick(&topic, &mut live);
             }
             self.distribute(message, live);
         }

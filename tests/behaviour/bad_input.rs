@@ -227,8 +227,7 @@ fn huge_lengths_before_the_login_are_closed_at_once_and_cost_nothing() {
 #[test]
 fn a_will_that_nobody_may_publish_is_refused_with_its_connect() {
     let broker = Broker::with_plain_topics();
-    for topic in ["", "a/+", "#", "a\0b", "$CONTROL/dynamic-security/v1", "$SYS/x", "bob/envelope"]
-    {
+    for topic in ["", "a/+", "#", "a\0b", "$SYS/broker/x", "bob/envelope"] {
         for version in [V311, V5] {
             let connect = Connect::new(version, "alice", "heir").will(Will::new(topic, "x", 1));
             let mut client = Client::silent(broker.mqtt, version);

@@ -38,7 +38,8 @@ pub struct Peer {
     pub version: Version,
     uid: &'static str,
     clean_start: bool,
-    durable: bool,
+    /// It goes on where an earlier connection stood.
+    resumed: bool,
     receive_max: usize,
     packet_max: usize,
     alias_max: u16,
@@ -61,14 +62,12 @@ pub struct Peer {
 impl Peer {
     pub fn new(token: Token, uid: &'static str, connect: &Connect<'_>) -> Peer {
         let properties = connect.properties;
-        let expiry = properties.session_expiry_secs().unwrap_or(0);
-        let durable = expiry > 0 || (connect.version != Version::V5 && !connect.clean_start);
         Peer {
             token,
             version: connect.version,
             uid,
             clean_start: connect.clean_start,
-            durable,
+            resumed: false,
             receive_max: properties.receive_maximum().unwrap_or(u16::MAX).into(),
             packet_max: properties.maximum_packet_size().unwrap_or(u32::MAX) as usize,
             alias_max: properties.topic_alias_maximum().unwrap_or(0),
@@ -126,6 +125,7 @@ impl Peer {
     fn connack(&mut self, connack: &ConnAck<'_>) {
         self.greeted = true;
         self.over = connack.code != 0;
+        self.resumed = connack.session_present;
         assert!(!(connack.session_present && self.clean_start), "[MQTT-3.2.2-2]");
     }
 
@@ -190,7 +190,7 @@ impl Peer {
     fn pubrel(&mut self, ack: &Ack<'_>) {
         let id = ack.packet_id.get();
         let place = self.flights.iter().position(|flight| *flight == (id, Flight::Received));
-        let resumed = self.durable || self.trust > Trust::Strict || reason::is_failure(ack.reason);
+        let resumed = self.resumed || self.trust > Trust::Strict || reason::is_failure(ack.reason);
         assert!(place.is_some() || resumed, "PUBREL {id} for nothing");
         if let Some(place) = place {
             self.flights.remove(place);

@@ -54,6 +54,8 @@ pub struct Peer {
     /// Topics that the client has numbered.
     pub own_aliases: HashMap<u16, String>,
     aliases: BTreeMap<u16, String>,
+    /// SUBSCRIBEs and UNSUBSCRIBEs so far: each has a packet id of its own.
+    pub asks: u16,
     greeted: bool,
     /// Nothing may come behind DISCONNECT, nor behind a refusal.
     over: bool,
@@ -78,6 +80,7 @@ impl Peer {
             held: VecDeque::new(),
             own_aliases: HashMap::new(),
             aliases: BTreeMap::new(),
+            asks: 0,
             greeted: false,
             over: false,
         }

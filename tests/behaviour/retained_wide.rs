@@ -63,7 +63,8 @@ fn while_it_is_served_another_client_of_the_same_worker_is_heard() {
     });
     let pages = count / PAGE;
     println!(
-        "{count} messages in {pages} pages: {rounds} round trips of another client meanwhile, {longest} messages during the longest"
+        "{count} messages in {pages} pages: {rounds} round trips of another client meanwhile, \
+         {longest} messages during the longest"
     );
     assert!(rounds >= pages / 8, "{rounds} round trips beside {pages} pages");
 }

@@ -1,6 +1,6 @@
 //! Decodes or encodes one PUBLISH over and over, for callgrind to count:
-//! `codec-instructions decode|encode 3.1.1|5 TIMES [PROPERTIES]`. The frame is a QoS 1 PUBLISH of 64
-//! bytes to a topic of 10; in MQTT 5 with three user properties, or so many.
+//! `codec-instructions decode|encode 3.1.1|5 TIMES [PROPERTIES]`. The frame is a QoS 1 PUBLISH of
+//! 64 bytes to a topic of 10; in MQTT 5 with three user properties, or so many.
 
 #![allow(dead_code, unused_imports)]
 

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::support::client::message;
+use super::support::process::resident_kib;
 use super::support::random::Random;
 use super::support::wire::{self, packet, properties, publish, string, varint};
 use super::support::{Broker, Client, Connect, Packet, V5, V311, Will, wait_until, words};
@@ -247,12 +248,6 @@ fn a_will_that_nobody_may_publish_is_refused_with_its_connect() {
         assert!(seen.iter().all(refused), "{props:02x?}: {seen:?}");
     }
     broker.device("alice", "heir");
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[test]

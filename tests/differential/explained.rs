@@ -103,9 +103,13 @@ fn mixed_options(difference: &Difference<'_>) -> bool {
     let is_own = name(*sender) == difference.who && mixed(NO_LOCAL);
     let comparable = |all: &[String]| -> Vec<String> {
         let kept = all.iter().filter(|said| !(is_own && said.starts_with(MESSAGE)));
-        let plain = |said: &String| said.replace(" retain", "");
-        kept.map(|said| if mixed(RETAIN_AS_PUBLISHED) { plain(said) } else { said.clone() })
-            .collect()
+        let mut kept: Vec<String> = kept.cloned().collect();
+        if mixed(RETAIN_AS_PUBLISHED) {
+            kept = kept.iter().map(|said| said.replace(" retain", "")).collect();
+            // One copy for each kind of subscription.
+            kept.dedup();
+        }
+        kept
     };
     comparable(&difference.homing) == comparable(&difference.mosquitto)
 }

@@ -301,9 +301,7 @@ impl Client {
     }
 
     fn assert_nothing_pending(&self) {
-        let messages = self.pending.iter().filter(|p| matches!(p, Packet::Publish(_)));
-        let messages: Vec<_> = messages.collect();
-        assert!(messages.is_empty(), "{} expected silence: {messages:?}", self.name);
+        assert!(self.pending.is_empty(), "{} expected silence: {:?}", self.name, self.pending);
     }
 
     /// `sender` publishes a marker to `topic`, and it is the very next message here: since mail

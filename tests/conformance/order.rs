@@ -98,8 +98,11 @@ fn acknowledgements_come_in_the_order_of_the_messages() {
             let expected: Vec<_> = sent.iter().map(|(_, id)| (word, *id)).collect();
             assert_eq!(answers(&mut client, sent.len()), expected);
             if qos == 2 {
-                let held: Vec<u16> =
-                    sent.iter().filter(|(topic, _)| *topic != "closed").map(|(_, id)| *id).collect();
+                let held: Vec<u16> = sent
+                    .iter()
+                    .filter(|(topic, _)| *topic != "closed")
+                    .map(|(_, id)| *id)
+                    .collect();
                 held.iter().for_each(|id| client.pubrel(*id));
                 let expected: Vec<_> = held.iter().map(|id| ("PUBCOMP", *id)).collect();
                 assert_eq!(answers(&mut client, held.len()), expected);

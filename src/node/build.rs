@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::{
@@ -130,12 +130,14 @@ pub async fn build(start: Start) -> Result<Node, String> {
         accounts: auth.accounts.clone(),
     };
     let mut services = JoinSet::new();
-    services.spawn(control(&data, desk, (&stop, &data_lock))?);
+    let control = control(&data, desk, (&stop, &data_lock))?;
     let serving = doors.serving(data)?;
     let (mqtt, http) = doors.open(&tls, &base.metrics, (&base.config, &base.clock));
     http.into_iter().for_each(|entrance| _ = services.spawn(web(entrance, &state, &stop)));
-    restore_subscriptions(&base).await?;
     let shared = start_workers(&base, &auth, &gate, mqtt)?;
+    restore_subscriptions(&base).await?;
+    services.spawn(control);
+    gate.opened.send_replace(true);
     base.health.serve();
     serve_store(&base, (&gate, shared, &stop), &mut services);
     let Base { committer, mailboxes, health, .. } = base;
@@ -314,6 +316,7 @@ fn gate(
         admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
         board: Arc::default(),
+        opened: watch::Sender::new(false),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -404,20 +407,26 @@ fn fatal(words: &str) {
     std::process::exit(1);
 }
 
-/// Durable sessions get their subscriptions back before anyone connects: the letters stand in the
-/// worker's box before it takes in the first client, who might change them.
+/// Durable sessions get their subscriptions back, on all workers, before anybody is let in and
+/// before anything is sent: a publish that came earlier would be acknowledged without them.
 async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     let mut after = None;
     loop {
         let page = base.store.subscriptions(after.take(), SUBSCRIPTIONS_PER_READ).await;
         let page = page.map_err(|error| error.to_string())?;
-        let Some((key, subscription)) = page.last() else { return Ok(()) };
+        let Some((key, subscription)) = page.last() else { break };
         after = Some((key.clone(), subscription.filter.clone()));
         for (key, subscription) in page {
             let worker = worker_of_session(&key, base.mailboxes.len() as u16);
             base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
         }
     }
+    for mailbox in base.mailboxes.iter() {
+        let (answer, answered) = oneshot::channel();
+        mailbox.post([Mail::Reached(answer)]);
+        answered.await.map_err(|_| "a worker ended before it served")?;
+    }
+    Ok(())
 }
 
 /// What is on its way when the broker stops is claimed again at the next start.

@@ -31,22 +31,11 @@ type Gift = Option<(Arc<Message>, Subscriber)>;
 
 impl Heirs {
     pub async fn run(self) {
-        self.wait_until_restored().await;
         loop {
             if let Err(error) = self.round().await {
                 tracing::warn!("messages that wait for another member go on waiting: {error}");
             }
             tokio::time::sleep(ROUND_EVERY).await;
-        }
-    }
-
-    /// Before the durable sessions of the last run are members again, nobody would be there.
-    async fn wait_until_restored(&self) {
-        for mailbox in self.mailboxes.iter() {
-            let (answer, answered) = oneshot::channel();
-            mailbox.post([Mail::Reached(answer)]);
-            // A worker that is gone has stopped, and so does this.
-            _ = answered.await;
         }
     }
 

@@ -1,13 +1,18 @@
 //! Nobody is served, and nothing is sent, before the durable sessions of the last run are
 //! subscribed again: an acknowledged message would miss them.
 
-use super::support::{Broker, Connect};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use super::support::{Broker, Connect, wait_until};
 
 /// So many that to restore them takes a while, whoever begins in that time.
 const SESSIONS: usize = 20;
 const FILTERS: usize = 1000;
 /// The last one that is restored, in the order of the store.
 const TOPIC: &str = "z/last";
+/// Who publish.
+const USERS: [&str; 2] = ["alice", "carol"];
 
 fn broker() -> Broker {
     Broker::with(&[
@@ -35,42 +40,42 @@ fn subscribe(broker: &Broker) -> Connect {
     last
 }
 
-fn publishers(broker: &Broker, tag: &str) -> Vec<String> {
-    let publish = |uid: &str| {
-        let mut client = Connect::v5(uid, tag).open(broker.mqtt);
-        let text = format!("{tag} of {uid}");
-        client.publish_acked(TOPIC, &text, 1);
-        text
-    };
-    ["alice", "carol"].map(publish).into()
+/// As soon as the port is there, and long before the broker says that it is ready.
+fn publish_first(addr: SocketAddr, uid: &str, text: &str) {
+    wait_until("a port to connect to", || TcpStream::connect(addr).ok());
+    Connect::v5(uid, "laptop").open(addr).publish_acked(TOPIC, text, 1);
 }
 
 #[test]
 fn what_is_acknowledged_at_the_start_reaches_all_durable_sessions() {
     let mut broker = broker();
     let last = subscribe(&broker);
-    let mut texts = Vec::new();
-    for tag in ["first", "second", "third"] {
-        broker.crash();
-        texts.append(&mut publishers(&broker, tag));
-    }
-    let mut phone = last.open(broker.mqtt);
-    assert_eq!(phone.take_texts(texts.len()), texts);
+    broker.kill9();
+    let addr = broker.mqtt;
+    std::thread::scope(|scope| {
+        for uid in USERS {
+            scope.spawn(move || publish_first(addr, uid, uid));
+        }
+        broker.restart();
+    });
+    let mut taken = last.open(broker.mqtt).take_texts(USERS.len());
+    taken.sort();
+    assert_eq!(taken, USERS);
 }
 
 #[test]
 fn what_is_due_at_the_start_reaches_all_durable_sessions() {
     let mut broker = broker();
     let last = subscribe(&broker);
-    for uid in ["alice", "carol"] {
+    for uid in USERS {
         let mut client = Connect::v5(uid, "laptop").open(broker.mqtt);
         client.publish_acked(&format!("$delayed/1/{TOPIC}"), uid, 1);
     }
     broker.kill9();
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    // It is off when they are due.
+    std::thread::sleep(Duration::from_secs(1));
     broker.restart();
-    let mut phone = last.open(broker.mqtt);
-    let mut taken = phone.take_texts(2);
+    let mut taken = last.open(broker.mqtt).take_texts(USERS.len());
     taken.sort();
-    assert_eq!(taken, ["alice", "carol"]);
+    assert_eq!(taken, USERS);
 }

@@ -76,6 +76,8 @@ pub(super) struct Base {
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     /// For the engine of what waits for its time.
     bell: Arc<Bell>,
+    /// For the heirs of shared subscriptions.
+    legacies: Arc<Notify>,
     store: Arc<dyn Store>,
     committer: Committer,
     pub hasher: Arc<Hasher>,
@@ -183,9 +185,9 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     let store = opened.map_err(|error| error.to_string())?;
     timekeeper::begin(&system_clock, &*store).await.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
-    let bell = Arc::new(Bell::default());
-    let on_commit =
-        net::on_commit(mailboxes.clone(), metrics.clone(), health.clone(), bell.clone());
+    let (bell, legacies) = (Arc::new(Bell::default()), Arc::new(Notify::new()));
+    let bells = (bell.clone(), legacies.clone());
+    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone(), bells);
     let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
     let (failed, store_failed) = oneshot::channel();
     let ending = committer.clone();
@@ -207,6 +209,7 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
         health,
         mailboxes,
         bell,
+        legacies,
         store,
         committer,
         hasher,
@@ -444,6 +447,7 @@ fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
         committer: base.committer.clone(),
         mailboxes: base.mailboxes.clone(),
         shared,
+        legacies: base.legacies.clone(),
     }
 }
 
@@ -491,7 +495,6 @@ fn sweeper(base: &Base) -> Sweeper {
     Sweeper {
         clock: base.system_clock.clone(),
         committer: base.committer.clone(),
-        mailboxes: base.mailboxes.clone(),
         metrics: base.metrics.clone(),
         config: base.live_config.clone(),
     }

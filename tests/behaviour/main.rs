@@ -73,6 +73,7 @@ mod shared_subscription;
 mod shutdown;
 mod slow_reader;
 mod stamped_properties;
+mod start_order;
 #[path = "../support/mod.rs"]
 mod support;
 mod sys_topics;

@@ -4,14 +4,20 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::model::ShareId;
+use crate::model::{QoS, ShareId};
 
 use super::subscriptions::{Grant, Subscriber, Who};
 
 pub(super) struct Group {
     id: ShareId,
-    present: Roster,
+    /// Connected, and nothing is kept for them: their session ends with it, or they take QoS 0.
+    live: Roster,
+    /// Connected, with a queue.
+    here: Roster,
+    /// Not connected; their queue takes it.
     away: Roster,
+    /// Not connected, and with QoS 0 nothing would wait for them.
+    asleep: Roster,
     /// Messages picked so far. Publishers on several threads pick at the same time.
     turn: AtomicUsize,
 }
@@ -24,17 +30,9 @@ struct Roster {
 }
 
 impl Roster {
-    /// True if there was none.
-    fn put(&mut self, who: Who, grant: Grant) -> bool {
-        match self.places.get(&who) {
-            Some(place) => self.members[*place].1 = grant,
-            None => {
-                self.places.insert(who.clone(), self.members.len());
-                self.members.push((who, grant));
-                return true;
-            }
-        }
-        false
+    fn put(&mut self, who: Who, grant: Grant) {
+        self.places.insert(who.clone(), self.members.len());
+        self.members.push((who, grant));
     }
 
     /// The last one takes its place.
@@ -51,18 +49,20 @@ impl Roster {
         self.members.get(turn.checked_rem(self.members.len())?)
     }
 
-    /// The next one, beginning at `turn`, that keeps what it is given.
-    fn durable_at(&self, turn: usize) -> Option<&(Who, Grant)> {
-        let count = self.members.len();
-        let (late, early) = self.members.split_at(turn.checked_rem(count)?);
-        early.iter().chain(late).find(|((connection, _), _)| connection.is_none())
+    fn has(&self, who: &Who) -> bool {
+        self.places.contains_key(who)
+    }
+
+    fn len(&self) -> usize {
+        self.members.len()
     }
 }
 
 impl Group {
     pub(super) fn new(id: ShareId) -> Group {
+        let none = Roster::default;
         let turn = AtomicUsize::new(0);
-        Group { id, present: Roster::default(), away: Roster::default(), turn }
+        Group { id, live: none(), here: none(), away: none(), asleep: none(), turn }
     }
 
     pub(super) fn id(&self) -> ShareId {
@@ -70,42 +70,61 @@ impl Group {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.present.members.is_empty() && self.away.members.is_empty()
+        [&self.live, &self.here, &self.away, &self.asleep].iter().all(|roster| roster.len() == 0)
     }
 
     /// Adds or replaces; true if there was none. A durable session counts as away until it is
     /// said to be present.
     pub(super) fn add(&mut self, who: Who, grant: Grant) -> bool {
-        let is_present = who.0.is_some() || self.present.places.contains_key(&who);
-        self.roster(is_present).put(who, grant)
+        let is_present = who.0.is_some() || self.live.has(&who) || self.here.has(&who);
+        let is_new = self.take(&who).is_none();
+        self.put(who, grant, is_present);
+        is_new
     }
 
     pub(super) fn remove(&mut self, who: &Who) -> bool {
-        self.present.take(who).or_else(|| self.away.take(who)).is_some()
+        self.take(who).is_some()
     }
 
     pub(super) fn set_present(&mut self, who: &Who, is_present: bool) {
-        if let Some(grant) = self.roster(!is_present).take(who) {
-            self.roster(is_present).put(who.clone(), grant);
+        if let Some(grant) = self.take(who) {
+            self.put(who.clone(), grant, is_present);
         }
     }
 
-    fn roster(&mut self, is_present: bool) -> &mut Roster {
-        if is_present { &mut self.present } else { &mut self.away }
+    fn take(&mut self, who: &Who) -> Option<Grant> {
+        let rosters = [&mut self.live, &mut self.here, &mut self.away, &mut self.asleep];
+        rosters.into_iter().find_map(|roster| roster.take(who))
+    }
+
+    fn put(&mut self, who: Who, grant: Grant, is_present: bool) {
+        let has_queue = who.0.is_none() && grant.qos != QoS::AtMostOnce;
+        let roster = match (is_present, has_queue) {
+            (true, false) => &mut self.live,
+            (true, true) => &mut self.here,
+            (false, true) => &mut self.away,
+            (false, false) => &mut self.asleep,
+        };
+        roster.put(who, grant);
     }
 
     /// Who gets the next message.
     pub(super) fn pick(&self) -> Option<Subscriber> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let picked = self.present.at(turn).or_else(|| self.away.at(turn));
+        let live = self.live.len();
+        let picked = match turn.checked_rem(live + self.here.len()) {
+            None => self.away.at(turn),
+            Some(place) if place < live => self.live.at(place),
+            Some(place) => self.here.at(place - live),
+        };
         picked.map(|member| self.subscriber(member))
     }
 
-    /// Who takes over what a durable member left: one that is durable too, if there is any.
+    /// Who takes over what a durable member left: one that has a queue too, if there is any.
     pub(super) fn pick_heir(&self) -> Option<Subscriber> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let durable = self.present.durable_at(turn).or_else(|| self.away.at(turn));
-        durable.or_else(|| self.present.at(turn)).map(|member| self.subscriber(member))
+        let heir = self.here.at(turn).or_else(|| self.away.at(turn));
+        heir.or_else(|| self.live.at(turn)).map(|member| self.subscriber(member))
     }
 
     fn subscriber(&self, (who, grant): &(Who, Grant)) -> Subscriber {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use crate::auth::{
     AuthError, Authenticator, BanBook, Certificate, Credentials, Directory, Guard, source_of,
@@ -55,12 +56,19 @@ pub struct Gate {
     pub assigned: AtomicU64,
     /// What is told under `$SYS`.
     pub board: Arc<Board>,
+    /// Whether anybody is let in.
+    pub opened: watch::Sender<bool>,
     pub draining: AtomicBool,
     /// Workers that have let go of their last connection.
     pub drained: AtomicUsize,
 }
 
 impl Gate {
+    pub(super) async fn until_open(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        _ = self.opened.subscribe().wait_for(|opened| *opened).await;
+    }
+
     /// A place for a connection, if there is one. It waits for others that are being sent away.
     pub(super) async fn enter(&self, peer: SocketAddr) -> Option<Seat> {
         while !self.draining.load(Ordering::Relaxed) {

@@ -16,6 +16,7 @@ use super::worker::Worker;
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 pub async fn accept(worker: Rc<Worker>, listener: TcpListener, door: Arc<Door>) {
+    worker.gate.until_open().await;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::model::{Entry, Recipient};
@@ -19,7 +21,7 @@ pub fn on_commit(
     mailboxes: Arc<[Mailbox<Mail>]>,
     metrics: Arc<Metrics>,
     health: Arc<Health>,
-    bell: Arc<Bell>,
+    (bell, legacies): (Arc<Bell>, Arc<Notify>),
 ) -> impl FnMut(Vec<Done>, Batch<'_>) + Send + 'static {
     let mut batches: Vec<Vec<Mail>> = mailboxes.iter().map(|_| Vec::new()).collect();
     move |done, batch| {
@@ -30,6 +32,9 @@ pub fn on_commit(
             health.set_store_writable(append.result.is_ok());
         }
         metrics.committed(&batch);
+        if batch.legacies {
+            legacies.notify_one();
+        }
         for one in done {
             bell.hear(&one);
             route(one, &mut batches, &metrics);
@@ -58,6 +63,13 @@ fn route(done: Done, batches: &mut [Vec<Mail>], metrics: &Metrics) {
             }
         }
     }
+    if let Ok(Written::Swept(swept)) = &result {
+        // On the way of all answers: behind a session's end, and before what its client asks next.
+        for key in &swept.expired_sessions {
+            let worker = worker_of_session(key, batches.len() as u16);
+            batches[usize::from(worker)].push(Mail::Expired(key.clone()));
+        }
+    }
     if let Some(tag) = tag
         && let Some(ticket) = Ticket::unpack(tag.ticket)
         && let Some(batch) = batches.get_mut(usize::from(tag.worker))
@@ -74,4 +86,44 @@ fn owner<'a>(recipient: &Recipient, batches: &'a mut [Vec<Mail>]) -> Option<&'a 
         Recipient::Feed(_) => return None,
     };
     batches.get_mut(usize::from(worker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ClientId, SessionKey, Uid};
+    use crate::store::commit::Tag;
+    use crate::store::{Opened, Sweep, Swept};
+
+    /// The client that comes back behind the sweep may subscribe again: what was forgotten of its
+    /// former session must not go with that.
+    #[test]
+    fn the_end_of_a_session_comes_before_what_is_committed_behind_it() {
+        let metrics = Metrics::default();
+        let key = SessionKey {
+            uid: Uid::parse("ann").unwrap(),
+            client_id: ClientId::parse("phone").unwrap(),
+        };
+        let step = |write, tag, written| Done { write, tag, result: Ok(written) };
+        let sweep = Sweep {
+            after: 0,
+            recipients_max: 1,
+            retention: Default::default(),
+            messages_max: 1,
+            device_ttl: Default::default(),
+        };
+        let swept = Swept { expired_sessions: vec![key.clone()], ..Swept::default() };
+        let tag = Tag { worker: 0, session: 1, ticket: Ticket::Open.pack() };
+        let open = Write::OpenSession { key: key.clone(), clean_start: false, keep: true };
+        let opened = Written::Opened(Box::new(Opened::default()));
+        let mut batches = vec![Vec::new()];
+        route(
+            step(Write::Sweep(sweep), None, Written::Swept(swept.into())),
+            &mut batches,
+            &metrics,
+        );
+        route(step(open, Some(tag), opened), &mut batches, &metrics);
+        let expired = |mail: &Mail| matches!(mail, Mail::Expired(gone) if *gone == key);
+        assert!(matches!(&batches[0][..], [one, Mail::Answer { .. }] if expired(one)));
+    }
 }

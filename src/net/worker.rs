@@ -57,7 +57,8 @@ pub enum Mail {
     /// Which devices of this user are connected?
     Connected(Uid, oneshot::Sender<Vec<ClientId>>),
     Restore(SessionKey, Subscription),
-    Expired(Vec<SessionKey>),
+    /// A session that nobody was connected to has ended in the store.
+    Expired(SessionKey),
     /// All letters before it were read.
     Reached(oneshot::Sender<()>),
     /// New settings and rules.
@@ -426,7 +427,7 @@ fn deliver(shard: &mut Shard, mail: Mail) {
             _ = answer.send(());
         }
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
-        Mail::Expired(keys) => shard.expired(&keys),
+        Mail::Expired(key) => shard.expired(&[key]),
         Mail::Sys(messages) => shard.tell(&messages),
         Mail::Drain => shard.drain(),
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::auth::{
@@ -76,6 +76,8 @@ pub(super) struct Base {
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     /// For the engine of what waits for its time.
     bell: Arc<Bell>,
+    /// For the heirs of shared subscriptions.
+    legacies: Arc<Notify>,
     store: Arc<dyn Store>,
     committer: Committer,
     pub hasher: Arc<Hasher>,
@@ -130,12 +132,14 @@ pub async fn build(start: Start) -> Result<Node, String> {
         accounts: auth.accounts.clone(),
     };
     let mut services = JoinSet::new();
-    services.spawn(control(&data, desk, (&stop, &data_lock))?);
+    let control = control(&data, desk, (&stop, &data_lock))?;
     let serving = doors.serving(data)?;
     let (mqtt, http) = doors.open(&tls, &base.metrics, (&base.config, &base.clock));
     http.into_iter().for_each(|entrance| _ = services.spawn(web(entrance, &state, &stop)));
-    restore_subscriptions(&base).await?;
     let shared = start_workers(&base, &auth, &gate, mqtt)?;
+    restore_subscriptions(&base).await?;
+    services.spawn(control);
+    gate.opened.send_replace(true);
     base.health.serve();
     serve_store(&base, (&gate, shared, &stop), &mut services);
     let Base { committer, mailboxes, health, .. } = base;
@@ -181,9 +185,9 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
     let store = opened.map_err(|error| error.to_string())?;
     timekeeper::begin(&system_clock, &*store).await.map_err(|error| error.to_string())?;
     let guard = DiskGuard::new(data, config.store.reserve.0);
-    let bell = Arc::new(Bell::default());
-    let on_commit =
-        net::on_commit(mailboxes.clone(), metrics.clone(), health.clone(), bell.clone());
+    let (bell, legacies) = (Arc::new(Bell::default()), Arc::new(Notify::new()));
+    let bells = (bell.clone(), legacies.clone());
+    let on_commit = net::on_commit(mailboxes.clone(), metrics.clone(), health.clone(), bells);
     let (committer, thread) = commit::spawn(store.clone(), clock.clone(), Some(guard), on_commit);
     let (failed, store_failed) = oneshot::channel();
     let ending = committer.clone();
@@ -205,6 +209,7 @@ async fn base(config: Config, data: &Path) -> Result<(Base, oneshot::Receiver<St
         health,
         mailboxes,
         bell,
+        legacies,
         store,
         committer,
         hasher,
@@ -314,6 +319,7 @@ fn gate(
         admission: Arc::new(admission),
         assigned: AtomicU64::new(rand::random()),
         board: Arc::default(),
+        opened: watch::Sender::new(false),
         draining: AtomicBool::new(false),
         drained: AtomicUsize::new(0),
     }))
@@ -404,20 +410,26 @@ fn fatal(words: &str) {
     std::process::exit(1);
 }
 
-/// Durable sessions get their subscriptions back before anyone connects: the letters stand in the
-/// worker's box before it takes in the first client, who might change them.
+/// Durable sessions get their subscriptions back, on all workers, before anybody is let in and
+/// before anything is sent: a publish that came earlier would be acknowledged without them.
 async fn restore_subscriptions(base: &Base) -> Result<(), String> {
     let mut after = None;
     loop {
         let page = base.store.subscriptions(after.take(), SUBSCRIPTIONS_PER_READ).await;
         let page = page.map_err(|error| error.to_string())?;
-        let Some((key, subscription)) = page.last() else { return Ok(()) };
+        let Some((key, subscription)) = page.last() else { break };
         after = Some((key.clone(), subscription.filter.clone()));
         for (key, subscription) in page {
             let worker = worker_of_session(&key, base.mailboxes.len() as u16);
             base.mailboxes[usize::from(worker)].post([Mail::Restore(key, subscription)]);
         }
     }
+    for mailbox in base.mailboxes.iter() {
+        let (answer, answered) = oneshot::channel();
+        mailbox.post([Mail::Reached(answer)]);
+        answered.await.map_err(|_| "a worker ended before it served")?;
+    }
+    Ok(())
 }
 
 /// What is on its way when the broker stops is claimed again at the next start.
@@ -435,6 +447,7 @@ fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
         committer: base.committer.clone(),
         mailboxes: base.mailboxes.clone(),
         shared,
+        legacies: base.legacies.clone(),
     }
 }
 
@@ -482,7 +495,6 @@ fn sweeper(base: &Base) -> Sweeper {
     Sweeper {
         clock: base.system_clock.clone(),
         committer: base.committer.clone(),
-        mailboxes: base.mailboxes.clone(),
         metrics: base.metrics.clone(),
         config: base.live_config.clone(),
     }

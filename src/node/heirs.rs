@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::broker::{Subscriber, copy};
 use crate::model::{Delivery, Entry, Message, QoS, Recipient, SessionKey, TopicName};
@@ -13,8 +13,10 @@ use crate::shard::{Post, Shared};
 use crate::store::commit::{Committer, Reply, Request};
 use crate::store::{Append, Inherited, Removal, Store, StoreError, Write};
 
-/// How long a legacy waits at most, beside the store's own time.
-const ROUND_EVERY: Duration = Duration::from_millis(500);
+/// Between two rounds: what is left meanwhile goes together.
+const PAUSE: Duration = Duration::from_millis(50);
+/// After a failure of the store.
+const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// Legacies of one transaction, and transactions of one round.
 const LEGACIES_PER_PAGE: usize = 64;
 const PAGES_PER_ROUND: usize = 256;
@@ -24,6 +26,8 @@ pub struct Heirs {
     pub committer: Committer,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub shared: Arc<Shared>,
+    /// Rings when there may be more of them.
+    pub legacies: Arc<Notify>,
 }
 
 /// A copy for a member without a queue, to be sent when the legacy is settled.
@@ -31,26 +35,24 @@ type Gift = Option<(Arc<Message>, Subscriber)>;
 
 impl Heirs {
     pub async fn run(self) {
-        self.wait_until_restored().await;
         loop {
-            if let Err(error) = self.round().await {
-                tracing::warn!("messages that wait for another member go on waiting: {error}");
+            match self.round().await {
+                Ok(is_last) => {
+                    tokio::time::sleep(PAUSE).await;
+                    if is_last {
+                        self.legacies.notified().await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("messages that wait for another member go on waiting: {error}");
+                    tokio::time::sleep(RETRY_WAIT).await;
+                }
             }
-            tokio::time::sleep(ROUND_EVERY).await;
         }
     }
 
-    /// Before the durable sessions of the last run are members again, nobody would be there.
-    async fn wait_until_restored(&self) {
-        for mailbox in self.mailboxes.iter() {
-            let (answer, answered) = oneshot::channel();
-            mailbox.post([Mail::Reached(answer)]);
-            // A worker that is gone has stopped, and so does this.
-            _ = answered.await;
-        }
-    }
-
-    async fn round(&self) -> Result<(), StoreError> {
+    /// True if none is left.
+    async fn round(&self) -> Result<bool, StoreError> {
         for _ in 0..PAGES_PER_ROUND {
             let page = self.store.legacies(LEGACIES_PER_PAGE).await?;
             let is_last = page.len() < LEGACIES_PER_PAGE;
@@ -58,13 +60,14 @@ impl Heirs {
                 self.settle(page).await?;
             }
             if is_last {
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// All of a page in one go, so in its order.
+    /// All of a page in one go, so in its order. Returns when all of them are answered, also if one
+    /// fails: what is still on its way must not be found again.
     async fn settle(&self, page: Vec<(SessionKey, Entry)>) -> Result<(), StoreError> {
         let (mut requests, mut waiting) = (Vec::new(), Vec::new());
         for (key, entry) in page {
@@ -74,15 +77,21 @@ impl Heirs {
             waiting.push((answered, gift));
         }
         self.committer.post(requests);
+        let mut result = Ok(());
         for (answered, gift) in waiting {
-            let ended = |_| StoreError::Unavailable("the store has ended".into());
-            answered.await.map_err(ended)??;
-            if let Some((message, heir)) = gift {
-                let (worker, post) = Post::of(heir, &message, self.shared.workers);
-                self.mailboxes[usize::from(worker)].post([Mail::Post(post)]);
+            let ended = |_| Err(StoreError::Unavailable("the store has ended".into()));
+            match answered.await.unwrap_or_else(ended) {
+                Ok(_) => self.give(gift),
+                Err(error) => result = Err(error),
             }
         }
-        Ok(())
+        result
+    }
+
+    fn give(&self, gift: Gift) {
+        let Some((message, heir)) = gift else { return };
+        let (worker, post) = Post::of(heir, &message, self.shared.workers);
+        self.mailboxes[usize::from(worker)].post([Mail::Post(post)]);
     }
 
     fn heir(&self, entry: &Entry) -> Option<Subscriber> {
@@ -105,3 +114,6 @@ fn bequeath(key: SessionKey, entry: &Entry, heir: Option<Subscriber>) -> (Append
     let addressees = vec![(Recipient::Session(heir.key), delivery)];
     (Append { addressees, ..append }, None)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,6 @@ use arc_swap::ArcSwap;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::net::{Mail, Mailbox};
 use crate::store::commit::Committer;
 use crate::store::{Census, Sweep, Swept, Write, Written};
 
@@ -21,7 +20,6 @@ const STEPS_PER_ROUND: u32 = 20;
 pub struct Sweeper {
     pub clock: Arc<SystemClock>,
     pub committer: Committer,
-    pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<ArcSwap<Config>>,
 }
@@ -82,11 +80,6 @@ impl Sweeper {
         for (removal, count) in &swept.removed {
             self.metrics.messages_removed(*removal).inc_by(*count);
         }
-        if !swept.expired_sessions.is_empty() {
-            self.metrics.sessions_expired.inc_by(swept.expired_sessions.len() as u64);
-            for mailbox in self.mailboxes.iter() {
-                mailbox.post([Mail::Expired(swept.expired_sessions.clone())]);
-            }
-        }
+        self.metrics.sessions_expired.inc_by(swept.expired_sessions.len() as u64);
     }
 }

@@ -109,7 +109,6 @@ pub enum Write {
         keep: bool,
     },
     /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
-    /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
     /// the session, its subscriptions and its queue are deleted, but for what is left to the other
     /// members of shared subscriptions ([`Store::legacies`]), and a will of it that waits is due
     /// now; so it is wherever a session ends.
@@ -416,6 +415,8 @@ pub struct Commit {
     pub removed: Vec<(Removal, u64)>,
     /// How long COMMIT took, where the store has one.
     pub synced: Option<Duration>,
+    /// There may be more of [`Store::legacies`] than before.
+    pub legacies: bool,
 }
 
 /// Names a store for its clients: another identity means that `seq` starts again.

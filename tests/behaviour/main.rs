@@ -19,6 +19,7 @@ mod confidentiality;
 mod config_check;
 mod connect_rate;
 mod connection_flood;
+mod connection_leak;
 mod connection_limits;
 mod cut_link;
 mod delayed;
@@ -72,6 +73,7 @@ mod shared_subscription;
 mod shutdown;
 mod slow_reader;
 mod stamped_properties;
+mod start_order;
 #[path = "../support/mod.rs"]
 mod support;
 mod sys_topics;

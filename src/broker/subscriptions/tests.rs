@@ -133,6 +133,26 @@ fn an_heir_is_durable_if_there_is_one() {
     assert!((0..5).all(|_| heir(&tree).as_deref() == Some("y")));
 }
 
+/// Nothing waits for it with QoS 0, but another one has a queue.
+#[test]
+fn who_is_away_with_qos_0_gets_nothing() {
+    let (mut tree, share) = (Subscriptions::default(), shared("g", "a/b"));
+    tree.add(&share, who("deaf"), grant(QoS::AtMostOnce));
+    assert_eq!(picked(&tree, "a/b"), []);
+    let heir = |tree: &Subscriptions| {
+        let found = tree.pick_heir(&topic("a/b"), share.share_id().unwrap());
+        found.map(|subscriber| subscriber.key.uid.to_string())
+    };
+    assert_eq!(heir(&tree), None);
+    tree.add(&share, who("keeper"), grant(QoS::AtLeastOnce));
+    for _ in 0..4 {
+        assert_eq!(picked(&tree, "a/b"), [(share.share_id().unwrap(), "keeper".to_string())]);
+    }
+    tree.set_present(&share, &who("deaf"), true);
+    assert_eq!(picked(&tree, "a/b")[0].1, "deaf");
+    assert_eq!(heir(&tree).as_deref(), Some("keeper"), "though it is away");
+}
+
 /// What happens to one member of one group: it comes, is here, is away, goes.
 #[derive(Clone, Debug)]
 enum Happening {

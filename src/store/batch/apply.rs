@@ -97,6 +97,7 @@ impl Work {
                 ledger.low = if ledger.low == seq { seq.next() } else { ledger.low };
                 self.changes.heads.insert(id, seq);
             }
+            self.legacies |= is_left;
             self.changes.rows.push(Row { recipient, seq, delivery, message, hash, shared });
             self.changes.appended.insert(id, seq);
             seqs.push(seq);
@@ -112,6 +113,7 @@ impl Work {
         let own = |row: &&mut Row| row.recipient == leaving.recipient && leaving.takes(row);
         self.changes.rows.iter_mut().filter(own).for_each(|row| row.recipient = -row.recipient);
         self.changes.leaving.push(leaving);
+        self.legacies = true;
     }
 
     fn settle(&mut self, Inherited { key, seq, why }: &Inherited) {

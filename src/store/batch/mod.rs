@@ -96,6 +96,8 @@ pub(super) struct Work {
     pub(super) subscriptions: HashMap<SessionKey, BTreeMap<Filter, Subscription>>,
     changes: Changes,
     counts: Counts,
+    /// See [`super::Commit::legacies`].
+    legacies: bool,
 }
 
 impl Work {
@@ -114,6 +116,7 @@ impl Work {
             subscriptions: HashMap::new(),
             changes: Changes::default(),
             counts: Counts::default(),
+            legacies: false,
         }
     }
 

@@ -137,6 +137,7 @@ pub(in crate::store) async fn run<T: Transaction>(
         counts.join(flush(transaction, work).await?);
     }
     commit.removed = counts.into_vec();
+    commit.legacies = work.legacies;
     Ok(commit)
 }
 

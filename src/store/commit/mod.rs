@@ -56,6 +56,8 @@ pub struct Batch<'a> {
     pub took: Duration,
     /// Its COMMIT alone, where there was one; of several the longest.
     pub synced: Option<Duration>,
+    /// See [`super::Commit::legacies`].
+    pub legacies: bool,
 }
 
 /// The way to the store's one writer.

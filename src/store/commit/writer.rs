@@ -41,6 +41,7 @@ struct Outcome {
     answers: Vec<Answer>,
     removed: Vec<(Removal, u64)>,
     synced: Option<Duration>,
+    legacies: bool,
     fatal: Option<StoreError>,
 }
 
@@ -53,6 +54,7 @@ impl Outcome {
         self.answers.extend(other.answers);
         self.removed.extend(other.removed);
         self.synced = self.synced.max(other.synced);
+        self.legacies |= other.legacies;
         self.fatal = self.fatal.or(other.fatal);
         self
     }
@@ -60,8 +62,9 @@ impl Outcome {
 
 impl From<Commit> for Outcome {
     fn from(commit: Commit) -> Outcome {
-        let answers = commit.answers.into_iter().map(Ok).collect();
-        Outcome { answers, removed: commit.removed, synced: commit.synced, fatal: None }
+        let Commit { answers, removed, synced, legacies } = commit;
+        let answers = answers.into_iter().map(Ok).collect();
+        Outcome { answers, removed, synced, legacies, fatal: None }
     }
 }
 
@@ -111,6 +114,7 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
                 waited: oldest.elapsed(),
                 took: transaction.elapsed(),
                 synced: outcome.synced,
+                legacies: outcome.legacies,
             };
             self.answer(writes, replies, outcome.answers, batch);
             if let Some(error) = outcome.fatal {
@@ -165,7 +169,8 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
             }
             Err(error @ StoreError::OutcomeUnknown(_)) => {
                 let fatal = self.reopen(&error).await.err();
-                Outcome { fatal, ..Outcome::failed(writes.len(), &error) }
+                // What it may have left is looked for.
+                Outcome { fatal, legacies: true, ..Outcome::failed(writes.len(), &error) }
             }
             Err(error) => {
                 tracing::error!("{} writes are refused: {error}", writes.len());
@@ -244,7 +249,7 @@ impl<F: FnMut(Vec<Done>, Batch<'_>)> Writer<F> {
             writes,
             replies,
             answers,
-            Batch { removed: &[], waited: none, took: none, synced: None },
+            Batch { removed: &[], waited: none, took: none, synced: None, legacies: false },
         );
     }
 }

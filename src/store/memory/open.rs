@@ -67,9 +67,9 @@ impl State {
             share.is_some() && (qos != QoS::ExactlyOnce || entry.seq > session.sent)
         };
         let left: Vec<Entry> = rest.extract_if(.., others).map(|(_, entry)| entry).collect();
-        self.legacies.extend(left.into_iter().map(|entry| (key.clone(), entry)));
         let ended = rest.len() as u64;
         let acknowledged = std::mem::take(&mut log.records).len() as u64;
+        self.leave(key, left);
         self.count(Removal::Acknowledged, acknowledged);
         self.count(why, ended);
     }

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) retained: BTreeMap<Box<str>, Arc<Message>>,
     /// What ended sessions left to the other members of shared subscriptions.
     pub(super) legacies: Vec<(SessionKey, Entry)>,
+    /// This batch left some.
+    has_new_legacies: bool,
     pub(super) due: BTreeMap<MessageId, Waiting>,
     pub(super) accounts: BTreeMap<Uid, Account>,
     pub(super) bans: BTreeMap<BanTarget, Ban>,
@@ -90,6 +92,7 @@ impl State {
             dedupe: BTreeMap::new(),
             retained: BTreeMap::new(),
             legacies: Vec::new(),
+            has_new_legacies: false,
             due: BTreeMap::new(),
             accounts: BTreeMap::new(),
             bans: BTreeMap::new(),
@@ -121,7 +124,8 @@ impl State {
         let answers = batch.iter().map(|write| self.write(write, now)).collect();
         self.trim();
         let removed = std::mem::take(&mut self.removed).into_iter().collect();
-        Commit { answers, removed, synced: None }
+        let legacies = std::mem::take(&mut self.has_new_legacies);
+        Commit { answers, removed, synced: None, legacies }
     }
 
     fn write(&mut self, write: &Write, now: Stamp) -> Written {
@@ -207,13 +211,18 @@ impl State {
                 Recipient::Session(key)
                     if delivery.share.is_some() && !self.sessions.contains_key(key) =>
                 {
-                    self.legacies.push((key.clone(), entry));
+                    self.leave(key, vec![entry]);
                 }
                 _ => _ = log.records.insert(seq, entry),
             }
             self.touched.insert(recipient.clone());
         }
         Written::Appended { seqs }
+    }
+
+    pub(super) fn leave(&mut self, key: &SessionKey, entries: Vec<Entry>) {
+        self.has_new_legacies |= !entries.is_empty();
+        self.legacies.extend(entries.into_iter().map(|entry| (key.clone(), entry)));
     }
 
     fn trim(&mut self) {

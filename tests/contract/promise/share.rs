@@ -26,9 +26,11 @@ pub async fn what_is_shared_outlives_its_session(mut rig: Rig) {
     session(&rig).await;
     let bob = key("bob", "phone");
     // The first shared one is acknowledged.
-    rig.write(advance(&bob, Log::Queue, 2, 3)).await;
+    let acknowledged = rig.commit(&[advance(&bob, Log::Queue, 2, 3)]).await;
+    assert!(!acknowledged.legacies);
     assert_eq!(legacies(&rig).await, []);
     let ended = rig.commit(&[open(&bob, true, true)]).await;
+    assert!(ended.legacies, "it is told");
     assert_eq!(ended.removed, [(Removal::Acknowledged, 2)]);
     rig.crash().await;
     assert_eq!(legacies(&rig).await, [("phone".into(), 3), ("phone".into(), 4)]);
@@ -61,7 +63,7 @@ pub async fn what_comes_after_the_end_is_left_too(mut rig: Rig) {
     let one = |number| Write::Append(shared(&log, number, QoS::AtLeastOnce));
     let over = std::time::Duration::ZERO;
     rig.commit(&[open(&bob, true, true), one(1), end(&bob, over), one(2)]).await;
-    rig.write(one(3)).await;
+    assert!(rig.commit(&[one(3)]).await.legacies);
     rig.crash().await;
     let names = [1, 2, 3].map(|seq| ("phone".to_string(), seq));
     assert_eq!(legacies(&rig).await, names);

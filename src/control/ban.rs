@@ -44,7 +44,7 @@ impl fmt::Display for Target {
 
 impl Target {
     fn parse(&self) -> Result<BanTarget, String> {
-        let uid = self.user.as_deref().map(Uid::parse).transpose();
+        let uid = self.user.as_deref().map(Uid::from_store).transpose();
         let client_id = self.client.as_deref().map(ClientId::parse).transpose();
         let (uid, client_id) =
             (uid.map_err(|e| e.to_string())?, client_id.map_err(|e| e.to_string())?);

@@ -87,7 +87,7 @@ impl BanTarget {
     /// `None` for columns that no target has.
     pub fn from_columns(uid: &str, client_id: &str, net: &str) -> Option<BanTarget> {
         match (uid, client_id, net) {
-            (uid, "", "") => Some(BanTarget::User(Uid::parse(uid).ok()?)),
+            (uid, "", "") => Some(BanTarget::User(Uid::from_store(uid).ok()?)),
             ("", client_id, "") => Some(BanTarget::Client(ClientId::parse(client_id).ok()?)),
             ("", "", net) => Some(BanTarget::Net(net.parse().ok()?)),
             (uid, client_id, "") => {

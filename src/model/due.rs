@@ -72,6 +72,13 @@ impl DueKey {
         ok.then(|| DueKey(text.into()))
     }
 
+    /// The same key of another client is another one. As a hash, so that it is no longer than a key
+    /// may be.
+    pub fn of_client(&self, client_id: &ClientId) -> DueKey {
+        let both = format!("{client_id}\0{}", self.0);
+        DueKey(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(both.as_bytes())).into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -54,7 +54,7 @@ impl Uid {
         Uid("$SYS".into())
     }
 
-    /// What the broker has stored: it also knows the reserved name.
+    /// What the broker has stored, and what a ban is of: they know the reserved name, too.
     ///
     /// # Errors
     /// [`IdError`]

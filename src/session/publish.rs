@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
-    DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
-    Submission,
+    DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, SessionKey,
+    Step, Submission,
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish, encode};
 
@@ -155,7 +155,7 @@ impl Session {
             let words = "it is announced as UTF-8 text and is none [MQTT-3.3.2-4]";
             return self.queue_answer(&publish, Answer::Refused(reason, words.into()), ctx);
         }
-        let dedupe = match dedupe_key(&publish) {
+        let dedupe = match dedupe_key(&publish, &self.key) {
             Ok(dedupe) => dedupe,
             Err(words) => {
                 let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
@@ -333,16 +333,21 @@ fn publish_hash(topic: &str, payload: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)
 }
 
-/// The publisher's own id counts per topic: the same id to somebody else is another message. One
-/// that is too long is refused: cut, two of them could become one.
-fn dedupe_key(publish: &Publish<'_>) -> Result<Option<DedupeKey>, String> {
+/// The publisher's own id counts per topic: the same id to somebody else is another message. So it
+/// is from another client, where they are no user. One that is too long is refused: cut, two of
+/// them could become one.
+fn dedupe_key(publish: &Publish<'_>, from: &SessionKey) -> Result<Option<DedupeKey>, String> {
     let mut properties = publish.properties.user_properties();
     let Some((_, key)) = properties.find(|(name, _)| *name == MESSAGE_ID) else { return Ok(None) };
     if key.len() > DEDUPE_KEY_BYTES_MAX {
         return Err(format!("a {MESSAGE_ID} has at most {DEDUPE_KEY_BYTES_MAX} bytes"));
     }
-    let topic = xxhash_rust::xxh3::xxh3_128(publish.topic.as_bytes());
-    Ok((!key.is_empty()).then(|| DedupeKey(format!("{topic:032x} {key}").into())))
+    let topic = publish.topic;
+    let scope = match from.uid.is_anonymous() {
+        true => xxhash_rust::xxh3::xxh3_128(format!("{topic}\0{}", from.client_id).as_bytes()),
+        false => xxhash_rust::xxh3::xxh3_128(topic.as_bytes()),
+    };
+    Ok((!key.is_empty()).then(|| DedupeKey(format!("{scope:032x} {key}").into())))
 }
 
 pub fn wire_qos(qos: QoS) -> mqtt::QoS {

@@ -3,7 +3,7 @@
 
 use super::support::broker::Start;
 use super::support::client::message;
-use super::support::{Broker, Connect, Publish, V5, V311, prop, wait_until};
+use super::support::{Broker, Connect, Publish, V5, V311, Will, prop, wait_until};
 
 const REQUEST_RESPONSE_INFORMATION: u8 = 0x19;
 const RESPONSE_INFORMATION: u8 = 0x1A;
@@ -70,6 +70,66 @@ fn it_has_no_inbox_and_is_no_device() {
     client.expect_silence();
     let devices = broker.command(&["device", "list", "bob"]).ok();
     assert!(devices.contains("phone"), "{devices}");
+}
+
+/// One client's message must not pass for another's resend, nor cancel what another has waiting.
+#[test]
+fn the_names_that_a_client_gives_to_its_messages_are_its_own() {
+    let broker = Broker::ordinary();
+    let mut reader = Connect::anonymous(V5, "reader").open(broker.mqtt);
+    reader.subscribe("news", 1);
+    let [mut one, mut two] = ["one", "two"].map(|id| Connect::anonymous(V5, id).open(broker.mqtt));
+    let named = prop::user("message-id", "1");
+    for text in ["first", "again"] {
+        one.publish_acked_with("news", text, 1, &named);
+    }
+    two.publish_acked_with("news", "second", 1, &named);
+    assert_eq!(reader.take_texts(2), ["first", "second"]);
+    let key = prop::user("delayed-key", "plan");
+    one.publish_acked_with("$delayed/1/news", "later", 1, &key);
+    let id = two.publish_with("$delayed/1/news", "", 1, &key);
+    assert_eq!(two.expect_puback(id), 0x83);
+    assert_eq!(reader.take_text(), "later");
+    one.publish_acked_with("$delayed/60/news", "never", 1, &key);
+    let id = one.publish_with("$delayed/0/news", "", 1, &key);
+    assert_eq!(one.expect_puback(id), 0);
+}
+
+#[test]
+fn it_can_be_banned_by_its_name() {
+    let broker = Broker::ordinary();
+    let mut phone = Connect::anonymous(V5, "phone").device(broker.mqtt);
+    let (nobody, device) =
+        (["--user", "$anonymous"], ["--user", "$anonymous", "--client", "phone"]);
+    let ban = |verb: &str, whom: &[&str]| broker.command(&[&["ban", verb], whom].concat()).ok();
+    ban("add", &device);
+    assert_eq!(phone.expect_disconnect(), 0x98);
+    assert_eq!(Connect::anonymous(V5, "phone").refused(broker.mqtt), 0x8A);
+    ban("remove", &device);
+    let mut phone = Connect::anonymous(V5, "phone").device(broker.mqtt);
+    ban("add", &nobody);
+    assert_eq!(phone.expect_disconnect(), 0x98);
+    assert_eq!(Connect::anonymous(V5, "laptop").refused(broker.mqtt), 0x8A);
+    let mut alice = broker.device("alice", "phone");
+    ban("remove", &nobody);
+    Connect::anonymous(V5, "laptop").device(broker.mqtt);
+    alice.ping();
+}
+
+/// Delayed wills count for a quota per user, which they would take from each other.
+#[test]
+fn their_delayed_wills_take_no_place_from_each_other() {
+    let broker = Broker::ordinary_with(&[("HOMING__LIMITS__DELAYED_PER_USER", "1")]);
+    let mut reader = Connect::anonymous(V5, "reader").open(broker.mqtt);
+    reader.subscribe("gone/#", 0);
+    for name in ["one", "two", "three"] {
+        let will = Will::new(&format!("gone/{name}"), "", 0).prop(prop::u32(prop::WILL_DELAY, 60));
+        let connect = Connect::anonymous(V5, name).durable().will(will);
+        connect.open(broker.mqtt).cut();
+        let (_, ack) = connect.open_with_ack(broker.mqtt);
+        assert!(ack.session_present, "{name}");
+    }
+    reader.expect_silence();
 }
 
 #[test]

@@ -115,7 +115,7 @@ mod tests {
         let swept = Swept { expired_sessions: vec![key.clone()], ..Swept::default() };
         let tag = Tag { worker: 0, session: 1, ticket: Ticket::Open.pack() };
         let open = Write::OpenSession { key: key.clone(), clean_start: false, keep: true };
-        let opened = Written::Opened(Box::new(Opened::default()));
+        let opened = Written::Opened(Box::default());
         let mut batches = vec![Vec::new()];
         route(
             step(Write::Sweep(sweep), None, Written::Swept(swept.into())),

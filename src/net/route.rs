@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::model::{ClientId, SessionKey, Uid};
     use crate::store::commit::Tag;
-    use crate::store::{Opened, Sweep, Swept};
+    use crate::store::{Sweep, Swept};
 
     /// The client that comes back behind the sweep may subscribe again: what was forgotten of its
     /// former session must not go with that.

@@ -91,7 +91,7 @@ pub enum Write {
     Schedule(Schedule),
     /// Messages that are due are on their way from now on: what changes them comes too late.
     /// Answered by [`Written::Claimed`]. Those whose append or [`Write::DropDue`] did not follow
-    /// before the process ended are claimed again.
+    /// before the process ended, or the store was opened again, are claimed again.
     Claim(Claim),
     /// A message that is due does not go out.
     DropDue {
@@ -108,7 +108,6 @@ pub enum Write {
         clean_start: bool,
         keep: bool,
     },
-    /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
     /// The connection of a durable session ended: from now on `expiry` runs. With `Duration::ZERO`
     /// the session, its subscriptions and its queue are deleted, but for what is left to the other
     /// members of shared subscriptions ([`Store::legacies`]), and a will of it that waits is due

@@ -225,15 +225,22 @@ impl DueEngine {
     /// Until all of them have gone out, were dropped or failed: those come back. Those of one user
     /// in the order in which they are due.
     async fn send_all(&self, due: Vec<Due>) -> Vec<Due> {
-        let (mut known, mut sent, mut failed) = (None, HashMap::new(), Vec::new());
+        let (mut known, mut unasked) = (None, None);
+        let (mut sent, mut failed) = (HashMap::new(), Vec::new());
         for one in due {
             match self.send(&one, &mut known).await {
                 Ok(()) => _ = sent.insert(one.message.id, one),
                 Err(error) => {
-                    tracing::warn!("what is due waits, its owner could not be asked: {error}");
+                    unasked = Some(error);
                     failed.push(one);
                 }
             }
+        }
+        if let Some(error) = unasked {
+            let count = failed.len();
+            tracing::warn!(
+                "{count} due messages wait, who may get them was not to be had: {error}"
+            );
         }
         while !sent.is_empty() {
             for (id, ended) in self.bell.take_ended().await {

@@ -177,9 +177,9 @@ impl Session {
         ctx.ask(Request::Submit { ticket: Some(Ticket::Publish(number)), submission, step });
     }
 
-    /// The publisher's own id counts per topic: the same id to somebody else is another message; and
-    /// of clients without a login, which share one uid, per client. One that is too long is refused:
-    /// cut, two of them could become one.
+    /// The publisher's own id counts per topic: the same id to somebody else is another message;
+    /// and of clients without a login, which share one uid, per client. One that is too long is
+    /// refused: cut, two of them could become one.
     fn dedupe_key(&self, publish: &Publish<'_>) -> Result<Option<DedupeKey>, String> {
         let mut properties = publish.properties.user_properties();
         let Some((_, key)) = properties.find(|(name, _)| *name == MESSAGE_ID) else {

@@ -1,5 +1,5 @@
-//! What clients without a login leave for later: it goes out like that of users, and each of them has
-//! names of its own.
+//! What clients without a login leave for later: it goes out like that of users, and each of them
+//! has names of its own.
 
 use super::support::{Broker, Connect, V5, Will, prop};
 

@@ -10,7 +10,7 @@ use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::{Change, Schedule, Write};
 
 use super::effects::{Asker, DirectoryAsk};
-use super::submit::Origin;
+use super::submit::{Origin, of_user};
 use super::wills::LeftWill;
 use super::{Asked, Conn, Shard, Token};
 
@@ -101,7 +101,8 @@ impl Shard {
             message: Arc::new(message),
             who: Arc::new(Identity { expires_at, ..(*who).clone() }),
         };
-        let put = Change::Put(Box::new(due), self.live.delayed);
+        let quota = of_user(self.live.delayed, &who);
+        let put = Change::Put(Box::new(due), quota);
         self.ask_store(Write::Schedule(Schedule::only(put)), None);
     }
 

@@ -185,13 +185,13 @@ impl Shard {
     fn change(&self, later: Later, message: Arc<Message>, who: &Identity) -> Change {
         match later {
             Later::At { at, key } => {
-                let name = key.map(DueName::Key);
+                let name = key.map(|key| DueName::of_key(key, who));
                 let who = Arc::new(Identity { expires_at: None, ..who.clone() });
                 let quota = of_user(self.live.delayed, &who);
                 Change::Put(Box::new(Due { at, name, message, who }), quota)
             }
             Later::Cancel { key } => {
-                let (uid, name) = (who.uid.clone(), DueName::Key(key));
+                let (uid, name) = (who.uid.clone(), DueName::of_key(key, who));
                 Change::Cancel { uid, name, id: message.id }
             }
         }
@@ -272,7 +272,7 @@ pub fn unknown_user(uid: &Uid) -> Denial {
 }
 
 /// Anonymous clients are not one user: what they keep is bounded by the disk's reserve.
-fn of_user(quota: Quota, who: &Identity) -> Quota {
+pub(super) fn of_user(quota: Quota, who: &Identity) -> Quota {
     if who.uid.is_anonymous() { Quota::UNLIMITED } else { quota }
 }
 

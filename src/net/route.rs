@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::model::{ClientId, SessionKey, Uid};
     use crate::store::commit::Tag;
-    use crate::store::{Opened, Sweep, Swept};
+    use crate::store::{Sweep, Swept};
 
     /// The client that comes back behind the sweep may subscribe again: what was forgotten of its
     /// former session must not go with that.
@@ -115,7 +115,7 @@ mod tests {
         let swept = Swept { expired_sessions: vec![key.clone()], ..Swept::default() };
         let tag = Tag { worker: 0, session: 1, ticket: Ticket::Open.pack() };
         let open = Write::OpenSession { key: key.clone(), clean_start: false, keep: true };
-        let opened = Written::Opened(Box::new(Opened::default()));
+        let opened = Written::Opened(Box::default());
         let mut batches = vec![Vec::new()];
         route(
             step(Write::Sweep(sweep), None, Written::Swept(swept.into())),

@@ -19,6 +19,7 @@ mod confidentiality;
 mod config_check;
 mod connect_rate;
 mod connection_flood;
+mod connection_leak;
 mod connection_limits;
 mod cut_link;
 mod delayed;

@@ -1,5 +1,6 @@
 //! Mail for many who are away takes disk, not memory, threads or files.
 
+use super::support::process::{open_files, resident_kib, status};
 use super::support::{Broker, Client, Connect, wait_until};
 
 /// Those who are away; 10,000 with `HOMING_FLOOD_USERS=10000`.
@@ -73,13 +74,10 @@ struct Taken {
 
 impl Taken {
     fn by(broker: &Broker) -> Taken {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", broker.pid())).unwrap();
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
-            line.trim().trim_end_matches(" kB").parse().expect("a number")
-        };
-        let files = std::fs::read_dir(format!("/proc/{}/fd", broker.pid())).unwrap().count();
-        Taken { resident_kib: number("VmRSS:"), threads: number("Threads:"), files }
+        let pid = broker.pid();
+        let (resident_kib, threads) =
+            (resident_kib(pid) as usize, status(pid, "Threads:") as usize);
+        Taken { resident_kib, threads, files: open_files(pid) }
     }
 }
 

@@ -503,6 +503,12 @@ fn a_retained_message_published_just_before_the_subscription_comes_as_retained()
         let kept = Publish { retain: true, ..message("state", "on", qos, id) };
         let subscribe = wire::subscribe(version, 77, "state", 0);
         client.send_raw(&[wire::publish(version, &kept, &[]), subscribe].concat());
+        match qos {
+            0 => {}
+            1 => assert_eq!(client.expect_puback(id), 0),
+            _ => assert_eq!(client.expect_pubrec(id), 0),
+        }
+        assert!(matches!(client.recv(), Packet::SubAck { id: 77, .. }));
         let got = client.take();
         assert!(got.retain, "{got:?}");
         client.expect_silence();

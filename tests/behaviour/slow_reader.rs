@@ -1,5 +1,6 @@
 //! Clients that take nothing of what is sent to them: bounded memory, and closed after a while.
 
+use super::support::process::resident_kib;
 use super::support::{Broker, Client, Connect, wait_until};
 
 const READERS: usize = 200;
@@ -40,10 +41,4 @@ fn deaf(broker: &Broker, number: usize) -> Client {
     let mut client = Connect::v311(&format!("user{number}"), "deaf").open(broker.mqtt);
     assert_eq!(client.subscribe("news/today", 0), 0);
     client
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }

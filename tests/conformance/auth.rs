@@ -1,6 +1,5 @@
 //! AUTH and enhanced authentication (MQTT 5, sections 3.15 and 4.12). homing knows no method.
 
-use crate::packets::with_flags;
 use crate::rig;
 use crate::support::wire::{packet, string};
 use crate::support::{Packet, V5};
@@ -11,16 +10,6 @@ const METHOD: u8 = 0x15;
 fn auth(reason: u8) -> Vec<u8> {
     let method = [&[METHOD][..], &string("SCRAM-SHA-256")].concat();
     packet(0xF0, &[&[reason, method.len() as u8][..], &method].concat())
-}
-
-#[test]
-fn other_flags_close_the_connection() {
-    let broker = rig::broker();
-    for flags in 1..16 {
-        let mut client = rig::client(&broker, V5, "c");
-        client.send_raw(&with_flags(auth(0x18), flags));
-        assert_eq!(client.expect_disconnect(), 0x81);
-    }
 }
 
 /// Told in CONNACK, never by an AUTH.

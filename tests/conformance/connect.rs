@@ -261,13 +261,6 @@ fn what_comes_behind_a_refused_connect_is_not_looked_at() {
     }
 }
 
-#[test]
-fn an_unknown_authentication_method_is_refused() {
-    let broker = broker();
-    let method = prop::text(prop::AUTHENTICATION_METHOD, "GS2-KRB5");
-    assert_eq!(connect(V5, "kerberos").prop(method).refused(broker.mqtt), 0x8C);
-}
-
 // -- what the client takes ------------------------------------------------------------------------
 
 fn limited(broker: &Broker, version: Version, bytes: u32) -> Client {

@@ -65,10 +65,15 @@ fn a_new_message_has_an_unused_packet_id_and_no_dup() {
                 let publish = client.expect_publish();
                 assert_eq!((publish.qos, publish.dup), (qos, false));
                 assert!(publish.id != 0 && used.insert(publish.id), "{}", publish.id);
-                // Every third stays unanswered; the others end, and their ids are free.
-                if number % 3 != 0 {
-                    answer(&mut client, qos, publish.id);
-                    used.remove(&publish.id);
+                // Every third stays unanswered and some are answered by half; the others end, and
+                // their ids are free.
+                match number % 6 {
+                    0 | 3 => {}
+                    1 => client.pubrec(publish.id),
+                    _ => {
+                        answer(&mut client, qos, publish.id);
+                        used.remove(&publish.id);
+                    }
                 }
             }
             client.disconnect();
@@ -84,22 +89,6 @@ fn answer(client: &mut Client, qos: u8, id: u16) {
             client.pubrec(id);
             assert_eq!(client.expect_pubrel(id), 0);
             client.pubcomp(id);
-        }
-    }
-}
-
-#[test]
-fn messages_are_answered_with_their_packet_ids() {
-    let broker = rig::broker();
-    for version in BOTH {
-        let mut client = rig::client(&broker, version, "c");
-        for id in [1, 7, 0x7FFF, 0x8000, 0xFFFF] {
-            client.send_publish(&message("t", "x", 1, id), &[]);
-            assert!(client.expect_puback(id) < 0x80);
-            client.send_publish(&message("t", "x", 2, id), &[]);
-            assert!(client.expect_pubrec(id) < 0x80);
-            client.pubrel(id);
-            assert_eq!(client.expect_pubcomp(id), 0);
         }
     }
 }

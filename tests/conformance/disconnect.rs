@@ -76,18 +76,6 @@ fn the_server_sends_none_before_its_connack() {
 }
 
 #[test]
-fn reserved_flags_close_the_connection() {
-    let broker = rig::broker();
-    for version in BOTH {
-        for flags in 1..16 {
-            let mut client = rig::client(&broker, version, "c");
-            let bytes = with_flags(vec![0xE0, 0], flags);
-            rig::is_closed_for(&mut client, &bytes, 0x81, &format!("{bytes:02x?}"));
-        }
-    }
-}
-
-#[test]
 fn nothing_behind_it_is_processed() {
     let broker = rig::broker();
     for version in BOTH {

@@ -65,12 +65,6 @@ fn an_empty_client_id_needs_a_clean_session() {
 }
 
 #[test]
-fn a_client_id_that_is_refused_is_answered_with_2() {
-    let broker = rig::broker();
-    assert_eq!(Connect::v311("somebody", &"x".repeat(1000)).refused(broker.mqtt), 2);
-}
-
-#[test]
 fn a_clean_session_takes_nothing_over_and_leaves_nothing() {
     let broker = rig::broker();
     let mut client = connect("c").clean(false).open(broker.mqtt);

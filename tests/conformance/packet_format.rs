@@ -1,10 +1,8 @@
 //! Chapter 2: first bytes, packet identifiers, properties.
 
-use std::collections::HashSet;
-
 use crate::rig::{BOTH, Raw, broker, client, connect, is_closed_for};
 use crate::support::client::message;
-use crate::support::wire::{packet, properties, string, subscribe, unsubscribe};
+use crate::support::wire::{packet, properties, string};
 use crate::support::{Client, Packet, V5, V311, Version};
 
 /// Packets of a client with the body that each needs, and the flags that are right.
@@ -91,38 +89,6 @@ fn a_publish_of_qos_0_has_no_packet_identifier() {
 }
 
 #[test]
-fn packet_identifiers_of_the_server_are_not_zero_and_not_in_use() {
-    let broker = broker();
-    for version in BOTH {
-        let mut sender = client(&broker, version, &format!("sender-{version}"));
-        let mut receiver = connect(version, &format!("receiver-{version}")).open(broker.mqtt);
-        receiver.subscribe("t", 2);
-        let mut open = HashSet::new();
-        for round in 0..100 {
-            sender.publish_acked("t", round.to_string(), 1 + round % 2);
-            let publish = receiver.expect_publish();
-            // The raw client refuses an identifier of 0.
-            assert!(open.insert(publish.id), "{} is in use", publish.id);
-            // Some are left open; a few of QoS 2 in the middle of their exchange.
-            match round % 4 {
-                0 => (),
-                1 => receiver.pubrec(publish.id),
-                _ if publish.qos == 1 => {
-                    receiver.puback(publish.id);
-                    open.remove(&publish.id);
-                }
-                _ => {
-                    receiver.pubrec(publish.id);
-                    receiver.expect_pubrel(publish.id);
-                    receiver.pubcomp(publish.id);
-                    open.remove(&publish.id);
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn acknowledgements_have_the_identifier_of_their_publish() {
     let broker = broker();
     for version in BOTH {
@@ -144,20 +110,6 @@ fn acknowledgements_have_the_identifier_of_their_publish() {
         let id = receiver.expect_publish().id;
         receiver.pubrec(id);
         assert_eq!(receiver.recv(), Packet::PubRel { id, reason: 0 });
-    }
-}
-
-#[test]
-fn suback_and_unsuback_have_the_identifier_of_their_request() {
-    let broker = broker();
-    for version in BOTH {
-        let mut subscriber = client(&broker, version, &format!("subscriber-{version}"));
-        for id in [1, 300, 65_535] {
-            subscriber.send_raw(&subscribe(version, id, "t", 1));
-            assert!(matches!(subscriber.recv(), Packet::SubAck { id: same, .. } if same == id));
-            subscriber.send_raw(&unsubscribe(version, id, "t"));
-            assert!(matches!(subscriber.recv(), Packet::UnsubAck { id: same, .. } if same == id));
-        }
     }
 }
 

@@ -1,8 +1,7 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP (MQTT 5, sections 3.4 to 3.7).
 
-use crate::packets::{acknowledgement, with_flags};
+use crate::packets::acknowledgement;
 use crate::rig::{self, BOTH};
-use crate::support::client::message;
 use crate::support::{Broker, Client, Connect, V5, prop};
 
 /// Nobody may publish to `closed/…`.
@@ -60,20 +59,6 @@ fn words_are_left_out_where_the_client_takes_only_small_packets() {
     client.largest = 0;
     hear_all(&mut client);
     assert_eq!(client.largest, BARE_BYTES);
-}
-
-#[test]
-fn a_pubrel_with_other_flags_closes_the_connection() {
-    let broker = rig::broker();
-    for version in BOTH {
-        for flags in (0..16).filter(|flags| *flags != 2) {
-            let mut client = rig::client(&broker, version, "c");
-            client.send_publish(&message("t", "x", 2, 7), &[]);
-            assert_eq!(client.expect_pubrec(7), 0);
-            let bytes = with_flags(crate::support::wire::acknowledgement(0x60, 7), flags);
-            rig::is_closed_for(&mut client, &bytes, 0x81, &format!("{bytes:02x?}"));
-        }
-    }
 }
 
 /// A subscriber at QoS 2 with one message that it has not answered.

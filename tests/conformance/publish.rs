@@ -5,7 +5,6 @@ use crate::support::client::{duplicate, message};
 use crate::support::wire::{self, Props, Value, packet, properties, string};
 use crate::support::{Broker, Client, Publish, V5, V311, prop};
 
-const NO_LOCAL: u8 = 0x04;
 const RETAIN_AS_PUBLISHED: u8 = 0x08;
 const RETAIN_IF_NEW: u8 = 0x10;
 const RETAIN_NEVER: u8 = 0x20;
@@ -183,36 +182,6 @@ fn a_topic_with_a_wildcard_closes_the_connection() {
             let mut liar = client(&broker, version, &format!("liar-{version}-{number}"));
             let bytes = wire::publish(version, &message(topic, "x", 0, 0), &[]);
             is_closed_for(&mut liar, &bytes, 0x90, topic);
-        }
-    }
-}
-
-#[test]
-fn what_comes_matches_the_filter() {
-    let broker = broker();
-    for version in BOTH {
-        let mut sender = client(&broker, version, "sender");
-        for (filter, matching) in [
-            ("a/+/c", &["a/b/c", "a//c"][..]),
-            ("a/#", &["a", "a/b", "a/b/c", "a//c"]),
-            ("/+", &["/a"]),
-        ] {
-            let mut phone = client(&broker, version, "phone");
-            phone.subscribe(filter, 1);
-            for topic in ["a", "a/b", "b/b/c", "a/b/c", "/a", "a//c", "A/b/c", "b"] {
-                sender.publish_acked(topic, topic, 1);
-            }
-            let mut topics: Vec<String> = Vec::new();
-            for _ in matching {
-                let publish = phone.take();
-                assert_eq!(publish.topic, publish.text());
-                topics.push(publish.topic);
-            }
-            phone.expect_silence();
-            let (mut expected, mut got) = (matching.to_vec(), topics);
-            expected.sort_unstable();
-            got.sort_unstable();
-            assert_eq!(got, expected, "{filter}");
         }
     }
 }
@@ -436,24 +405,4 @@ fn the_answer_is_as_the_qos_demands() {
         assert_eq!(sender.expect_pubcomp(ids[2]), 0);
         sender.ping();
     }
-}
-
-#[test]
-fn a_full_window_holds_up_messages_alone() {
-    let broker = broker();
-    let one = prop::u16(prop::RECEIVE_MAXIMUM, 1);
-    let mut phone = connect(V5, "phone").prop(one).open(broker.mqtt);
-    phone.subscribe("t", 1 | NO_LOCAL);
-    let mut sender = client(&broker, V5, "sender");
-    sender.publish_acked("t", "first", 1);
-    sender.publish_acked("t", "second", 1);
-    let first = phone.expect_publish();
-    phone.ping();
-    phone.subscribe("u", 1);
-    phone.publish_acked("t", "own", 1);
-    phone.publish_acked("t", "own", 2);
-    phone.unsubscribe("u");
-    phone.expect_silence();
-    phone.puback(first.id);
-    assert_eq!(phone.take_text(), "second");
 }

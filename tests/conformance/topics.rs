@@ -110,18 +110,6 @@ fn an_empty_topic_or_filter_closes_the_connection() {
     }
 }
 
-#[test]
-fn a_null_character_closes_the_connection() {
-    let broker = rig::broker();
-    for version in BOTH {
-        for bytes in [publish(version, b"a\0b"), subscribe(version, 1, &[("a\0b", 1)])] {
-            let mut client = rig::client(&broker, version, "c");
-            client.send_raw(&bytes);
-            closed(&mut client, &[0x81, 0x82, 0x8F, 0x90]);
-        }
-    }
-}
-
 /// Two bytes of length cannot say more.
 #[test]
 fn a_topic_and_a_filter_may_have_65535_bytes() {

@@ -1,8 +1,7 @@
 //! UNSUBSCRIBE and UNSUBACK (MQTT 5, sections 3.10 and 3.11).
 
-use crate::packets::{next_unsuback, unsubscribe, with_flags};
+use crate::packets::{next_unsuback, unsubscribe};
 use crate::rig::{self, BOTH};
-use crate::support::wire::{packet, properties, string};
 use crate::support::{Client, V5, V311, prop};
 
 /// The codes of one UNSUBSCRIBE, whose answer is the next packet; none in 3.1.1.
@@ -10,31 +9,6 @@ fn leave(client: &mut Client, filters: &[&str]) -> Vec<u8> {
     let id = client.next_id();
     client.send_raw(&unsubscribe(client.version, id, filters));
     next_unsuback(client, id)
-}
-
-#[test]
-fn other_flags_close_the_connection() {
-    let broker = rig::broker();
-    for version in BOTH {
-        for flags in (0..16).filter(|flags| *flags != 2) {
-            let mut client = rig::client(&broker, version, "c");
-            let bytes = with_flags(unsubscribe(version, 1, &["t"]), flags);
-            rig::is_closed_for(&mut client, &bytes, 0x81, &format!("{bytes:02x?}"));
-        }
-    }
-}
-
-#[test]
-fn a_filter_that_is_no_utf_8_closes_the_connection() {
-    let broker = rig::broker();
-    for version in BOTH {
-        for filter in [&[b'a', 0xFF][..], &[0xED, 0xA0, 0x80], &[0xC0, 0x80], b"a\0b"] {
-            let mut client = rig::client(&broker, version, "c");
-            let head = [&[0, 1][..], &properties(version, &[])].concat();
-            let bytes = packet(0xA2, &[head, string(filter)].concat());
-            rig::is_closed_for(&mut client, &bytes, 0x81, &format!("{bytes:02x?}"));
-        }
-    }
 }
 
 #[test]

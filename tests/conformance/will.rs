@@ -46,6 +46,7 @@ fn it_is_sent_once() {
         connect(version, "phone").durable().open(broker.mqtt).cut();
         with_will(version, "next").open(broker.mqtt).cut();
         assert_eq!(watcher.take_text(), "next");
+        expect_nothing_before_a_marker(&mut watcher, "will/marker");
     }
 }
 

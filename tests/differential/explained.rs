@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::stage::{MESSAGE, matches, name};
+use crate::stage::{MESSAGE, WATCHER, matches, name};
 use crate::step::{Bad, Step};
 
 /// What one client heard in one step.
@@ -62,9 +62,39 @@ fn overlapping(difference: &Difference<'_>) -> bool {
         let (ours_best, theirs_best) = (best(ours), best(&theirs[words]));
         let is_same = *ours == theirs[words];
         let is_other = ours.len() < theirs[words].len() || ours_best.0 > theirs_best.0;
-        ours.len() == 1 && (is_same || is_other && ours_best >= theirs_best)
+        let is_due = ours_best.0 <= Some(qos_max(difference, words));
+        ours.len() == 1 && (is_same || is_other && is_due && ours_best >= theirs_best)
     };
     ours.keys().eq(theirs.keys()) && ours.iter().all(is_better)
+}
+
+/// The highest QoS with which `PUBLISH topic 'text'` may come: the lower of that of the message and
+/// of all that was ever asked for its topic.
+fn qos_max(difference: &Difference<'_>, words: &str) -> char {
+    let (topic, text) = words.trim_start_matches(MESSAGE).split_once(' ').unwrap_or_default();
+    let text = text.trim_matches('\'');
+    let sent = difference.story.iter().filter_map(|step| match step {
+        Step::Publish { qos, text: sent, topic: to, .. } if sent == text && *to == topic => {
+            Some(*qos)
+        }
+        Step::Connect { will: Some((qos, will)), .. } if will == text => Some(*qos),
+        _ => None,
+    });
+    let asked = asked(difference, topic).map(|options| options & 3);
+    let asked = if difference.who == name(WATCHER) { Some(2) } else { asked.max() };
+    char::from(b'0' + sent.max().min(asked).unwrap_or(0))
+}
+
+/// With which options this client has subscribed to filters that match the topic.
+fn asked<'a>(difference: &'a Difference<'_>, topic: &'a str) -> impl Iterator<Item = u8> + 'a {
+    difference.story.iter().filter_map(move |step| match step {
+        Step::Subscribe { who, filter, options }
+            if name(*who) == difference.who && matches(filter, topic) =>
+        {
+            Some(*options)
+        }
+        _ => None,
+    })
 }
 
 /// What came, with QoS and RETAIN of each copy.
@@ -86,26 +116,19 @@ const RETAIN_AS_PUBLISHED: u8 = 8;
 /// It depends on which of its subscriptions counts.
 fn mixed_options(difference: &Difference<'_>) -> bool {
     let Step::Publish { who: sender, topic, .. } = difference.step else { return false };
-    let options: Vec<u8> = difference
-        .story
-        .iter()
-        .filter_map(|step| match step {
-            Step::Subscribe { who, filter, options }
-                if name(*who) == difference.who && matches(filter, topic) =>
-            {
-                Some(*options)
-            }
-            _ => None,
-        })
-        .collect();
+    let options: Vec<u8> = asked(difference, topic).collect();
     let mixed =
         |bit: u8| options.iter().any(|o| o & bit == 0) && options.iter().any(|o| o & bit != 0);
     let is_own = name(*sender) == difference.who && mixed(NO_LOCAL);
     let comparable = |all: &[String]| -> Vec<String> {
         let kept = all.iter().filter(|said| !(is_own && said.starts_with(MESSAGE)));
-        let plain = |said: &String| said.replace(" retain", "");
-        kept.map(|said| if mixed(RETAIN_AS_PUBLISHED) { plain(said) } else { said.clone() })
-            .collect()
+        let mut kept: Vec<String> = kept.cloned().collect();
+        if mixed(RETAIN_AS_PUBLISHED) {
+            kept = kept.iter().map(|said| said.replace(" retain", "")).collect();
+            // One copy for each kind of subscription.
+            kept.dedup();
+        }
+        kept
     };
     comparable(&difference.homing) == comparable(&difference.mosquitto)
 }
@@ -158,4 +181,24 @@ fn unknown_pubrel(difference: &Difference<'_>) -> bool {
     matches!(difference.step, Step::Bad { what: Bad::UnknownPubrel, .. })
         && difference.homing == ["PUBCOMP 0x92"]
         && difference.mosquitto == ["PUBCOMP 0x00"]
+}
+
+/// A QoS that nobody has asked for is explained by nothing.
+#[test]
+fn only_a_qos_that_is_due_is_explained() {
+    let publish =
+        Step::Publish { who: 1, topic: "a/b", qos: 2, retain: false, text: "no 1".into() };
+    let heard = |qos: u8| vec![format!("{MESSAGE}a/b 'no 1' q{qos}")];
+    for (options, explained) in [(1, false), (2, true)] {
+        let subscribe = |filter, options| Step::Subscribe { who: 0, filter, options };
+        let story = [subscribe("a/+", 0), subscribe("a/#", options), publish.clone()];
+        let difference = Difference {
+            who: "client 0",
+            step: &publish,
+            story: &story,
+            homing: heard(2),
+            mosquitto: heard(0),
+        };
+        assert_eq!(EXPLAINED.iter().any(|(explains, _)| explains(&difference)), explained);
+    }
 }

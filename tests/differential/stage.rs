@@ -13,7 +13,8 @@ use crate::support::{Client, Connect, HANG, Packet, Publish, V5, V311, Will, pro
 /// By name, what each heard in one step, in words.
 pub type Heard = BTreeMap<String, Vec<String>>;
 
-const WATCHER: usize = CLIENTS;
+/// Listens to everything with QoS 2.
+pub const WATCHER: usize = CLIENTS;
 /// In front of the words about a message.
 pub const MESSAGE: &str = "PUBLISH ";
 /// How long what has to come is waited for: longer only where a broker does not send it at all.

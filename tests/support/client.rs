@@ -284,9 +284,9 @@ impl Client {
         (0..count).map(|_| self.take_text()).collect()
     }
 
-    /// Nothing has come that is a message, up to the answer of a PINGREQ. It proves that nothing
-    /// was on its way in this connection's order; [`Client::expect_marker_from`] proves more. Note
-    /// that a PINGREQ ends the settle time.
+    /// Nothing has come, neither a message nor a further answer, up to the answer of a PINGREQ. It
+    /// proves that nothing was on its way in this connection's order;
+    /// [`Client::expect_marker_from`] proves more. Note that a PINGREQ ends the settle time.
     pub fn expect_silence(&mut self) {
         self.ping();
         self.assert_nothing_pending();
@@ -301,9 +301,7 @@ impl Client {
     }
 
     fn assert_nothing_pending(&self) {
-        let messages = self.pending.iter().filter(|p| matches!(p, Packet::Publish(_)));
-        let messages: Vec<_> = messages.collect();
-        assert!(messages.is_empty(), "{} expected silence: {messages:?}", self.name);
+        assert!(self.pending.is_empty(), "{} expected silence: {:?}", self.name, self.pending);
     }
 
     /// `sender` publishes a marker to `topic`, and it is the very next message here: since mail

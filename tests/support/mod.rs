@@ -21,6 +21,7 @@ pub mod node;
 pub mod ordinary;
 pub mod page;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 pub mod python;
 pub mod random;

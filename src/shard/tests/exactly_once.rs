@@ -1,8 +1,9 @@
 //! QoS 2 in both directions, with a crash between any two steps.
 
-use crate::mqtt::QoS;
+use crate::mqtt::{Packet, Publish, QoS};
 use crate::shard::Token;
 
+use super::packets::publish;
 use super::world::{World, durable};
 
 /// A durable session that is subscribed to `a/b` with QoS 2.
@@ -132,4 +133,21 @@ fn a_message_completed_before_an_older_one_is_not_sent_again_either() {
     world.lose(phone);
     phone = world.connect("alice", durable("phone"));
     assert_eq!(world.take(phone), ["CONNACK 00 present"]);
+}
+
+#[test]
+fn a_completed_message_is_over_for_the_next_connection_too() {
+    let mut world = World::new();
+    let bob = world.device("bob", "post");
+    let retain = Publish { retain: true, ..publish("t/a", "kept", QoS::ExactlyOnce, 1) };
+    world.send(bob, Packet::Publish(retain));
+    world.pubrel(bob, 1);
+    let carol = world.connect("carol", durable("tablet"));
+    world.subscribe(carol, "t/a", QoS::ExactlyOnce);
+    world.take(carol);
+    world.pubrec(carol, 32769);
+    world.pubcomp(carol, 32769);
+    assert_eq!(world.take(carol), ["PUBREL #32769 00"]);
+    let again = world.connect("carol", durable("tablet"));
+    assert_eq!(world.take(again), ["CONNACK 00 present"]);
 }

@@ -4,7 +4,7 @@ use crate::model::Reason;
 use crate::store::StoreError;
 
 use crate::metrics::Dropped;
-use crate::mqtt::QoS;
+use crate::mqtt::{Connect, Property, PropertyBuffer, QoS};
 
 use super::world::{World, v5};
 
@@ -80,4 +80,16 @@ fn a_filter_as_long_as_a_packet_can_hold_is_refused_in_few_words() {
     world.take(phone);
     world.subscribe(phone, &format!("group/{}", "x".repeat(65_000)), QoS::AtMostOnce);
     assert_eq!(world.take(phone), ["SUBACK #1 [83]"]);
+}
+
+/// [MQTT-3.1.2-24]: the CONNACK that lets it in would be longer than that.
+#[test]
+fn who_takes_no_packet_as_long_as_a_connack_is_not_let_in() {
+    let mut world = World::new();
+    let mut properties = PropertyBuffer::new();
+    properties.push(Property::MaximumPacketSize(20));
+    let connect = Connect { properties: properties.as_properties(), ..v5("phone") };
+    let phone = world.connect("bob", connect);
+    assert_eq!(world.take(phone), ["CONNACK 95"]);
+    assert!(world.is_closed(phone));
 }

@@ -65,7 +65,13 @@ fn what_only_servers_send_ends_the_connection_in_every_state_and_nothing_else_do
                 let connect = if version == Version::V5 { v5("phone") } else { v311("phone") };
                 let token = world.connect("bob", connect);
                 reach(&mut world, token);
-                world.send(token, packet);
+                let mut bytes = Vec::new();
+                encode(&packet, version, &mut bytes);
+                // A SUBSCRIBE waits for the commits of what the client published before.
+                if world.input(token, &bytes) == 0 {
+                    world.release();
+                    assert_eq!(world.input(token, &bytes), bytes.len());
+                }
                 let what = format!("{} when it {state}, {version:?}", packet.name());
                 assert_eq!(world.is_closed(token), !is_allowed, "{what}");
                 let end = world.take(token).pop();

@@ -40,11 +40,6 @@ impl Owed {
         self.debts.entry((kind, id)).or_default().push_back(debt);
     }
 
-    /// Is an answer of this kind owed for this id?
-    pub fn has(&self, kind: Kind, id: u16) -> bool {
-        self.debts.get(&(kind, id)).is_some_and(|debts| !debts.is_empty())
-    }
-
     /// The debt that this answer pays.
     pub fn pay(&mut self, kind: Kind, id: u16) -> Debt {
         if matches!(kind, Kind::PubAck | Kind::PubRec) {

@@ -38,7 +38,8 @@ pub struct Peer {
     pub version: Version,
     uid: &'static str,
     clean_start: bool,
-    durable: bool,
+    /// It goes on where an earlier connection stood.
+    resumed: bool,
     receive_max: usize,
     packet_max: usize,
     alias_max: u16,
@@ -53,6 +54,8 @@ pub struct Peer {
     /// Topics that the client has numbered.
     pub own_aliases: HashMap<u16, String>,
     aliases: BTreeMap<u16, String>,
+    /// SUBSCRIBEs and UNSUBSCRIBEs so far: each has a packet id of its own.
+    pub asks: u16,
     greeted: bool,
     /// Nothing may come behind DISCONNECT, nor behind a refusal.
     over: bool,
@@ -61,14 +64,12 @@ pub struct Peer {
 impl Peer {
     pub fn new(token: Token, uid: &'static str, connect: &Connect<'_>) -> Peer {
         let properties = connect.properties;
-        let expiry = properties.session_expiry_secs().unwrap_or(0);
-        let durable = expiry > 0 || (connect.version != Version::V5 && !connect.clean_start);
         Peer {
             token,
             version: connect.version,
             uid,
             clean_start: connect.clean_start,
-            durable,
+            resumed: false,
             receive_max: properties.receive_maximum().unwrap_or(u16::MAX).into(),
             packet_max: properties.maximum_packet_size().unwrap_or(u32::MAX) as usize,
             alias_max: properties.topic_alias_maximum().unwrap_or(0),
@@ -79,6 +80,7 @@ impl Peer {
             held: VecDeque::new(),
             own_aliases: HashMap::new(),
             aliases: BTreeMap::new(),
+            asks: 0,
             greeted: false,
             over: false,
         }
@@ -126,6 +128,7 @@ impl Peer {
     fn connack(&mut self, connack: &ConnAck<'_>) {
         self.greeted = true;
         self.over = connack.code != 0;
+        self.resumed = connack.session_present;
         assert!(!(connack.session_present && self.clean_start), "[MQTT-3.2.2-2]");
     }
 
@@ -163,7 +166,7 @@ impl Peer {
     /// The debt that an answer pays; nothing where nobody can know.
     fn paid(&mut self, kind: Kind, id: u16) -> Option<Debt> {
         if self.trust == Trust::Noise {
-            return self.owed.has(kind, id).then_some(()).and(None);
+            return None;
         }
         Some(self.owed.pay(kind, id))
     }
@@ -190,7 +193,7 @@ impl Peer {
     fn pubrel(&mut self, ack: &Ack<'_>) {
         let id = ack.packet_id.get();
         let place = self.flights.iter().position(|flight| *flight == (id, Flight::Received));
-        let resumed = self.durable || self.trust > Trust::Strict || reason::is_failure(ack.reason);
+        let resumed = self.resumed || self.trust > Trust::Strict || reason::is_failure(ack.reason);
         assert!(place.is_some() || resumed, "PUBREL {id} for nothing");
         if let Some(place) = place {
             self.flights.remove(place);

@@ -112,7 +112,7 @@ impl Peer {
     }
 
     fn say_subscribe(&mut self, source: &mut Source<'_>) {
-        let (mut filters, packet_id) = (FilterBuffer::new(), packet_id(source));
+        let (mut filters, packet_id) = (FilterBuffer::new(), self.ask_id());
         for _ in 0..=source.byte() % 3 {
             let (filter, qos, options) = (source.pick(&FILTERS), source.pick(&QOS), source.byte());
             let plain = SubscribeOptions::plain(qos);
@@ -136,8 +136,14 @@ impl Peer {
         self.queue(&Packet::Subscribe(Subscribe { packet_id, properties, filters }));
     }
 
+    /// Answers to these may overtake each other, so they must be told apart.
+    fn ask_id(&mut self) -> PacketId {
+        self.asks += 1;
+        PacketId::MIN.saturating_add(u16::from(PACKET_IDS) + self.asks)
+    }
+
     fn say_unsubscribe(&mut self, source: &mut Source<'_>) {
-        let (mut filters, packet_id) = (FilterNameBuffer::new(), packet_id(source));
+        let (mut filters, packet_id) = (FilterNameBuffer::new(), self.ask_id());
         for _ in 0..=source.byte() % 3 {
             filters.push(source.pick(&FILTERS)).unwrap();
         }

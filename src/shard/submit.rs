@@ -229,7 +229,7 @@ impl Shard {
         self.distribute(message, picked);
     }
 
-    /// What the broker tells about itself, for whoever has subscribed to it.
+    /// What the broker tells about itself, for whoever has subscribed to it, alone or with others.
     pub fn tell(&mut self, messages: &[Arc<Message>]) {
         for message in messages {
             let Some(topic) = TopicName::parse(&message.topic) else { continue };
@@ -237,7 +237,7 @@ impl Shard {
             {
                 let lock = &self.shared.subscriptions;
                 let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
-                tree.matches(&topic, &mut live);
+                tree.pick(&topic, &mut live);
             }
             self.distribute(message, live);
         }

@@ -11,6 +11,8 @@ const VERSION: u8 = 1;
 pub enum Attribute<'a> {
     /// Payload Format Indicator 1: the body is UTF-8.
     BodyIsText,
+    /// Payload Format Indicator 0: the publisher says that it says nothing of the body.
+    BodyIsBytes,
     ContentType(&'a str),
     ResponseTopic(&'a str),
     CorrelationData(&'a [u8]),
@@ -65,6 +67,7 @@ impl Attributes {
 fn write(out: &mut Vec<u8>, attribute: Attribute<'_>) {
     let (tag, values): (u8, [&[u8]; 2]) = match attribute {
         Attribute::BodyIsText => (1, [&[], &[]]),
+        Attribute::BodyIsBytes => (6, [&[], &[]]),
         Attribute::ContentType(text) => (2, [text.as_bytes(), &[]]),
         Attribute::ResponseTopic(text) => (3, [text.as_bytes(), &[]]),
         Attribute::CorrelationData(data) => (4, [data, &[]]),
@@ -79,7 +82,7 @@ fn write(out: &mut Vec<u8>, attribute: Attribute<'_>) {
 
 fn value_count(tag: u8) -> usize {
     match tag {
-        1 => 0,
+        1 | 6 => 0,
         5 => 2,
         _ => 1,
     }
@@ -94,6 +97,7 @@ fn read<'a>(rest: &mut &'a [u8]) -> Option<Attribute<'a>> {
         3 => text(rest).map(Attribute::ResponseTopic),
         4 => data(rest).map(Attribute::CorrelationData),
         5 => Some(Attribute::User(text(rest)?, text(rest)?)),
+        6 => Some(Attribute::BodyIsBytes),
         _ => None,
     }
 }
@@ -119,6 +123,7 @@ mod tests {
         let all = [
             Attribute::User("a", "1"),
             Attribute::BodyIsText,
+            Attribute::BodyIsBytes,
             Attribute::ContentType("text/plain"),
             Attribute::ResponseTopic("r/t"),
             Attribute::CorrelationData(&[0, 255]),

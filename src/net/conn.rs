@@ -2,7 +2,7 @@
 //! idle connection holds no buffer, no channel and no timer of its own.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::metrics::{Count, Counted};
-use crate::model::Reason;
+use crate::model::{Reason, SessionKey};
 use crate::shard::{Taken, Token};
 
 use super::admission::Seat;
@@ -26,6 +26,8 @@ use super::worker::Worker;
 
 /// One read takes this much at most.
 pub const SCRATCH_BYTES: usize = 64 * 1024;
+/// So often at most is a connection read that another one takes over.
+const LAST_READS_COUNT_MAX: usize = 16;
 /// After the last byte the client has this long to close, so that it can read that byte.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -128,6 +130,7 @@ impl Worker {
         };
         let (read, write) = stream.into_split();
         let key = hello.key.clone();
+        self.hear_out(&key);
         let address = IpNet::from(peer.ip().to_canonical());
         let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into(), address));
         // A ban made while this was on its way.
@@ -139,6 +142,33 @@ impl Worker {
         let socket = Socket { token, write, layers, rest, paused, blocked, counted, _seat: seat };
         self.sockets.borrow_mut().add(socket);
         self.pause(token, read);
+    }
+
+    /// What an older connection of this client has said before it is taken over, its DISCONNECT
+    /// above all, is not to be lost: a script that publishes and goes comes again at once.
+    fn hear_out(&self, key: &SessionKey) {
+        let Some(token) = self.shard.borrow().connected(key) else { return };
+        let mut scratch = self.scratch.borrow_mut();
+        let mut taken = self.feed_rest(token);
+        for _ in 0..LAST_READS_COUNT_MAX {
+            if taken.is_none_or(|taken| taken.paused) {
+                return;
+            }
+            let count = self.read_at_once(token, &mut scratch);
+            if count == 0 {
+                return;
+            }
+            taken = self.take_in(token, &mut scratch[..count]);
+        }
+    }
+
+    /// What has come already, without waiting for the runtime to notice it. 0 if that is nothing.
+    fn read_at_once(&self, token: Token, into: &mut [u8]) -> usize {
+        let mut sockets = self.sockets.borrow_mut();
+        let Some(socket) = sockets.get(token) else { return 0 };
+        let tcp: &TcpStream = socket.write.as_ref().as_ref();
+        // That it is broken or has ended is seen by whoever waits for it.
+        (&*socket2::SockRef::from(tcp)).read(into).unwrap_or(0)
     }
 
     async fn read_loop(self: Rc<Self>, token: Token, mut read: OwnedReadHalf) {

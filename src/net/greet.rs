@@ -407,10 +407,13 @@ async fn login(
     Ok(hello)
 }
 
-/// Whoever says nothing of itself is asked nothing, where that is allowed.
+/// Whoever says nothing of itself is asked nothing, where that is allowed. Some clients say it with
+/// an empty user name.
 async fn identify(gate: &Gate, credentials: Credentials<'_>) -> Result<Identity, AuthError> {
     let Credentials { uid, password, certificate, .. } = credentials;
-    let says_nothing = uid.is_none() && password.is_none() && certificate.is_none();
+    let says_nothing = uid.is_none_or(str::is_empty)
+        && password.is_none_or(<[u8]>::is_empty)
+        && certificate.is_none();
     if !says_nothing || !gate.live.load().anonymous {
         return gate.guard.authenticate(credentials).await;
     }

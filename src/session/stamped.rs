@@ -47,6 +47,7 @@ fn stamp(message: &Message, seq: Seq, ctx: &mut Ctx<'_>) {
 fn property(attribute: Attribute<'_>) -> Property<'_> {
     match attribute {
         Attribute::BodyIsText => Property::PayloadFormatIndicator(1),
+        Attribute::BodyIsBytes => Property::PayloadFormatIndicator(0),
         Attribute::ContentType(text) => Property::ContentType(text),
         Attribute::ResponseTopic(text) => Property::ResponseTopic(text),
         Attribute::CorrelationData(data) => Property::CorrelationData(data),

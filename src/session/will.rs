@@ -72,6 +72,7 @@ pub fn attributes(properties: Properties<'_>, target: &Target) -> Attributes {
     let forged = |name: &str| to_inbox && STAMPS.contains(&name);
     Attributes::collect(properties.iter().filter_map(|property| match property {
         mqtt::Property::PayloadFormatIndicator(1) => Some(Attribute::BodyIsText),
+        mqtt::Property::PayloadFormatIndicator(_) => Some(Attribute::BodyIsBytes),
         mqtt::Property::ContentType(text) => Some(Attribute::ContentType(text)),
         mqtt::Property::ResponseTopic(text) => Some(Attribute::ResponseTopic(text)),
         mqtt::Property::CorrelationData(data) => Some(Attribute::CorrelationData(data)),

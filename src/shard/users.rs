@@ -62,7 +62,7 @@ impl Shard {
     }
 
     /// The connection that has this session now.
-    pub(super) fn connected(&self, key: &SessionKey) -> Option<Token> {
+    pub fn connected(&self, key: &SessionKey) -> Option<Token> {
         self.by_key.get(key).copied()
     }
 }

@@ -34,6 +34,23 @@ fn logins_are_checked_as_before_beside_it() {
     assert_eq!(nameless.refused(broker.mqtt), 0x86);
 }
 
+/// gmqtt sends one where it was given none.
+#[test]
+fn an_empty_user_name_says_nothing_either() {
+    let broker = Broker::with(&[("HOMING__AUTH__ANONYMOUS", "true")]);
+    for version in [V311, V5] {
+        for password in [None, Some(Vec::new())] {
+            let empty = Connect { password, ..Connect::new(version, "", "phone") };
+            empty.device(broker.mqtt);
+        }
+        let code = if version == V5 { 0x86 } else { 4 };
+        assert_eq!(Connect::new(version, "", "phone").password("x").refused(broker.mqtt), code);
+    }
+    let closed = Broker::with(&[("HOMING__AUTH__PROVIDER", "open")]);
+    let empty = Connect { password: None, ..Connect::v5("", "phone") };
+    assert_eq!(empty.refused(closed.mqtt), 0x86);
+}
+
 #[test]
 fn it_has_no_inbox_and_is_no_device() {
     let broker = Broker::ordinary();

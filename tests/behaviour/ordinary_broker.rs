@@ -345,6 +345,25 @@ fn properties_pass_unaltered_and_in_order() {
     }
 }
 
+/// An indicator of 0 means the same as none, and is passed on even so [MQTT-3.3.2-4].
+#[test]
+fn what_a_payload_is_said_to_be_is_passed_on() {
+    let broker = Broker::ordinary();
+    let mut sender = client(&broker, V5, "sender");
+    let mut receiver = Connect::anonymous(V5, "receiver").durable().open(broker.mqtt);
+    receiver.subscribe("news", 2);
+    for said in [0, 1] {
+        for qos in [0, 1, 2] {
+            let props = prop::byte(prop::PAYLOAD_FORMAT, said);
+            sender.publish_acked_with("news", "hello", qos, &props);
+            let got = receiver.take();
+            assert_eq!(got.props.number(prop::PAYLOAD_FORMAT), Some(said.into()), "{qos}");
+        }
+    }
+    sender.publish_acked("news", "hello", 1);
+    assert_eq!(receiver.take().props.number(prop::PAYLOAD_FORMAT), None);
+}
+
 #[test]
 fn subscription_options_hold() {
     const NO_LOCAL: u8 = 0x04;

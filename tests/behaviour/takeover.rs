@@ -1,7 +1,9 @@
 //! A session belongs to (uid, client id): a second connection takes it over, and nothing is lost.
 
+use super::support::client::message;
 use super::support::python::Paho;
-use super::support::{Broker, Connect, Packet, words};
+use super::support::wire;
+use super::support::{Broker, Connect, Packet, V311, Will, words};
 
 #[test]
 fn the_same_client_takes_its_session_over() {
@@ -124,4 +126,23 @@ fn a_takeover_by_another_protocol_version_keeps_the_place() {
     let mut new = Connect::v5("alice", "phone").device(broker.mqtt);
     old.expect_closed();
     assert_eq!(new.take_text(), "two");
+}
+
+/// Several workers, so that the next connection may overtake what the last one has said.
+#[test]
+fn what_a_client_said_before_it_comes_again_is_heard_first() {
+    const ROUNDS: usize = 600;
+    let broker = Broker::ordinary_with(&[("HOMING__LISTEN__WORKERS", "8")]);
+    let mut reader = Connect::anonymous(V311, "reader").open(broker.mqtt);
+    reader.subscribe("said/#", 0);
+    let script = Connect::anonymous(V311, "script").will(Will::new("said/will", "lost", 0));
+    for number in 0..ROUNDS {
+        let mut connected = script.open(broker.mqtt);
+        let hello = wire::publish(V311, &message(&format!("said/{number}"), "hello", 0, 0), &[]);
+        connected.send_raw(&[&hello[..], &[0xE0, 0]].concat());
+    }
+    let said: Vec<String> = (0..ROUNDS).map(|number| format!("said/{number}")).collect();
+    let heard: Vec<String> = said.iter().map(|_| reader.take().topic).collect();
+    assert_eq!(heard, said);
+    reader.expect_silence();
 }

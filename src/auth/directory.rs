@@ -51,13 +51,15 @@ impl Directory {
     }
 
     /// Who this is now: with the roles of the account, where accounts are what makes a user, else
-    /// with those of the login it came with. `None` if there is no such user any more.
+    /// with those of the login it came with. `None` if there is no such user any more; those
+    /// without a login never were in any directory.
     ///
     /// # Errors
     /// Those of [`Store::account`].
     pub async fn today(&self, who: &Identity) -> Result<Option<Identity>, StoreError> {
-        let Users::Accounts { store, .. } = &self.0 else {
-            return Ok(Some(who.clone()));
+        let store = match &self.0 {
+            Users::Accounts { store, .. } if !who.uid.is_anonymous() => store,
+            _ => return Ok(Some(who.clone())),
         };
         let account = store.account(&who.uid).await?.filter(|account| !account.is_locked());
         Ok(account.map(|account| Identity { roles: account.roles, ..who.clone() }))
@@ -129,7 +131,9 @@ mod tests {
     #[tokio::test]
     async fn nobody_is_asked_for_those_without_a_login() {
         let bench = Bench::new();
-        assert_eq!(bench.auth.directory.knows(&Uid::anonymous()), Known::Yes);
+        let nobody = Identity::user(Uid::anonymous());
+        assert_eq!(bench.auth.directory.knows(&nobody.uid), Known::Yes);
+        assert_eq!(bench.auth.directory.today(&nobody).await.unwrap(), Some(nobody));
     }
 
     #[test]

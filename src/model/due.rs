@@ -31,14 +31,27 @@ impl Due {
 pub enum DueName {
     /// The publisher's own.
     Key(DueKey),
+    /// The same of a client without a login, which shares its uid with all the others.
+    AnonymousKey(ClientId, DueKey),
     /// The will of this device.
     Will(ClientId),
 }
 
 const KEY: &str = "k";
+const ANONYMOUS_KEY: &str = "a";
+/// Neither a client id nor a key has one.
+const BETWEEN: char = '\n';
 const WILL: &str = "w";
 
 impl DueName {
+    /// What `who` has left under this key.
+    pub fn of_key(key: DueKey, who: &Identity) -> DueName {
+        match who.uid.is_anonymous() {
+            true => DueName::AnonymousKey(who.client_id.clone(), key),
+            false => DueName::Key(key),
+        }
+    }
+
     pub fn is_will(&self) -> bool {
         matches!(self, DueName::Will(_))
     }
@@ -47,6 +60,9 @@ impl DueName {
     pub fn to_column(&self) -> String {
         match self {
             DueName::Key(DueKey(key)) => format!("{KEY}{key}"),
+            DueName::AnonymousKey(client_id, DueKey(key)) => {
+                format!("{ANONYMOUS_KEY}{client_id}{BETWEEN}{key}")
+            }
             DueName::Will(client_id) => format!("{WILL}{client_id}"),
         }
     }
@@ -55,6 +71,10 @@ impl DueName {
         let (kind, name) = text.split_at_checked(1)?;
         match kind {
             KEY => DueKey::parse(name).map(DueName::Key),
+            ANONYMOUS_KEY => {
+                let (client_id, key) = name.split_once(BETWEEN)?;
+                Some(DueName::AnonymousKey(ClientId::parse(client_id).ok()?, DueKey::parse(key)?))
+            }
             WILL => ClientId::parse(name).ok().map(DueName::Will),
             _ => None,
         }
@@ -70,13 +90,6 @@ impl DueKey {
     pub fn parse(text: &str) -> Option<DueKey> {
         let ok = (1..=DUE_KEY_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
         ok.then(|| DueKey(text.into()))
-    }
-
-    /// The same key of another client is another one. As a hash, so that it is no longer than a key
-    /// may be.
-    pub fn of_client(&self, client_id: &ClientId) -> DueKey {
-        let both = format!("{client_id}\0{}", self.0);
-        DueKey(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(both.as_bytes())).into())
     }
 
     pub fn as_str(&self) -> &str {
@@ -169,11 +182,13 @@ mod tests {
     fn names_survive_their_column_and_kinds_never_meet() {
         let key = DueName::Key(DueKey::parse("wake-up").unwrap());
         let will = DueName::Will(ClientId::parse("ake-up").unwrap());
-        for name in [&key, &will] {
+        let nobody = Identity::user(Uid::anonymous());
+        let own = DueName::of_key(DueKey::parse("wake-up").unwrap(), &nobody);
+        for name in [&key, &will, &own] {
             assert_eq!(DueName::from_column(&name.to_column()).as_ref(), Some(name));
         }
         assert_ne!(key.to_column(), will.to_column());
-        for foreign in ["", "k", "xa", "ж", "k\0"] {
+        for foreign in ["", "k", "xa", "ж", "k\0", "a", "ab", "ab\n"] {
             assert_eq!(DueName::from_column(foreign), None, "{foreign:?}");
         }
     }

@@ -35,7 +35,7 @@ pub enum TargetError {
     Delay(String),
     #[error("'{0}' cannot be subscribed to: what is delayed comes on its own topic")]
     PublishOnly(String),
-    #[error("'{0}' belongs to a feature that this version does not have")]
+    #[error("'{0}' belongs to a feature that is not served here")]
     NotServed(String),
     #[error("'{0}' shares an inbox: every device of its user gets all of it; leave out $share")]
     NeverShared(String),

@@ -134,13 +134,38 @@ pub struct DueEngine {
     pub bell: Arc<Bell>,
 }
 
+/// What was claimed and failed: it is tried again, and again, while others go out. As much as is
+/// claimed at most.
+#[derive(Default)]
+struct Held {
+    due: Vec<Due>,
+    tried_at: Moment,
+}
+
+impl Held {
+    /// What may be claimed beside it; `None`: nothing.
+    fn room(&self, until: Stamp) -> Option<Claim> {
+        let bytes: u64 = self.due.iter().map(|due| due.message.body.len() as u64).sum();
+        let count_max = CLAIMED_COUNT_MAX.saturating_sub(self.due.len());
+        let bytes_max = CLAIMED_BYTES_MAX.saturating_sub(bytes);
+        (count_max > 0 && bytes_max > 0).then_some(Claim { until, count_max, bytes_max })
+    }
+
+    fn add(&mut self, failed: Vec<Due>, now: Moment) {
+        if self.due.is_empty() {
+            self.tried_at = now;
+        }
+        self.due.extend(failed);
+    }
+}
+
 impl DueEngine {
     pub async fn run(self) {
-        let mut counted_at = None;
+        let (mut counted_at, mut held) = (None, Held::default());
         loop {
             let round = async {
                 self.count(&mut counted_at).await?;
-                self.round().await
+                self.round(&mut held).await
             };
             if let Err(error) = round.await {
                 tracing::warn!("what is due waits, the store was not to be had: {error}");
@@ -160,60 +185,71 @@ impl DueEngine {
     }
 
     /// Sends what is due, or sleeps until something is.
-    async fn round(&self) -> Result<(), StoreError> {
+    async fn round(&self, held: &mut Held) -> Result<(), StoreError> {
+        self.retry(held).await;
         // From here on everything that comes wakes it, until it has seen what there is.
         self.bell.until.store(i64::MAX, Ordering::SeqCst);
         let next = self.store.next_due().await?;
         let now = self.clock.stamp();
-        if next.is_some_and(|next| next <= now) {
-            let claimed = self.claim(now).await?;
-            self.send_all(claimed).await;
+        let room = held.room(now);
+        if next.is_some_and(|next| next <= now)
+            && let Some(claim) = room
+        {
+            let failed = self.send_all(self.claim(claim).await?).await;
+            held.add(failed, self.clock.moment());
             return Ok(());
         }
         self.bell.until.store(next.map_or(i64::MAX, |next| next.0), Ordering::SeqCst);
-        let sleep = next.map_or(SLEEP_MAX, |next| now.until(next).min(SLEEP_MAX));
+        let next = next.filter(|_| room.is_some());
+        let longest = if held.due.is_empty() { SLEEP_MAX } else { RETRY_WAIT };
+        let sleep = next.map_or(longest, |next| now.until(next).min(longest));
         // Nothing was missed: what rang before is remembered.
         _ = tokio::time::timeout(sleep, self.bell.earlier.notified()).await;
         Ok(())
     }
 
-    async fn claim(&self, until: Stamp) -> Result<Vec<Due>, StoreError> {
-        let (count_max, bytes_max) = (CLAIMED_COUNT_MAX, CLAIMED_BYTES_MAX);
-        let claim = Claim { until, count_max, bytes_max };
+    async fn retry(&self, held: &mut Held) {
+        if !held.due.is_empty() && self.clock.moment().since(held.tried_at) >= RETRY_WAIT {
+            held.due = self.send_all(std::mem::take(&mut held.due)).await;
+            held.tried_at = self.clock.moment();
+        }
+    }
+
+    async fn claim(&self, claim: Claim) -> Result<Vec<Due>, StoreError> {
         match self.committer.write(Write::Claim(claim)).await? {
             Written::Claimed(due) => Ok(due),
             _ => Ok(Vec::new()),
         }
     }
 
-    /// Until all of them have gone out or were dropped. Those of one user in the order in which
-    /// they are due.
-    async fn send_all(&self, mut due: Vec<Due>) {
-        while !due.is_empty() {
-            let mut known = None;
-            let mut sent = HashMap::new();
-            let mut again = Vec::new();
-            for one in due {
-                match self.send(&one, &mut known).await {
-                    Ok(()) => _ = sent.insert(one.message.id, one),
-                    Err(error) => {
-                        tracing::warn!("what is due waits, its owner could not be asked: {error}");
-                        again.push(one);
-                    }
+    /// Until all of them have gone out, were dropped or failed: those come back. Those of one user
+    /// in the order in which they are due.
+    async fn send_all(&self, due: Vec<Due>) -> Vec<Due> {
+        let (mut known, mut unasked) = (None, None);
+        let (mut sent, mut failed) = (HashMap::new(), Vec::new());
+        for one in due {
+            match self.send(&one, &mut known).await {
+                Ok(()) => _ = sent.insert(one.message.id, one),
+                Err(error) => {
+                    unasked = Some(error);
+                    failed.push(one);
                 }
             }
-            while !sent.is_empty() {
-                for (id, ended) in self.bell.take_ended().await {
-                    let Some(one) = sent.remove(&id) else { continue };
-                    again.extend(self.ended(one, ended));
-                }
-            }
-            again.sort_by_key(|one| (one.at, one.message.id));
-            if !again.is_empty() {
-                tokio::time::sleep(RETRY_WAIT).await;
-            }
-            due = again;
         }
+        if let Some(error) = unasked {
+            let count = failed.len();
+            tracing::warn!(
+                "{count} due messages wait, who may get them was not to be had: {error}"
+            );
+        }
+        while !sent.is_empty() {
+            for (id, ended) in self.bell.take_ended().await {
+                let Some(one) = sent.remove(&id) else { continue };
+                failed.extend(self.ended(one, ended));
+            }
+        }
+        failed.sort_by_key(|one| (one.at, one.message.id));
+        failed
     }
 
     async fn send(&self, due: &Due, known: &mut Option<Today>) -> Result<(), StoreError> {

@@ -139,9 +139,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let shared = start_workers(&base, &auth, &gate, mqtt)?;
     restore_subscriptions(&base).await?;
     services.spawn(control);
-    gate.opened.send_replace(true);
-    base.health.serve();
-    serve_store(&base, (&gate, shared, &stop), &mut services);
+    serve(&base, (&gate, shared, &stop), &mut services);
     let Base { committer, mailboxes, health, .. } = base;
     Ok(Node {
         serving,
@@ -451,12 +449,14 @@ fn heirs(base: &Base, shared: Arc<Shared>) -> Heirs {
     }
 }
 
-/// What goes on in the store beside the clients.
-fn serve_store(
+/// Lets the clients in, and begins what goes on in the store beside them.
+fn serve(
     base: &Base,
     (gate, shared, stop): (&Arc<Gate>, Arc<Shared>, &Arc<Notify>),
     services: &mut JoinSet<()>,
 ) {
+    gate.opened.send_replace(true);
+    base.health.serve();
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
     services.spawn(heirs(base, shared).run());

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
-    DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, SessionKey,
-    Step, Submission,
+    DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
+    Submission,
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish, encode};
 
@@ -155,7 +155,7 @@ impl Session {
             let words = "it is announced as UTF-8 text and is none [MQTT-3.3.2-4]";
             return self.queue_answer(&publish, Answer::Refused(reason, words.into()), ctx);
         }
-        let dedupe = match dedupe_key(&publish, &self.key) {
+        let dedupe = match self.dedupe_key(&publish) {
             Ok(dedupe) => dedupe,
             Err(words) => {
                 let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
@@ -175,6 +175,25 @@ impl Session {
         publishing.has_ring |= step.is_some();
         let submission = Submission { target, message, dedupe, timing };
         ctx.ask(Request::Submit { ticket: Some(Ticket::Publish(number)), submission, step });
+    }
+
+    /// The publisher's own id counts per topic: the same id to somebody else is another message;
+    /// and of clients without a login, which share one uid, per client. One that is too long is
+    /// refused: cut, two of them could become one.
+    fn dedupe_key(&self, publish: &Publish<'_>) -> Result<Option<DedupeKey>, String> {
+        let mut properties = publish.properties.user_properties();
+        let Some((_, key)) = properties.find(|(name, _)| *name == MESSAGE_ID) else {
+            return Ok(None);
+        };
+        if key.len() > DEDUPE_KEY_BYTES_MAX {
+            return Err(format!("a {MESSAGE_ID} has at most {DEDUPE_KEY_BYTES_MAX} bytes"));
+        }
+        let seed = match self.key.uid.is_anonymous() {
+            true => xxhash_rust::xxh3::xxh3_64(self.key.client_id.as_str().as_bytes()),
+            false => 0,
+        };
+        let place = xxhash_rust::xxh3::xxh3_128_with_seed(publish.topic.as_bytes(), seed);
+        Ok((!key.is_empty()).then(|| DedupeKey(format!("{place:032x} {key}").into())))
     }
 
     fn message(&self, publish: &Publish<'_>, to: &Destination<'_>, ctx: &mut Ctx<'_>) -> Message {
@@ -331,23 +350,6 @@ pub fn is_payload_as_announced(properties: Properties<'_>, payload: &[u8]) -> bo
 fn publish_hash(topic: &str, payload: &[u8]) -> u64 {
     let seed = xxhash_rust::xxh3::xxh3_64(topic.as_bytes());
     xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)
-}
-
-/// The publisher's own id counts per topic: the same id to somebody else is another message. So it
-/// is from another client, where they are no user. One that is too long is refused: cut, two of
-/// them could become one.
-fn dedupe_key(publish: &Publish<'_>, from: &SessionKey) -> Result<Option<DedupeKey>, String> {
-    let mut properties = publish.properties.user_properties();
-    let Some((_, key)) = properties.find(|(name, _)| *name == MESSAGE_ID) else { return Ok(None) };
-    if key.len() > DEDUPE_KEY_BYTES_MAX {
-        return Err(format!("a {MESSAGE_ID} has at most {DEDUPE_KEY_BYTES_MAX} bytes"));
-    }
-    let topic = publish.topic;
-    let scope = match from.uid.is_anonymous() {
-        true => xxhash_rust::xxh3::xxh3_128(format!("{topic}\0{}", from.client_id).as_bytes()),
-        false => xxhash_rust::xxh3::xxh3_128(topic.as_bytes()),
-    };
-    Ok((!key.is_empty()).then(|| DedupeKey(format!("{scope:032x} {key}").into())))
 }
 
 pub fn wire_qos(qos: QoS) -> mqtt::QoS {

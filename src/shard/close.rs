@@ -101,7 +101,7 @@ impl Shard {
             message: Arc::new(message),
             who: Arc::new(Identity { expires_at, ..(*who).clone() }),
         };
-        let quota = of_user(self.live.delayed, &due.who);
+        let quota = of_user(self.live.delayed, &who);
         let put = Change::Put(Box::new(due), quota);
         self.ask_store(Write::Schedule(Schedule::only(put)), None);
     }

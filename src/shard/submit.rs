@@ -7,8 +7,8 @@ use crate::auth::Known;
 use crate::broker::policy::Denial;
 use crate::broker::{Plan, Subscriber, address, plan};
 use crate::model::{
-    Due, DueKey, DueName, Identity, Later, Message, QoS, Reason, SessionKey, Step, Submission,
-    Target, Timing, TopicName, Uid,
+    Due, DueName, Identity, Later, Message, QoS, Reason, SessionKey, Step, Submission, Target,
+    Timing, TopicName, Uid,
 };
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Change, Quota, Schedule, Write};
@@ -185,13 +185,13 @@ impl Shard {
     fn change(&self, later: Later, message: Arc<Message>, who: &Identity) -> Change {
         match later {
             Later::At { at, key } => {
-                let name = key.map(|key| due_name(key, who));
+                let name = key.map(|key| DueName::of_key(key, who));
                 let who = Arc::new(Identity { expires_at: None, ..who.clone() });
                 let quota = of_user(self.live.delayed, &who);
                 Change::Put(Box::new(Due { at, name, message, who }), quota)
             }
             Later::Cancel { key } => {
-                let (uid, name) = (who.uid.clone(), due_name(key, who));
+                let (uid, name) = (who.uid.clone(), DueName::of_key(key, who));
                 Change::Cancel { uid, name, id: message.id }
             }
         }
@@ -229,7 +229,7 @@ impl Shard {
         self.distribute(message, picked);
     }
 
-    /// What the broker tells about itself, for whoever has subscribed to it.
+    /// What the broker tells about itself, for whoever has subscribed to it, alone or with others.
     pub fn tell(&mut self, messages: &[Arc<Message>]) {
         for message in messages {
             let Some(topic) = TopicName::parse(&message.topic) else { continue };
@@ -274,11 +274,6 @@ pub fn unknown_user(uid: &Uid) -> Denial {
 /// Anonymous clients are not one user: what they keep is bounded by the disk's reserve.
 pub(super) fn of_user(quota: Quota, who: &Identity) -> Quota {
     if who.uid.is_anonymous() { Quota::UNLIMITED } else { quota }
-}
-
-/// A user's own; of those who are no user, each client's own.
-fn due_name(key: DueKey, who: &Identity) -> DueName {
-    DueName::Key(if who.uid.is_anonymous() { key.of_client(&who.client_id) } else { key })
 }
 
 /// It becomes its topic's retained message. On an inbox RETAIN means nothing (ruling 16).

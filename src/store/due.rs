@@ -184,6 +184,13 @@ impl RawDue {
     }
 }
 
+/// What is claimed, as far as it can be read. What cannot stays claimed, in the store, so that it
+/// does not keep back what can.
+pub(super) fn readable(claimed: impl Iterator<Item = Result<Due, StoreError>>) -> Vec<Due> {
+    let told = |error: &StoreError| tracing::error!("what is due does not go out: {error}");
+    claimed.filter_map(|due| due.inspect_err(told).ok()).collect()
+}
+
 pub(super) fn checksum(due: &Due) -> u64 {
     let RawRights { roles, attrs, login_expires } = RawRights::of(&due.who);
     let mut hash = Xxh3::new();

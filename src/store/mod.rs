@@ -91,7 +91,7 @@ pub enum Write {
     Schedule(Schedule),
     /// Messages that are due are on their way from now on: what changes them comes too late.
     /// Answered by [`Written::Claimed`]. Those whose append or [`Write::DropDue`] did not follow
-    /// before the process ended are claimed again.
+    /// before the process ended, or the store was opened again, are claimed again.
     Claim(Claim),
     /// A message that is due does not go out.
     DropDue {

@@ -72,29 +72,6 @@ fn it_has_no_inbox_and_is_no_device() {
     assert!(devices.contains("phone"), "{devices}");
 }
 
-/// One client's message must not pass for another's resend, nor cancel what another has waiting.
-#[test]
-fn the_names_that_a_client_gives_to_its_messages_are_its_own() {
-    let broker = Broker::ordinary();
-    let mut reader = Connect::anonymous(V5, "reader").open(broker.mqtt);
-    reader.subscribe("news", 1);
-    let [mut one, mut two] = ["one", "two"].map(|id| Connect::anonymous(V5, id).open(broker.mqtt));
-    let named = prop::user("message-id", "1");
-    for text in ["first", "again"] {
-        one.publish_acked_with("news", text, 1, &named);
-    }
-    two.publish_acked_with("news", "second", 1, &named);
-    assert_eq!(reader.take_texts(2), ["first", "second"]);
-    let key = prop::user("delayed-key", "plan");
-    one.publish_acked_with("$delayed/1/news", "later", 1, &key);
-    let id = two.publish_with("$delayed/1/news", "", 1, &key);
-    assert_eq!(two.expect_puback(id), 0x83);
-    assert_eq!(reader.take_text(), "later");
-    one.publish_acked_with("$delayed/60/news", "never", 1, &key);
-    let id = one.publish_with("$delayed/0/news", "", 1, &key);
-    assert_eq!(one.expect_puback(id), 0);
-}
-
 #[test]
 fn it_can_be_banned_by_its_name() {
     let broker = Broker::ordinary();

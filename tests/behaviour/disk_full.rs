@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::support::broker::Start;
 use super::support::{Broker, Client, Connect, skip_loudly, wait_until, words};
@@ -55,9 +56,11 @@ impl Small {
     }
 }
 
+const MESSAGE: &str = "a message";
+
 /// The reason code of one publish.
 fn publish(bob: &mut Client) -> u8 {
-    let id = bob.publish("alice", "a message", 1);
+    let id = bob.publish("alice", MESSAGE, 1);
     bob.expect_puback(id)
 }
 
@@ -118,4 +121,29 @@ fn delivery_goes_on_and_nothing_acknowledged_is_lost() {
         (bob.expect_puback(id) == 0).then_some(())
     });
     assert_eq!(broker.device("alice", "phone").take_text(), "four");
+}
+
+/// Threat D8. What is due meanwhile was acknowledged: late rather than never.
+#[test]
+fn what_is_due_waits_until_there_is_space() {
+    let Some(small) = Small::start("disk_full::what_is_due_waits_until_there_is_space") else {
+        return;
+    };
+    let mut phone = small.broker.device_v5("alice", "phone");
+    let mut bob = Connect::v5("bob", "post").open(small.broker.mqtt);
+    for text in ["one", "two"] {
+        bob.publish_acked("$delayed/2/alice", text, 1);
+    }
+    let due = Instant::now() + Duration::from_secs(2);
+    small.fill();
+    wait_until("a refusal", || (publish(&mut bob) != 0).then_some(()));
+    wait_until("the time at which it is due", || (Instant::now() > due).then_some(()));
+    assert_ne!(publish(&mut bob), 0);
+    small.free();
+    let mut texts = Vec::new();
+    while texts.len() < 2 {
+        let text = phone.take_text();
+        texts.extend((text != MESSAGE).then_some(text));
+    }
+    assert_eq!(texts, ["one", "two"]);
 }

@@ -7,8 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::support::broker::Start;
 use super::support::certificates::{Authority, params};
@@ -16,6 +14,7 @@ use super::support::command::{Done, HOMING, Homing, Running, forget_settings, ho
 use super::support::member_api::{MemberApi, Mood};
 use super::support::postgres::new_store_url;
 use super::support::redis::OwnRedis;
+use super::support::store::change;
 use super::support::{Broker, Connect, Secured};
 
 /// What is said of a slow disk, provider and database: how fast they are is not tested.
@@ -117,17 +116,6 @@ impl Told {
 fn files(dir: &Path) -> BTreeMap<OsString, Option<Vec<u8>>> {
     let all = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
     all.map(|file| (file.file_name(), std::fs::read(file.path()).ok())).collect()
-}
-
-/// Changes a store that nobody uses.
-fn change(data: &Path, sql: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(data.join("homing.db"));
-        let mut store = options.connect().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut store).await.unwrap();
-        store.close().await.unwrap();
-    });
 }
 
 #[test]

@@ -23,6 +23,8 @@ mod connection_leak;
 mod connection_limits;
 mod cut_link;
 mod delayed;
+mod delayed_anonymous;
+mod delayed_damage;
 mod device_kick;
 mod devices;
 mod disconnect_reasons;

@@ -53,6 +53,20 @@ fn a_subscription_gets_the_value_at_once_and_then_each_change() {
     }
 }
 
+/// Retained ones are not for them (MQTT 5, section 4.8.2), but each change is.
+#[test]
+fn those_who_share_take_turns() {
+    let broker = ordinary();
+    let mut members: Vec<Client> =
+        ["one", "two"].map(|name| Connect::anonymous(V5, name).open(broker.mqtt)).into();
+    for member in &mut members {
+        assert_eq!(member.subscribe("$share/g/$SYS/broker/uptime", 1), 1);
+    }
+    let [first, second] = [0, 1].map(|member| members[member].take());
+    assert!(!first.retain && !second.retain, "{first:?} {second:?}");
+    assert_ne!(first.text(), second.text());
+}
+
 #[test]
 fn the_names_are_those_of_mosquitto() {
     let broker = ordinary();

@@ -92,11 +92,13 @@ promises! {
         what_has_a_name_is_replaced_and_taken_back,
         no_change_reaches_what_is_claimed,
         what_is_due_goes_out_once_whenever_the_process_dies,
+        what_is_claimed_waits_again_when_the_store_is_opened_again,
         what_does_not_go_out_is_dropped,
         who_leaves_too_much_leaves_no_more_and_may_replace_and_take_back,
         a_will_beyond_the_quota_is_due_at_once,
         a_refused_change_does_nothing_else_and_a_duplicate_takes_its_step,
         a_will_is_taken_back_when_its_session_goes_on_and_due_when_it_ends,
+        a_will_that_is_due_is_neither_replaced_nor_taken_back,
         a_forgotten_user_has_left_nothing_for_later;
     sweep: what_every_device_acknowledged_goes,
         without_a_device_nothing_counts_as_acknowledged,

@@ -26,6 +26,7 @@ pub mod proxy;
 pub mod python;
 pub mod random;
 pub mod redis;
+pub mod store;
 pub mod strace;
 pub mod tls;
 pub mod tokens;

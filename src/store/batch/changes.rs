@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::{DedupeId, Device, Session};
 use crate::model::{
-    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Seq, SessionKey, Stamp,
-    Uid,
+    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Seq, SessionKey, Uid,
 };
 use crate::store::{Account, Removal, Subscription};
 
@@ -69,8 +68,8 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) due: HashMap<MessageId, Option<Due>>,
     /// Users of whom nothing waits any more: after the deletions, before what is new.
     pub(in crate::store) due_forgotten: HashSet<Uid>,
-    /// What is due at this time if it was due later.
-    pub(in crate::store) due_sooner: HashMap<MessageId, Stamp>,
+    /// Wills that are due now, or were before, and have no name any more: before what is new.
+    pub(in crate::store) due_released: HashSet<MessageId>,
     pub(in crate::store) accounts: HashMap<Uid, Option<Account>>,
     pub(in crate::store) bans: HashMap<BanTarget, Option<Ban>>,
 }
@@ -90,7 +89,7 @@ impl Changes {
             && self.retained.is_empty()
             && self.due.is_empty()
             && self.due_forgotten.is_empty()
-            && self.due_sooner.is_empty()
+            && self.due_released.is_empty()
             && self.accounts.is_empty()
             && self.bans.is_empty()
     }

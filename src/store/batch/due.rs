@@ -87,7 +87,10 @@ impl Work {
         if let Some((id, _)) = old {
             self.remove_due(id);
         }
-        self.left.entry(uid.clone()).or_default().add(bytes(&due));
+        // Without a quota it was not counted what the owner has left.
+        if let Some(left) = self.left.get_mut(uid) {
+            left.add(bytes(&due));
+        }
         self.found_due(due.message.id, Waiting::of(&due));
         self.changes.due.insert(due.message.id, Some(due));
         None
@@ -135,15 +138,17 @@ impl Work {
         }
     }
 
-    /// The session is over. True if there is one.
+    /// The session is over: its will is due, and nobody's any more, so that neither the next
+    /// session takes it back nor the next will takes its place. True if there is one.
     pub(super) fn release_will(&mut self, key: &SessionKey) -> bool {
-        let will = self.waiting(&key.uid, &DueName::Will(key.client_id.clone()));
-        let Some((id, _)) = will else { return false };
-        let now = self.now;
+        let name = DueName::Will(key.client_id.clone());
+        let Some((id, will)) = self.waiting(&key.uid, &name) else { return false };
+        self.due_names.insert((key.uid.clone(), name), None);
+        self.due.insert(id, Some(Waiting { name: None, ..will }));
         match self.changes.due.get_mut(&id) {
-            Some(Some(due)) => due.at = due.at.min(now),
+            Some(Some(due)) => (due.at, due.name) = (due.at.min(self.now), None),
             _ => {
-                self.changes.due_sooner.insert(id, now);
+                self.changes.due_released.insert(id);
             }
         }
         true

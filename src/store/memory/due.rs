@@ -103,7 +103,7 @@ impl State {
         taken.collect()
     }
 
-    /// What was on its way when the process ended waits again.
+    /// What was on its way waits again.
     pub(super) fn unclaim(&mut self) {
         self.due.values_mut().for_each(|one| one.claimed = false);
     }
@@ -116,7 +116,7 @@ impl State {
         let name = DueName::Will(key.client_id.clone());
         let id = self.waiting(&key.uid, &name).map(|will| will.due.message.id);
         let Some(will) = id.and_then(|id| self.due.get_mut(&id)) else { return false };
-        will.due.at = will.due.at.min(now);
+        (will.due.at, will.due.name) = (will.due.at.min(now), None);
         true
     }
 

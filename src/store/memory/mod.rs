@@ -216,7 +216,9 @@ impl Store for MemoryStore {
     }
 
     fn reopen(&self) -> StoreFuture<'_, ()> {
-        let result = self.lock().reopen_failure.take().map_or(Ok(()), Err);
+        let mut inner = self.lock();
+        inner.durable.unclaim();
+        let result = inner.reopen_failure.take().map_or(Ok(()), Err);
         Box::pin(std::future::ready(result))
     }
 

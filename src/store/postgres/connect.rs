@@ -5,6 +5,7 @@ use std::str::FromStr;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
+use super::due;
 use super::error::store_error;
 use crate::model::Stamp;
 use crate::store::open::{LAST, Restart};
@@ -87,6 +88,13 @@ pub(super) async fn prepare(
     Ok(StoreIdentity { uuid: u128::from_be_bytes(uuid), epoch: u64::from_be_bytes(epoch) })
 }
 
+/// After a failure: what was claimed waits again, since whoever did may not have heard of it.
+pub(super) async fn connect_again(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut conn = connect(options).await?;
+    due::unclaim(&mut conn).await.map_err(store_error)?;
+    Ok(conn)
+}
+
 /// Sessions that were connected begin to expire. The clock says `now`, see [`Restart`].
 async fn end_open_sessions(
     conn: &mut PgConnection,
@@ -102,10 +110,8 @@ async fn end_open_sessions(
         WHERE ended_at IS NULL";
     let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
     end.execute(&mut *conn).await?;
-    // What was on its way when this node ended waits again; also what is on the way of another
-    // one, and then only one of the two finds it there when it goes out.
-    let unclaim = sqlx::query("UPDATE due SET state = 0 WHERE state = 1");
-    unclaim.execute(conn).await.map(drop)
+    // What was on its way when this node ended.
+    due::unclaim(conn).await
 }
 
 /// The schema's version, from what the store says of it; 0 if it says nothing.

@@ -10,7 +10,7 @@ use super::load::get;
 use super::read::raw_message;
 use crate::model::{Due, DueName, MessageId, Stamp, Uid};
 use crate::store::batch::{DueId, Work};
-use crate::store::due::{CLAIMED, RawDue, RawRights, Waiting, bytes, checksum, name};
+use crate::store::due::{CLAIMED, RawDue, RawRights, Waiting, bytes, checksum, name, readable};
 use crate::store::quota::Kept;
 use crate::store::record::{self, flags};
 use crate::store::{Claim, StoreError};
@@ -34,10 +34,8 @@ const PUT: &str = "
                          $6::bytea[], $7::text[], $8::text[], $9::bigint[], $10::text[],
                          $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
                          $15::bigint[], $16::bytea[], $17::bytea[])";
-const SOONER: &str = "
-    UPDATE due d SET due = least(d.due, v.due)
-    FROM unnest($1::bytea[], $2::bigint[]) AS v (message_id, due)
-    WHERE d.message_id = v.message_id";
+const RELEASED: &str =
+    "UPDATE due SET due = least(due, $2), name = NULL WHERE message_id = ANY($1)";
 /// What another node is claiming is left to it.
 const CANDIDATES: &str = "
     SELECT message_id, bytes FROM due WHERE state = 0 AND due <= $1
@@ -98,9 +96,8 @@ fn waiting(row: &PgRow) -> Result<Waiting, StoreError> {
 /// Returns how many of users to be forgotten there were.
 pub(super) async fn flush(
     conn: &mut PgConnection,
-    set: HashMap<MessageId, Option<Due>>,
-    forgotten: HashSet<Uid>,
-    sooner: HashMap<MessageId, Stamp>,
+    (set, forgotten, released): (HashMap<MessageId, Option<Due>>, HashSet<Uid>, HashSet<MessageId>),
+    now: Stamp,
 ) -> Result<u64, Failed> {
     let (put, gone) = split(set);
     if !gone.is_empty() {
@@ -115,12 +112,11 @@ pub(super) async fn flush(
         count = delete.bind(uids).execute(&mut *conn).await?.rows_affected();
     }
     let put: Vec<Due> = put.into_iter().map(|(_, due)| due).collect();
-    self::put(conn, &put).await?;
-    if !sooner.is_empty() {
-        let (ids, times): (Vec<_>, Vec<_>) =
-            sooner.iter().map(|(id, at)| (id_bytes(id), at.0)).unzip();
-        sqlx::query(SOONER).bind(ids).bind(times).execute(conn).await?;
+    if !released.is_empty() {
+        let released: Vec<Vec<u8>> = released.iter().map(id_bytes).collect();
+        sqlx::query(RELEASED).bind(released).bind(now.0).execute(&mut *conn).await?;
     }
+    self::put(conn, &put).await?;
     Ok(count)
 }
 
@@ -170,13 +166,20 @@ pub(super) async fn claim(conn: &mut PgConnection, claim: Claim) -> Result<Vec<D
     }
     let rows = sqlx::query(READ).bind(&ids).fetch_all(&mut *conn).await?;
     sqlx::query(CLAIMS).bind(&ids).execute(conn).await?;
-    Ok(rows.iter().map(raw_due).collect::<Result<_, StoreError>>()?)
+    Ok(readable(rows.iter().map(raw_due)))
 }
 
 fn raw_due(row: &PgRow) -> Result<Due, StoreError> {
     let rights =
         RawRights { roles: get(row, 2)?, attrs: get(row, 3)?, login_expires: get(row, 4)? };
     RawDue { at: get(row, 0)?, name: get(row, 1)?, rights, message: raw_message(row, 5)? }.check()
+}
+
+/// What was on its way waits again; also what is on the way of another node, and then only one of
+/// the two finds it there when it goes out.
+pub(super) async fn unclaim(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let unclaim = sqlx::query("UPDATE due SET state = 0 WHERE state = 1");
+    unclaim.execute(conn).await.map(drop)
 }
 
 /// See [`crate::store::Store::next_due`].

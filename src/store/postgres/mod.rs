@@ -93,7 +93,7 @@ impl PostgresStore {
         }
         let mut tries = 1;
         let conn = loop {
-            match connect::connect(&self.options).await {
+            match connect::connect_again(&self.options).await {
                 Ok(conn) => break conn,
                 Err(error) if tries == REOPEN_TRIES_COUNT_MAX => return Err(error),
                 Err(error) => tracing::warn!("try {tries} of {REOPEN_TRIES_COUNT_MAX}: {error}"),

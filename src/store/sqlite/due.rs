@@ -11,7 +11,9 @@ use super::load::{fetch, get};
 use super::read::raw_message;
 use crate::model::{Due, DueName, MessageId, Stamp, Uid};
 use crate::store::batch::{DueId, Work};
-use crate::store::due::{CLAIMED, RawDue, RawRights, SCHEDULED, Waiting, bytes, checksum, name};
+use crate::store::due::{
+    CLAIMED, RawDue, RawRights, SCHEDULED, Waiting, bytes, checksum, name, readable,
+};
 use crate::store::quota::Kept;
 use crate::store::record::{self, flags};
 use crate::store::{Claim, StoreError};
@@ -97,9 +99,8 @@ fn waiting(row: &SqliteRow) -> Result<Waiting, StoreError> {
 /// Returns how many of users to be forgotten there were.
 pub(super) async fn flush(
     conn: &mut SqliteConnection,
-    set: HashMap<MessageId, Option<Due>>,
-    forgotten: HashSet<Uid>,
-    sooner: HashMap<MessageId, Stamp>,
+    (set, forgotten, released): (HashMap<MessageId, Option<Due>>, HashSet<Uid>, HashSet<MessageId>),
+    now: Stamp,
 ) -> Result<u64, StoreError> {
     let (put, gone) = split(set);
     execute(conn, &GONE, &gone, bind_id).await?;
@@ -109,12 +110,12 @@ pub(super) async fn flush(
         let delete = delete.bind(uid.as_str().to_owned()).execute(&mut *conn).await;
         count += delete.map_err(store_error)?.rows_affected();
     }
-    execute(conn, &PUT, &put, |query, (_, due)| bind_due(query, due)).await?;
-    for (id, at) in sooner {
-        let update = sqlx::query("UPDATE due SET due = min(due, ?) WHERE message_id = ?");
-        let update = update.bind(at.0).bind(id.0.to_be_bytes().to_vec());
-        update.execute(&mut *conn).await.map_err(store_error)?;
+    for id in released {
+        let sql = "UPDATE due SET due = min(due, ?), name = NULL WHERE message_id = ?";
+        let release = sqlx::query(sql).bind(now.0).bind(id.0.to_be_bytes().to_vec());
+        release.execute(&mut *conn).await.map_err(store_error)?;
     }
+    execute(conn, &PUT, &put, |query, (_, due)| bind_due(query, due)).await?;
     Ok(count)
 }
 
@@ -155,7 +156,7 @@ pub(super) async fn claim(
     let rows = &rows[..claim.count(sizes.into_iter()).min(rows.len())];
     let ids: Vec<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
     let rows = fetch(conn, &CLAIM, &ids, |query, id| query.bind(*id)).await?;
-    let mut due: Vec<Due> = rows.iter().map(raw_due).collect::<Result<_, _>>()?;
+    let mut due = readable(rows.iter().map(raw_due));
     due.sort_by_key(|due| (due.at, due.message.id));
     execute(conn, &CLAIMS, &ids, |query, id| query.bind(*id)).await?;
     Ok(due)
@@ -165,6 +166,12 @@ fn raw_due(row: &SqliteRow) -> Result<Due, StoreError> {
     let rights =
         RawRights { roles: get(row, 2)?, attrs: get(row, 3)?, login_expires: get(row, 4)? };
     RawDue { at: get(row, 0)?, name: get(row, 1)?, rights, message: raw_message(row, 5)? }.check()
+}
+
+/// What was on its way waits again.
+pub(super) async fn unclaim(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let unclaim = sqlx::query("UPDATE due SET state = 0 WHERE state = 1").execute(conn).await;
+    unclaim.map(drop).map_err(store_error)
 }
 
 /// See [`crate::store::Store::next_due`].

@@ -122,8 +122,8 @@ pub(super) async fn flush(
     execute(conn, &SUBSCRIPTIONS_CLEARED, &cleared, |query, id| query.bind(*id)).await?;
     subscriptions(conn, changes.subscriptions).await?;
     retained::flush(conn, changes.retained).await?;
-    let (forgotten, sooner) = (changes.due_forgotten, changes.due_sooner);
-    counts.add(Removal::Forgotten, due::flush(conn, changes.due, forgotten, sooner).await?);
+    let due = (changes.due, changes.due_forgotten, changes.due_released);
+    counts.add(Removal::Forgotten, due::flush(conn, due, now).await?);
     accounts(conn, changes.accounts).await?;
     bans(conn, changes.bans, now).await?;
     Ok(counts)

@@ -98,6 +98,8 @@ impl SqliteStore {
             return Err(StoreError::Open(format!("{path}: its log cannot be written back")));
         }
         quick_check(&mut conn).await?;
+        // Whoever claimed it may not have heard of it.
+        due::unclaim(&mut conn).await?;
         *self.readers.write().unwrap_or_else(PoisonError::into_inner) = pool(&self.path);
         *self.writer.lock().await = Some(Writer::new(conn, self.limits));
         Ok(())

@@ -11,6 +11,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
+use super::due;
 use super::error::{open_error, store_error};
 use crate::model::Stamp;
 use crate::store::open::{LAST, Restart};
@@ -183,7 +184,6 @@ pub(super) async fn end_open_sessions(
     let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
     end.execute(&mut *transaction).await.map_err(store_error)?;
     // What was on its way when the last process ended waits again.
-    let unclaim = sqlx::query("UPDATE due SET state = 0 WHERE state = 1");
-    unclaim.execute(&mut *transaction).await.map_err(store_error)?;
+    due::unclaim(&mut transaction).await?;
     transaction.commit().await.map_err(store_error)
 }

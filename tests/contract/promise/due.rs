@@ -151,6 +151,17 @@ pub async fn what_is_due_goes_out_once_whenever_the_process_dies(mut rig: Rig) {
     assert_eq!(rig.write(cancel("k")).await, Written::NothingWaits);
 }
 
+/// As after a commit of which nobody knows how it ended.
+pub async fn what_is_claimed_waits_again_when_the_store_is_opened_again(rig: Rig) {
+    rig.commit(&[put(due(0, None, 1)), put(due(0, named("k"), 2))]).await;
+    for _ in 0..2 {
+        assert_eq!(rig.claim_all().await, [1, 2]);
+        rig.store.reopen().await.unwrap();
+    }
+    assert_eq!(rig.write(cancel("k")).await, Written::Done);
+    assert_eq!(rig.claim_all().await, [1]);
+}
+
 pub async fn what_does_not_go_out_is_dropped(rig: Rig) {
     rig.commit(&[put(due(0, None, 1)), put(due(0, None, 3))]).await;
     assert_eq!(rig.claim_all().await, [1, 3]);
@@ -241,6 +252,19 @@ pub async fn a_will_is_taken_back_when_its_session_goes_on_and_due_when_it_ends(
     assert_eq!(rig.waiting().await, (Some(99), 2));
     rig.commit(&[fire(5), advance(&ann, Log::Queue, 0, 0)]).await;
     assert_eq!(rig.waiting().await, (Some(99), 1));
+}
+
+/// Its session is over, and it has not gone out yet: what comes next of the device is another one.
+pub async fn a_will_that_is_due_is_neither_replaced_nor_taken_back(rig: Rig) {
+    let ann = laptop();
+    let die = |number| [open(&ann, true, true), put(due(99, will(), number)), end(&ann, HOUR)];
+    rig.commit(&die(1)).await;
+    rig.commit(&die(2)).await;
+    rig.commit(&[die(3), die(4)].concat()).await;
+    assert_eq!(rig.waiting().await, (Some(0), 4));
+    assert!(rig.open(&ann, false, true).await.session_present);
+    assert_eq!(rig.waiting().await, (Some(0), 3));
+    assert_eq!(rig.claim_all().await, [1, 2, 3]);
 }
 
 pub async fn a_forgotten_user_has_left_nothing_for_later(rig: Rig) {

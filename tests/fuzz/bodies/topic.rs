@@ -191,7 +191,8 @@ fn forget(held: &mut Held, selector: &Selector, who: &Who) -> bool {
     place.map(|place| held.remove(place)).is_some()
 }
 
-/// Each session once for itself, with the best that it is granted; and one member of each share.
+/// Each session once for itself, with the best that it is granted; and one member of each share
+/// that has one who would get it. Durable sessions are all away here: with QoS 0 none does.
 fn answer_agrees(tree: &Subscriptions, held: &Held, topic: &str) {
     let Some(name) = TopicName::parse(topic) else { return };
     let mut found = Vec::new();
@@ -203,6 +204,7 @@ fn answer_agrees(tree: &Subscriptions, held: &Held, topic: &str) {
     let (mut best, mut shares) = (BTreeMap::new(), BTreeMap::<ShareId, Vec<_>>::new());
     for (of, who, grant) in held.iter().filter(matching) {
         match of.share_id() {
+            Some(_) if who.0.is_none() && grant.qos == QoS::AtMostOnce => {}
             Some(id) => shares.entry(id).or_default().push((who.clone(), *grant)),
             None => {
                 let qos = best.entry(place(who)).or_insert((who.clone(), grant.qos));

@@ -54,12 +54,15 @@ pub const EXPLAINED: &[Explanation] = &[
 /// The same messages, of which other copies came: ours once and with the most.
 fn overlapping(difference: &Difference<'_>) -> bool {
     let (ours, theirs) = (copies(&difference.homing), copies(&difference.mosquitto));
-    let best = |copies: &Vec<(char, bool)>| {
+    let best = |copies: &Vec<(char, bool)>, retain_counts: bool| {
         let qos = copies.iter().map(|(qos, _)| *qos).max();
-        (qos, copies.iter().any(|(_, retain)| *retain))
+        (qos, retain_counts && copies.iter().any(|(_, retain)| *retain))
     };
     let is_better = |(words, ours): (&String, &Vec<(char, bool)>)| {
-        let (ours_best, theirs_best) = (best(ours), best(&theirs[words]));
+        // Of a subscription that was replaced theirs may have it: the explanation above.
+        let retain_counts = !is_mixed(difference, message(words).0, RETAIN_AS_PUBLISHED);
+        let ours_best = best(ours, retain_counts);
+        let theirs_best = best(&theirs[words], retain_counts);
         let is_same = *ours == theirs[words];
         let is_other = ours.len() < theirs[words].len() || ours_best.0 > theirs_best.0;
         let is_due = ours_best.0 <= Some(qos_max(difference, words));
@@ -71,8 +74,7 @@ fn overlapping(difference: &Difference<'_>) -> bool {
 /// The highest QoS with which `PUBLISH topic 'text'` may come: the lower of that of the message and
 /// of all that was ever asked for its topic.
 fn qos_max(difference: &Difference<'_>, words: &str) -> char {
-    let (topic, text) = words.trim_start_matches(MESSAGE).split_once(' ').unwrap_or_default();
-    let text = text.trim_matches('\'');
+    let (topic, text) = message(words);
     let sent = difference.story.iter().filter_map(|step| match step {
         Step::Publish { qos, text: sent, topic: to, .. } if sent == text && *to == topic => {
             Some(*qos)
@@ -83,6 +85,19 @@ fn qos_max(difference: &Difference<'_>, words: &str) -> char {
     let asked = asked(difference, topic).map(|options| options & 3);
     let asked = if difference.who == name(WATCHER) { Some(2) } else { asked.max() };
     char::from(b'0' + sent.max().min(asked).unwrap_or(0))
+}
+
+/// Topic and text of `PUBLISH topic 'text'`.
+fn message(words: &str) -> (&str, &str) {
+    let (topic, text) = words.trim_start_matches(MESSAGE).split_once(' ').unwrap_or_default();
+    (topic, text.trim_matches('\''))
+}
+
+/// Whether this option stood in some of its subscriptions for the topic and not in others.
+fn is_mixed(difference: &Difference<'_>, topic: &str, option: u8) -> bool {
+    let has = |options: u8| options & option != 0;
+    let (mut with, mut without) = (asked(difference, topic), asked(difference, topic));
+    with.any(has) && without.any(|options| !has(options))
 }
 
 /// With which options this client has subscribed to filters that match the topic.
@@ -116,9 +131,7 @@ const RETAIN_AS_PUBLISHED: u8 = 8;
 /// It depends on which of its subscriptions counts.
 fn mixed_options(difference: &Difference<'_>) -> bool {
     let Step::Publish { who: sender, topic, .. } = difference.step else { return false };
-    let options: Vec<u8> = asked(difference, topic).collect();
-    let mixed =
-        |bit: u8| options.iter().any(|o| o & bit == 0) && options.iter().any(|o| o & bit != 0);
+    let mixed = |option: u8| is_mixed(difference, topic, option);
     let is_own = name(*sender) == difference.who && mixed(NO_LOCAL);
     let comparable = |all: &[String]| -> Vec<String> {
         let kept = all.iter().filter(|said| !(is_own && said.starts_with(MESSAGE)));
@@ -165,10 +178,13 @@ fn no_will(difference: &Difference<'_>) -> bool {
     // It may have subscribed to its own will, and is taken over by itself.
     let is_old = |said: &&String| said.starts_with("the older one: ");
     let rest = |all: &[String]| without(all, |said| is_will(said) || is_old(said));
+    let (homing, mosquitto) = (rest(&difference.homing), rest(&difference.mosquitto));
+    // What waited for a session that goes on may differ by itself.
+    let rest = Difference { homing, mosquitto, ..*difference };
     loses_it
         && difference.homing.iter().any(|said| is_will(&said))
         && !difference.mosquitto.iter().any(|said| is_will(&said))
-        && rest(&difference.homing) == rest(&difference.mosquitto)
+        && (rest.homing == rest.mosquitto || overlapping(&rest))
 }
 
 fn server_packet(difference: &Difference<'_>) -> bool {

@@ -1,6 +1,6 @@
 //! Connections that come and go, with and without a login, leave nothing behind.
 
-use super::support::process::{open_files, resident_kib};
+use super::support::process::{open_sockets, resident_kib};
 use super::support::websocket::LISTEN;
 use super::support::{Broker, Client, Connect, V5, V311, wait_until};
 
@@ -34,13 +34,13 @@ fn connections_that_come_and_go_leave_nothing() {
         ("HOMING__LIMITS__FLAPPING__PER_CLIENT", "0"),
         ("HOMING__LIMITS__CONNECT_RATE", "off"),
     ]);
-    let before = open_files(broker.pid());
+    let before = open_sockets(broker.pid());
     let mut warm = 0;
     for round in 0..FIRST_ROUNDS + ROUNDS {
         (0..CONNECTIONS_PER_ROUND).for_each(|number| one(&broker, number));
         wait_until("the end of all connections", || {
             let counted = broker.metrics("homing_connections", &[]);
-            (counted == 0.0 && open_files(broker.pid()) <= before).then_some(())
+            (counted == 0.0 && open_sockets(broker.pid()) <= before).then_some(())
         });
         if round + 1 == FIRST_ROUNDS {
             warm = resident_kib(broker.pid());

@@ -77,7 +77,7 @@ impl Taken {
         let pid = broker.pid();
         let (resident_kib, threads) =
             (resident_kib(pid) as usize, status(pid, "Threads:") as usize);
-        Taken { resident_kib, threads, files: open_files(pid) }
+        Taken { resident_kib, threads, files: open_files(pid).len() }
     }
 }
 

@@ -11,7 +11,14 @@ pub fn resident_kib(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
-/// Sockets are among them.
-pub fn open_files(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its files").count()
+/// What it has open: paths, `socket:[…]`, `anon_inode:[…]`.
+pub fn open_files(pid: u32) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its files");
+    // One may have been closed since.
+    let links = entries.flatten().flat_map(|entry| std::fs::read_link(entry.path()));
+    links.map(|link| link.to_string_lossy().into_owned()).collect()
+}
+
+pub fn open_sockets(pid: u32) -> usize {
+    open_files(pid).iter().filter(|name| name.starts_with("socket:")).count()
 }

@@ -213,17 +213,6 @@ fn nothing_of_it_waits_in_a_queue() {
 }
 
 #[test]
-fn who_shares_it_takes_turns() {
-    let broker = ordinary();
-    let mut members = ["one", "two"].map(|name| Connect::anonymous(V5, name).open(broker.mqtt));
-    for member in &mut members {
-        assert_eq!(member.subscribe("$share/watch/$SYS/broker/uptime", 0), 0);
-    }
-    let [first, second] = members.map(|mut member| member.take().text().to_owned());
-    assert_ne!(first, second);
-}
-
-#[test]
 fn an_interval_of_0_switches_it_off() {
     let broker = Broker::ordinary_with(&[("HOMING__TOPICS__SYS_INTERVAL", "0s")]);
     let mut reader = Connect::anonymous(V5, "reader").open(broker.mqtt);

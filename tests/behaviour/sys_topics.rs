@@ -36,6 +36,14 @@ fn wait_for(broker: &Broker, name: &str, text: &str) {
     });
 }
 
+/// The figures of a first interval are there. Who asks for them may be counted twice, if an older
+/// question has not left yet.
+fn wait_until_told(broker: &Broker) {
+    wait_until("somebody was connected", || {
+        value(broker, "clients/maximum").filter(|maximum| maximum != "0")
+    });
+}
+
 /// As `mosquitto_sub -t '$SYS/broker/uptime'` is used: the value is there at once, and again and
 /// again.
 #[test]
@@ -70,7 +78,7 @@ fn those_who_share_take_turns() {
 #[test]
 fn the_names_are_those_of_mosquitto() {
     let broker = ordinary();
-    wait_for(&broker, "clients/maximum", "1");
+    wait_until_told(&broker);
     let found = values(&broker, "$SYS/#");
     let names = [
         "version",
@@ -151,7 +159,7 @@ fn sessions_that_are_away_and_what_waits_for_them_are_told_after_the_sweepers_wa
 #[test]
 fn wildcards_in_front_do_not_match_it() {
     let broker = ordinary();
-    wait_for(&broker, "clients/maximum", "1");
+    wait_until_told(&broker);
     let mut reader = Connect::anonymous(V311, "reader").open(broker.mqtt);
     for filter in ["#", "+/broker/#", "+/+/uptime"] {
         assert_eq!(reader.subscribe(filter, 0), 0);

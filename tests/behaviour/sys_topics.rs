@@ -49,14 +49,19 @@ fn wait_until_told(broker: &Broker) {
 #[test]
 fn a_subscription_gets_the_value_at_once_and_then_each_change() {
     let broker = ordinary();
+    wait_until_told(&broker);
     for version in [V311, V5] {
         let mut reader = Connect::anonymous(version, "reader").open(broker.mqtt);
         assert_eq!(reader.subscribe("$SYS/broker/uptime", 2), 2);
         let first = reader.take();
         assert!(first.retain && first.qos == 0, "{first:?}");
         assert!(first.text().ends_with(" seconds"), "{first:?}");
-        let next = reader.take();
-        assert!(!next.retain && next.text() != first.text(), "{next:?}");
+        // A change that is just being told may come both ways.
+        let mut next = reader.take();
+        while next.text() == first.text() {
+            next = reader.take();
+        }
+        assert!(!next.retain, "{next:?}");
         reader.disconnect();
     }
 }

@@ -1,7 +1,7 @@
 //! From a submission to a plan: may it, and who gets it. Durable addressees are named here, before
 //! the commit; subscribers of the moment are found when it is delivered.
 
-use crate::model::{Delivery, Identity, Message, QoS, Recipient, Submission, Target};
+use crate::model::{Delivery, Identity, Message, QoS, Recipient, Submission, Target, TopicName};
 
 use super::policy::{Action, Denial, Policy};
 use super::subscriptions::{Subscriber, Subscriptions};
@@ -34,7 +34,7 @@ pub fn plan(
         }
         Target::Plain(topic) => {
             subscriptions.pick(topic, &mut plan.live);
-            plan.split(submission);
+            plan.split(&submission.message);
         }
     }
     Ok(plan)
@@ -42,12 +42,14 @@ pub fn plan(
 
 /// Connections that get a copy for themselves now, whatever the sender may do by now: for a plain
 /// message that was accepted before. Members of shared subscriptions were picked then.
-pub fn address(submission: &Submission, subscriptions: &Subscriptions) -> Vec<Subscriber> {
+pub fn address(
+    message: &Message,
+    topic: &TopicName,
+    subscriptions: &Subscriptions,
+) -> Vec<Subscriber> {
     let mut plan = Plan::default();
-    if let Target::Plain(topic) = &submission.target {
-        subscriptions.matches(topic, &mut plan.live);
-        plan.split(submission);
-    }
+    subscriptions.matches(topic, &mut plan.live);
+    plan.split(message);
     plan.live
 }
 
@@ -57,26 +59,30 @@ pub fn copy(subscriber: &Subscriber, message: &Message) -> Delivery {
     Delivery { qos: subscriber.grant.qos.min(message.qos), retain, share: subscriber.share }
 }
 
+/// The queue through which this subscriber gets this message: durable sessions get QoS 1 and 2 so.
+/// `None` for a copy that is sent at once, and owed to nobody.
+pub fn queued(subscriber: &Subscriber, message: &Message) -> Option<(Recipient, Delivery)> {
+    let delivery = copy(subscriber, message);
+    let waits = subscriber.connection.is_none() && delivery.qos != QoS::AtMostOnce;
+    waits.then(|| (Recipient::Session(subscriber.key.clone()), delivery))
+}
+
 impl Plan {
-    /// Durable sessions get QoS 1 and 2 through their queue; the rest is live.
-    fn split(&mut self, submission: &Submission) {
-        let message = &submission.message;
+    fn split(&mut self, message: &Message) {
         let durable = &mut self.durable;
         self.live.retain(|subscriber| {
-            if subscriber.grant.no_local && is_own(subscriber, submission) {
+            if subscriber.grant.no_local && is_own(subscriber, message) {
                 return false;
             }
-            let delivery = copy(subscriber, message);
-            let queued = subscriber.connection.is_none() && delivery.qos != QoS::AtMostOnce;
-            if queued {
-                durable.push((Recipient::Session(subscriber.key.clone()), delivery));
-            }
-            !queued
+            let queued = queued(subscriber, message);
+            let is_live = queued.is_none();
+            durable.extend(queued);
+            is_live
         });
     }
 }
 
-fn is_own(subscriber: &Subscriber, submission: &Submission) -> bool {
-    let from = &submission.message.from;
+fn is_own(subscriber: &Subscriber, message: &Message) -> bool {
+    let from = &message.from;
     subscriber.key.uid == from.uid && subscriber.key.client_id == from.client_id
 }

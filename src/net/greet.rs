@@ -289,7 +289,9 @@ async fn introduce(
     }
     let is_gone = || bytes.len() == length && stream.is_over();
     let mut hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
-    hello.hears_session_present = !v31;
+    if v31 {
+        hello.speaks_v31();
+    }
     // Its login may have taken longer than it waited.
     if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::broker::{Subscriber, copy};
-use crate::model::{Delivery, Entry, Message, QoS, Recipient, SessionKey, TopicName};
+use crate::broker::{Subscriber, queued};
+use crate::model::{Entry, Message, SessionKey, TopicName};
 use crate::net::{Mail, Mailbox};
 use crate::shard::{Post, Shared};
 use crate::store::commit::{Committer, Reply, Request};
@@ -107,12 +107,10 @@ fn bequeath(key: SessionKey, entry: &Entry, heir: Option<Subscriber>) -> (Append
     let inherited = Some(Inherited { key, seq: entry.seq, why });
     let append = Append { inherited, ..Append::new(entry.message.clone()) };
     let Some(heir) = heir else { return (append, None) };
-    let delivery @ Delivery { qos, .. } = copy(&heir, &entry.message);
-    if heir.connection.is_some() || qos == QoS::AtMostOnce {
-        return (append, Some((entry.message.clone(), heir)));
+    match queued(&heir, &entry.message) {
+        Some(addressee) => (Append { addressees: vec![addressee], ..append }, None),
+        None => (append, Some((entry.message.clone(), heir))),
     }
-    let addressees = vec![(Recipient::Session(heir.key), delivery)];
-    (Append { addressees, ..append }, None)
 }
 
 #[cfg(test)]

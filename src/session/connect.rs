@@ -29,8 +29,6 @@ pub struct Hello {
     pub assigned: bool,
     /// When its login was asked about: what changed since is not in `identity`.
     pub asked_at: Moment,
-    /// MQTT 3.1 knows no session present: the byte is reserved there.
-    pub hears_session_present: bool,
     version: Version,
     keep_alive_secs: u16,
     expiry: Duration,
@@ -70,6 +68,11 @@ impl Hello {
         self.version
     }
 
+    /// MQTT 3.1 knows no session present: the byte is reserved there.
+    pub fn speaks_v31(&mut self) {
+        self.peer.hears_session_present = false;
+    }
+
     /// `assign` makes a client id where the client left it to the server.
     pub fn new(
         connect: &Connect<'_>,
@@ -98,7 +101,6 @@ impl Hello {
             clean_start: connect.clean_start,
             assigned,
             asked_at: login.asked_at,
-            hears_session_present: true,
             version: connect.version,
             keep_alive_secs: connect.keep_alive_secs,
             expiry: expiry(connect, settings.session_expiry_max),
@@ -167,7 +169,7 @@ impl Session {
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,
-            peer: Peer { hears_session_present: hello.hears_session_present, ..hello.peer },
+            peer: hello.peer,
             clean_start: hello.clean_start,
             expiry: hello.expiry,
             keep_alive,

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use crate::broker::{Subscriber, copy};
-use crate::model::{Delivery, Message, MessageId, QoS, Recipient, Target};
+use crate::broker::{Subscriber, queued};
+use crate::model::{Delivery, Message, MessageId, QoS, Target};
 use crate::store::{Append, Write};
 
 use super::{Shard, Token};
@@ -61,11 +61,10 @@ impl Shard {
             lock.read().unwrap_or_else(PoisonError::into_inner).pick_heir(&topic, share)
         };
         let Some(heir) = heir.filter(|heir| !self.is_gone(heir)) else { return };
-        let delivery = copy(&heir, message);
-        if heir.connection.is_some() || delivery.qos == QoS::AtMostOnce {
+        let Some(addressee) = queued(&heir, message) else {
             return self.distribute(message, vec![heir]);
-        }
-        let addressees = vec![(Recipient::Session(heir.key), delivery)];
+        };
+        let addressees = vec![addressee];
         self.ask_store(Write::Append(Append { addressees, ..Append::new(message.clone()) }), None);
     }
 }

@@ -216,14 +216,12 @@ impl Shard {
     /// A plain message is committed: whoever is subscribed without a queue gets a copy now.
     /// Of those who share, the ones that were `picked` when it was planned.
     pub(super) fn distribute_committed(&mut self, message: &Arc<Message>, picked: Vec<Subscriber>) {
-        let Ok(target @ Target::Plain(_)) = self.live.settings.topics.target(&message.topic) else {
+        let Ok(Target::Plain(topic)) = self.live.settings.topics.target(&message.topic) else {
             return;
         };
-        let (dedupe, timing) = (None, Timing::Now);
-        let submission = Submission { target, message: message.clone(), dedupe, timing };
         let live = {
             let lock = &self.shared.subscriptions;
-            address(&submission, &lock.read().unwrap_or_else(PoisonError::into_inner))
+            address(message, &topic, &lock.read().unwrap_or_else(PoisonError::into_inner))
         };
         self.distribute(message, live);
         self.distribute(message, picked);

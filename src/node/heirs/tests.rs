@@ -8,7 +8,10 @@ use crate::broker::Subscriptions;
 use crate::broker::subscriptions::{Connection, Grant};
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
-use crate::model::{Attributes, ClientId, Filter, Kind, MessageId, Selector, Sender, Stamp, Uid};
+use crate::model::{
+    Attributes, ClientId, Delivery, Filter, Kind, MessageId, QoS, Recipient, Selector, Sender,
+    Stamp, Uid,
+};
 use crate::store::commit::spawn;
 use crate::store::{MemoryStore, StoreLimits};
 

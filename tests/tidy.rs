@@ -90,13 +90,13 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/control/server.rs",  1, "REQUESTS_COUNT_MAX"),
     ("src/http/mod.rs",        1, "CONNECTIONS_COUNT_MAX"),
     ("src/log/last.rs",        1, "one, at the end of the process"),
-    ("src/net/conn.rs",        3, "for each connection one that reads, writes or ends"),
+    ("src/net/errands.rs",     2, "for a session one read of each log, one question and one count at \
+                                   a time"),
     ("src/net/flapper.rs",     1, "one for each ban"),
     ("src/net/kick.rs",        2, "one for each order and each question of an administrator"),
     ("src/net/listen.rs",      1, "one for each seat (limits.connections)"),
-    ("src/net/watched.rs",     2, "what others begin, each in its own line here"),
-    ("src/net/worker.rs",      6, "one for each listener and part of a worker; for a session one read \
-                                   of each log, one question and one count at a time"),
+    ("src/net/watched.rs",     2, "one for each listener; and what others begin, each in its own line \
+                                   here"),
     ("src/node/aside.rs",      1, "one at a time, of a reload"),
     ("src/node/build.rs",     11, "parts of the process"),
     ("src/node/mod.rs",        2, "the one that SIGHUP wakes, and the start"),
@@ -311,7 +311,7 @@ fn is_allowed(finding: &Finding) -> bool {
 fn whatever_begins_a_task_is_in_the_table_with_its_bound() {
     let found: Vec<Finding> = rust_files("src").iter().flat_map(spawns).collect();
     assert!(found.is_empty(), "{found:#?}");
-    // A panic in a task of a worker must be seen (threat N12).
+    // A panic in a task must be seen (threat N12).
     let unseen = |source: &Source| source.code.contains("spawn_local(");
     let unseen: Vec<String> =
         rust_files("src").into_iter().filter(unseen).map(|source| source.path).collect();

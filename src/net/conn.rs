@@ -264,9 +264,11 @@ impl Worker {
         }
     }
 
-    /// Sockets of connections that have ended: what was flushed is out, the rest is not waited for.
-    pub(super) fn close_all(&mut self) {
+    /// Sockets of connections that have ended: what was flushed is out, the rest is not waited
+    /// for. False if there were none.
+    pub(super) fn close_all(&mut self) -> bool {
         let closed = std::mem::take(&mut self.shard.effects().closed);
+        let some = !closed.is_empty();
         for token in closed {
             self.flush(token);
             let socket = self.sockets.remove(token);
@@ -275,6 +277,7 @@ impl Worker {
                 self.leave(socket);
             }
         }
+        some
     }
 
     fn leave(&mut self, mut socket: Socket) {

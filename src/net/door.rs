@@ -64,7 +64,7 @@ impl Door {
             return None;
         }
         let wait = balancer.header_wait.min(left);
-        match tokio::time::timeout(wait, read_header(tcp)).await {
+        match tokio::time::timeout(wait, Box::pin(read_header(tcp))).await {
             Ok(Ok(Some(Caller::Client(peer)))) => Some(peer),
             Ok(Ok(Some(Caller::Balancer))) => Some(from),
             // A load balancer that only looks whether the port is open.
@@ -88,7 +88,8 @@ impl Door {
             return Some(Opened { stream: Stream::new(tcp, None), certificate: None });
         };
         let asks = (lock.protocol, lock.client_certificate);
-        let secure = lock.tls.accept(&tcp, asks, peer, left).await?;
+        // Boxed, so that who comes without TLS does not hold the room for it; and so below.
+        let secure = Box::pin(lock.tls.accept(&tcp, asks, peer, left)).await?;
         let certificate = lock.names(&secure, peer)?;
         Some(Opened { stream: Stream::new(tcp, Some(secure)), certificate })
     }
@@ -104,7 +105,7 @@ impl Door {
     ) -> Option<Stream> {
         match &self.upgrade {
             None => Some(stream),
-            Some(upgrade) => upgrade.accept(stream, mqtt, peer, left).await,
+            Some(upgrade) => Box::pin(upgrade.accept(stream, mqtt, peer, left)).await,
         }
     }
 }

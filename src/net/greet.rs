@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::log;
 use crate::metrics::{Counted, Metrics, Protocol, Refused};
 use crate::model::limit::{CLIENT_ID_BYTES_MAX, PACKET_BEFORE_LOGIN_BYTES_MAX, UID_BYTES_MAX};
-use crate::model::{ClientId, Identity, Reason, SessionKey, Uid};
+use crate::model::{ClientId, Identity, Moment, Reason, SessionKey, Uid};
 use crate::mqtt::{Connect, Version, decode_connect, is_connect_v31, reason};
 use crate::session::{Hello, LoginTime, refusing_connack};
 use crate::shard::{Live, worker_of_session};
@@ -34,8 +34,6 @@ use super::worker::Mail;
 
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
-/// What the system takes of a connection beyond what it could send already.
-const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// A refusal that the client does not take in this time is not heard.
 const TELL_WAIT: Duration = Duration::from_secs(5);
 
@@ -214,7 +212,10 @@ async fn meet(
     };
     match hello {
         Ok((hello, rest)) => return Some(Known { stream, guest, hello, rest }),
-        Err(NotIn::Refused(refusal)) => refuse(gate, stream, guest.peer, refusal).await,
+        Err(NotIn::Refused(refusal)) => {
+            // Boxed, as it is seldom: a future has room for all of its branches.
+            Box::pin(refuse(gate, stream, guest.peer, refusal)).await;
+        }
         Err(NotIn::Gone) => {
             tracing::debug!(peer = %guest.peer, "gone before its login was decided");
         }
@@ -240,7 +241,6 @@ async fn hear(
         return None;
     }
     seat.comes_from(peer.ip()).map_err(|why| gate.admission.count_refused(peer, why)).ok()?;
-    set_up(gate, &tcp, peer);
     let Opened { stream, certificate } = door.open(tcp, peer, left()).await?;
     let guest = Guest { peer, listener: door.listener, certificate };
     let mut bytes = Vec::new();
@@ -250,7 +250,7 @@ async fn hear(
         Ok(Ok(Some(length))) => Ok(length),
         Ok(Ok(None)) => {
             if stream.is_websocket() {
-                stream.finish().await;
+                Box::pin(stream.finish()).await;
             }
             return None;
         }
@@ -263,25 +263,6 @@ async fn hear(
     // It may have to wait for its turn.
     bytes.shrink_to_fit();
     Some(Heard { stream, guest, bytes, connect })
-}
-
-fn set_up(gate: &Gate, tcp: &TcpStream, peer: SocketAddr) {
-    // One small packet should leave at once; the workers batch by themselves.
-    if let Err(error) = tcp.set_nodelay(true) {
-        tracing::debug!(%peer, "no TCP_NODELAY: {error}");
-    }
-    // What the peer does not take stays here, where it is bounded and seen, and not in megabytes of
-    // the system's memory.
-    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT_BYTES_MAX) {
-        tracing::debug!(%peer, "no TCP_NOTSENT_LOWAT: {error}");
-    }
-    // A peer that is gone without a word would else hold its place for as long as the system sends
-    // again, which is a quarter of an hour and more. Twice the time, since a peer that is there and
-    // takes nothing is a slow reader, and told so.
-    let gone_after = Some(gate.live.load().outbox_wait.saturating_mul(2));
-    if let Err(error) = socket2::SockRef::from(tcp).set_tcp_user_timeout(gone_after) {
-        tracing::debug!(%peer, "no TCP_USER_TIMEOUT: {error}");
-    }
 }
 
 /// Logs the guest in, by the first `length` bytes of what it said.
@@ -300,8 +281,11 @@ async fn introduce(
         let words = "MQTT 3.1 needs a client id: give one, or speak 3.1.1".into();
         return Err(Refusal::unknown(Some(connect.version), Reason::ClientIdInvalid, words).into());
     }
-    let is_gone = || bytes.len() == length && stream.is_over();
-    let mut hello = login(gate, &connect, guest, bytes.len(), is_gone).await?;
+    let asked_at = gate.clock.moment();
+    // Nobody gives up in the time in which most logins are decided.
+    let took_time = || gate.clock.moment() > asked_at;
+    let is_gone = || bytes.len() == length && took_time() && stream.is_over();
+    let mut hello = login(gate, &connect, guest, (bytes.len(), asked_at), is_gone).await?;
     if v31 {
         hello.speaks_v31();
     }
@@ -373,7 +357,7 @@ async fn login(
     gate: &Gate,
     connect: &Connect<'_>,
     guest: &Guest,
-    bytes: usize,
+    (bytes, asked_at): (usize, Moment),
     is_gone: impl Fn() -> bool,
 ) -> Result<Hello, NotIn> {
     let refusal = |reason: Reason, words: String| Refusal {
@@ -399,7 +383,6 @@ async fn login(
         certificate: guest.certificate.as_ref(),
         witness: None,
     };
-    let asked_at = gate.clock.moment();
     let turn = turn(gate, &credentials, bytes).await;
     let turn = turn.map_err(|(reason, words)| refusal(reason, words))?;
     if is_gone() {

@@ -5,22 +5,45 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::LocalSet;
 
 use super::Mailbox;
 use super::door::Door;
 use super::greet::{self, Gate};
-use super::watched::spawn_apart;
+use super::watched::{run_all, spawn_apart};
 use super::worker::Mail;
 
 /// After a failed accept (mostly: no more open files) the next try waits, so that the loop does
 /// not spin; connections that end meanwhile give files back (threat M7).
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// All that a thread which lets clients in starts with.
+/// What the system takes of a connection beyond what it could send already.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// Sets what the connections of a listener inherit; before it listens, those who come at once have
+/// it too.
+///
+/// # Errors
+/// If the system does not know one of these options.
+pub fn prepare(listener: SockRef<'_>, outbox_wait: Duration) -> io::Result<()> {
+    // One small packet should leave at once; the workers batch by themselves.
+    listener.set_tcp_nodelay(true)?;
+    // What the peer does not take stays here, where it is bounded and seen, and not in megabytes of
+    // the system's memory.
+    listener.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+    // A peer that is gone without a word would else hold its place for as long as the system sends
+    // again, which is a quarter of an hour and more. Twice the time, since a peer that is there and
+    // takes nothing is a slow reader, and told so.
+    listener.set_tcp_user_timeout(Some(outbox_wait.saturating_mul(2)))
+}
+
+/// What is listened on, and what stands behind it.
+pub type Listener = (std::net::TcpListener, Arc<Door>);
+
+/// What those who let clients in share.
 pub struct Reception {
-    pub listeners: Vec<(std::net::TcpListener, Arc<Door>)>,
     pub gate: Arc<Gate>,
     /// Of all workers: a connection goes to the one of its user.
     pub mailboxes: Arc<[Mailbox<Mail>]>,
@@ -33,22 +56,16 @@ pub struct Reception {
 ///
 /// # Panics
 /// With the panic of any listener. One in a greeting costs that connection alone (threat N12).
-pub fn receive(reception: Reception) -> io::Result<()> {
+pub fn receive(listeners: Vec<Listener>, reception: Reception) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(Arc::new(reception)))
+    LocalSet::new().block_on(&runtime, serve(listeners, Arc::new(reception)))
 }
 
-async fn serve(reception: Arc<Reception>) -> io::Result<()> {
-    let mut accepting = JoinSet::new();
-    for (listener, door) in &reception.listeners {
-        let listener = TcpListener::from_std(listener.try_clone()?)?;
-        accepting.spawn_local(accept(reception.clone(), listener, door.clone()));
-    }
-    while let Some(ended) = accepting.join_next().await {
-        if let Err(error) = ended {
-            std::panic::resume_unwind(error.into_panic());
-        }
-    }
+async fn serve(listeners: Vec<Listener>, reception: Arc<Reception>) -> io::Result<()> {
+    let listener = |(listener, door)| Ok((TcpListener::from_std(listener)?, door));
+    let listeners: Vec<_> = listeners.into_iter().map(listener).collect::<io::Result<_>>()?;
+    let all = listeners.into_iter();
+    run_all(all.map(|(listener, door)| accept(reception.clone(), listener, door))).await;
     // Those who are being greeted hear that the broker stops.
     std::future::pending().await
 }
@@ -64,9 +81,16 @@ async fn accept(reception: Arc<Reception>, listener: TcpListener, door: Arc<Door
 
 async fn accept_all(reception: &Arc<Reception>, listener: &TcpListener, door: &Arc<Door>) {
     let gate = &reception.gate;
+    let mut outbox_wait = gate.live.load().outbox_wait;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let wait = gate.live.load().outbox_wait;
+                if std::mem::replace(&mut outbox_wait, wait) != wait
+                    && let Err(error) = prepare(SockRef::from(listener), wait)
+                {
+                    tracing::error!("limits.outbox_wait does not hold for new ones: {error}");
+                }
                 if let Some(seat) = gate.enter(peer).await {
                     let (reception, door) = (reception.clone(), door.clone());
                     let metrics = gate.metrics.clone();

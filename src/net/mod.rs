@@ -38,7 +38,7 @@ pub use errands::Stores;
 pub use flapper::Banning;
 pub use greet::Gate;
 pub use kick::{connected, kick};
-pub use listen::{Reception, receive};
+pub use listen::{Reception, prepare, receive};
 pub use mailbox::Mailbox;
 pub use route::on_commit;
 pub use stream::Stream;

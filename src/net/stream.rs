@@ -85,8 +85,10 @@ impl Stream {
     /// The connection broke, or the peer has closed and all that it sent was read.
     pub fn is_over(&self) -> bool {
         let socket = socket2::SockRef::from(&self.tcp);
-        let broke = !matches!(socket.take_error(), Ok(None));
-        broke || matches!(socket.peek(&mut [std::mem::MaybeUninit::uninit()]), Ok(0))
+        match socket.peek(&mut [std::mem::MaybeUninit::uninit()]) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     /// What was decrypted already is appended to `rest`, which came before it.

@@ -1,20 +1,39 @@
-//! What belongs to one connection alone, and may panic: that costs this connection, and is counted
-//! (threat N12). Any other panic of a worker is its end, since its state may be half changed.
+//! Panics that are seen (threat N12). One in what belongs to a single connection costs that
+//! connection, and is counted; any other one is the end of its thread, whose state may be half
+//! changed. The runtime would keep it within the task.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
-use tokio::task::spawn_local;
+use tokio::task::{JoinSet, spawn_local};
 
 use crate::metrics::Count;
 
 /// What a panic says.
 type Panic = Box<dyn Any + Send>;
 
+/// Runs tasks until all have ended.
+///
+/// # Panics
+/// With the first panic of one of them.
+pub async fn run_all<F: Future<Output = ()> + 'static>(tasks: impl IntoIterator<Item = F>) {
+    let mut running = JoinSet::new();
+    for task in tasks {
+        running.spawn_local(task);
+    }
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
 /// Runs a task whose panic costs nobody else anything; then `count` is called.
 pub fn spawn_apart(task: impl Future<Output = ()> + 'static, count: impl FnOnce() + 'static) {
+    // Else the task would hold its room several times: a future keeps what it hands on.
+    let task = Box::pin(task);
     spawn_local(async move {
         if caught(task).await.is_err() {
             count();
@@ -53,8 +72,7 @@ impl<T> Own<T> {
     }
 }
 
-async fn caught(task: impl Future<Output = ()>) -> Result<(), Panic> {
-    let mut task = pin!(task);
+async fn caught(mut task: Pin<Box<impl Future<Output = ()>>>) -> Result<(), Panic> {
     let step = |context: &mut std::task::Context<'_>| {
         let polled = contained(|| task.as_mut().poll(context));
         match polled {
@@ -93,8 +111,16 @@ mod tests {
 
     /// Threat N12.
     #[tokio::test]
+    #[should_panic = "injected"]
+    async fn a_panic_in_one_of_several_tasks_is_the_end_of_all() {
+        let boxed: [Pin<Box<dyn Future<Output = ()>>>; 2] =
+            [Box::pin(std::future::pending()), Box::pin(panic_later())];
+        LocalSet::new().run_until(run_all(boxed)).await;
+    }
+
+    /// Threat N12.
+    #[tokio::test]
     async fn a_panic_apart_is_counted_and_no_more() {
-        let watch = Watch::default();
         let count = Rc::new(Cell::new(0));
         let counted = |task| {
             let count = count.clone();

@@ -242,8 +242,9 @@ impl Worker {
         self.flush_all();
         self.advance();
         self.hand_out();
-        self.close_all();
-        self.hand_out();
+        if self.close_all() {
+            self.hand_out();
+        }
     }
 
     /// Moved cursors go to the store together, a little later.

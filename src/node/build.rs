@@ -90,7 +90,7 @@ pub async fn build(start: Start) -> Result<Node, String> {
     let config = loaded.config.clone();
     let data = config.store.data.clone().ok_or("no data directory: give one with --data")?;
     let data_lock = Arc::new(lock(&data, mode).map_err(|error| error.to_string())?);
-    let doors = Doors::bind(&config.listen)?;
+    let doors = Doors::bind(&config.listen, config.limits.outbox_wait.0)?;
     let certificates = Tls::load(&config.tls, SystemClock::default().wall())?;
     let (base, store_failed) = base(config, &data).await?;
     let member_api = Arc::new(ArcSwapOption::empty());
@@ -381,13 +381,10 @@ fn start_workers(
             clock: base.clock.clone(),
             stores: stores.clone(),
         };
-        let reception = net::Reception {
-            listeners: clones.map_err(|error| error.to_string())?,
-            gate: gate.clone(),
-            mailboxes: base.mailboxes.clone(),
-        };
+        let listeners = clones.map_err(|error| error.to_string())?;
+        let reception = net::Reception { gate: gate.clone(), mailboxes: base.mailboxes.clone() };
         start_thread("worker", index, move || net::run(start))?;
-        start_thread("greeter", index, move || net::receive(reception))?;
+        start_thread("greeter", index, move || net::receive(listeners, reception))?;
     }
     Ok(shared)
 }

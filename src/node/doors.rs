@@ -2,8 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
+use std::time::Duration;
 
-use socket2::{Domain, Protocol as Transport, Socket, Type};
+use socket2::{Domain, Protocol as Transport, SockRef, Socket, Type};
 
 use crate::clock::Clock;
 use crate::config::{self, Config, Listen, Listener, Proxy};
@@ -11,7 +12,7 @@ use crate::log::Seldom;
 use crate::metrics::Metrics;
 use crate::net::tls::{Protocol, Tls};
 use crate::net::websocket::{Rules, Upgrade};
-use crate::net::{Balancer, Door, Lock};
+use crate::net::{self, Balancer, Door, Lock};
 
 /// Connections that the kernel completes before they are accepted (it may allow fewer).
 const ACCEPT_QUEUE_COUNT_MAX: i32 = 4096;
@@ -61,6 +62,10 @@ impl Key {
         matches!(self, Key::Ws | Key::Wss)
     }
 
+    fn speaks_mqtt(self) -> bool {
+        !matches!(self, Key::Http | Key::Https)
+    }
+
     fn hint(self) -> &'static str {
         match self {
             Key::Mqtt => " or give --mqtt ADDR:PORT",
@@ -75,7 +80,7 @@ impl Doors {
     ///
     /// # Errors
     /// In words: which address, why, and the key to change.
-    pub fn bind(listen: &Listen) -> Result<Doors, String> {
+    pub fn bind(listen: &Listen, outbox_wait: Duration) -> Result<Doors, String> {
         let lists = [
             (Key::Mqtt, &listen.mqtt),
             (Key::Mqtts, &listen.mqtts),
@@ -85,8 +90,10 @@ impl Doors {
             (Key::Https, &listen.https),
         ];
         let bind_list = |(key, list): (Key, &Vec<Listener>)| -> Result<Bound, String> {
-            let listeners: Result<_, String> =
-                list.iter().map(|one| Ok((bind(key, &one.address)?, one.clone()))).collect();
+            let listeners: Result<_, String> = list
+                .iter()
+                .map(|one| Ok((bind(key, &one.address, outbox_wait)?, one.clone())))
+                .collect();
             Ok(Bound { key, listeners: listeners? })
         };
         lists.into_iter().map(bind_list).collect::<Result<_, _>>().map(Doors)
@@ -119,10 +126,7 @@ impl Doors {
     ) -> (Vec<Entrance>, Vec<Entrance>) {
         let (mut mqtt, mut http) = (Vec::new(), Vec::new());
         for Bound { key, listeners } in self.0 {
-            let list = match key {
-                Key::Mqtt | Key::Mqtts | Key::Ws | Key::Wss => &mut mqtt,
-                Key::Http | Key::Https => &mut http,
-            };
+            let list = if key.speaks_mqtt() { &mut mqtt } else { &mut http };
             for (socket, settings) in listeners {
                 let upgrade =
                     key.is_websocket().then(|| upgrade(&config.websocket, metrics, clock));
@@ -165,20 +169,18 @@ fn upgrade(
     Upgrade { rules: Rules { path, origins }, metrics: metrics.clone(), refusals }
 }
 
-fn bind(key: Key, text: &str) -> Result<TcpListener, String> {
+fn bind(key: Key, text: &str, outbox_wait: Duration) -> Result<TcpListener, String> {
     let name = key.name();
     let problem =
         |error| format!("cannot listen on {text}: {error}; change `listen.{name}`{}", key.hint());
     let address = text.to_socket_addrs().map_err(problem)?.next();
     let address = address.ok_or_else(|| format!("`listen.{name}`: {text} names no address"))?;
-    open(address).map_err(problem)
-}
-
-/// With a long queue of connections not accepted yet: a reconnect storm that overflows it would
-/// make clients wait for whole seconds.
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = reserve(address)?;
-    socket.listen(ACCEPT_QUEUE_COUNT_MAX)?;
+    let socket = reserve(address).map_err(problem)?;
+    if key.speaks_mqtt() {
+        net::prepare(SockRef::from(&socket), outbox_wait).map_err(problem)?;
+    }
+    // A reconnect storm that overflows the queue would make clients wait for whole seconds.
+    socket.listen(ACCEPT_QUEUE_COUNT_MAX).map_err(problem)?;
     Ok(socket.into())
 }
 

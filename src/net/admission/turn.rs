@@ -136,7 +136,7 @@ impl Admission {
 async fn sleep(wait: Result<Duration, Duration>) -> Result<Duration, Busy> {
     let wait = wait.map_err(|wait| Busy { wait })?;
     if !wait.is_zero() {
-        tokio::time::sleep(wait).await;
+        Box::pin(tokio::time::sleep(wait)).await;
     }
     Ok(wait)
 }

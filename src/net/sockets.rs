@@ -218,3 +218,55 @@ impl Sockets {
         [blocked, self.lingering.deadline()].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What the system says until `enough` is known of a socket to which `say` was done.
+    fn told(say: impl FnOnce(&std::net::TcpStream), enough: fn(&Input) -> bool) -> Input {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let (mut server, mut poll) = (TcpStream::from_std(server), mio::Poll::new().unwrap());
+        let both = Interest::READABLE | Interest::WRITABLE;
+        poll.registry().register(&mut server, mio::Token(0), both).unwrap();
+        say(&client);
+        let (mut events, mut input) = (mio::Events::with_capacity(8), Input::default());
+        while !enough(&input) {
+            poll.poll(&mut events, Some(Duration::from_secs(60))).unwrap();
+            assert!(!events.is_empty(), "nothing was told");
+            events.iter().for_each(|event| input.notice(event));
+        }
+        assert_eq!(server.read(&mut [0; 64]).unwrap(), 3);
+        input
+    }
+
+    #[test]
+    fn a_read_that_leaves_room_has_found_all() {
+        let say = |mut client: &std::net::TcpStream| client.write_all(b"abc").unwrap();
+        let mut input = told(say, |input| input.readable);
+        assert!(!input.ended);
+        input.was_read(3, 3);
+        assert!(input.readable);
+        input.was_read(3, 64);
+        assert!(!input.readable);
+    }
+
+    /// The end that came with the last bytes is not told again.
+    #[test]
+    fn behind_the_last_bytes_the_end_is_read() {
+        let say = |mut client: &std::net::TcpStream| {
+            client.write_all(b"abc").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        };
+        let mut input = told(say, |input| input.ended);
+        input.was_read(3, 64);
+        assert!(input.readable);
+    }
+}

@@ -32,7 +32,8 @@ impl Layers {
         self.web.as_ref().is_some_and(|web| web.has_answer())
     }
 
-    /// What bytes from the socket say; `tcp` is where answers go, `plain` is where they are decrypted to.
+    /// What bytes from the socket say; `tcp` is where answers go, `plain` is where they are
+    /// decrypted to.
     pub fn open<'a>(
         &mut self,
         tcp: impl Write,

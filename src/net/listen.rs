@@ -1,5 +1,5 @@
-//! Accepting and greeting, on a thread beside each worker: handshakes and logins wait for others and
-//! cost time, which no message has to wait for.
+//! Accepting and greeting, on a thread beside each worker: handshakes and logins wait for others
+//! and cost time, which no message has to wait for.
 
 use std::io;
 use std::sync::Arc;

@@ -222,7 +222,7 @@ async fn reload_by_signal(reloader: Arc<Reloader>, audit: Arc<Audit>, asked: Arc
 /// Nobody new comes in, everyone is told, what is under way is committed, the store is closed.
 async fn drain(node: Node) -> Result<(), String> {
     tracing::info!("shutting down");
-    node.gate.draining.store(true, Ordering::Relaxed);
+    node.gate.draining.send_replace(true);
     node.health.drain();
     node.stop.notify_waiters();
     for mailbox in node.mailboxes.iter() {

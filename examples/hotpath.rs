@@ -101,7 +101,7 @@ impl World {
     fn subscriber(&mut self, uid: &str, topic: &str, qos: QoS) -> Token {
         let token = self.client(uid);
         let mut filters = FilterBuffer::new();
-        filters.push(topic, SubscribeOptions::plain(qos));
+        filters.push(topic, SubscribeOptions::plain(qos)).unwrap();
         let packet_id = PacketId::MIN;
         let (properties, filters) = (Properties::default(), filters.as_filters());
         self.send(token, &Packet::Subscribe(Subscribe { packet_id, properties, filters }));

@@ -123,7 +123,7 @@ pub(super) async fn read(
         let message = raw_message(&row, 0)?.check()?;
         bytes += message.body.len();
         if !messages.is_empty() && bytes > bytes_max {
-            next = messages.last().map(|message: &Arc<Message>| message.topic.clone());
+            next = messages.last().map(|message: &Arc<Message>| Box::from(&*message.topic));
             return Ok(RetainedPage { messages, next });
         }
         messages.push(Arc::new(message));

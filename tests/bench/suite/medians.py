@@ -21,6 +21,7 @@ class Table:
     def __init__(self, results):
         self.scenes = results["scenes"]
         self.runs = results["runs"]
+        self.machine = results["machine"]
 
     def of(self, scene, broker):
         return [run for run in self.runs if (run["scene"], run["broker"]) == (scene, broker)]
@@ -39,13 +40,11 @@ class Table:
         return found.median if found else None
 
     def most(self, scene, broker, figure):
-        """The worst of the rounds, of what must never be: lost, out of order."""
+        """The greatest of the rounds, of what must never be: lost, out of order."""
         return max(self.values(scene, broker, figure), default=None)
 
-    def ratio(self, scene, broker, figure, other_scene, other):
-        """How many times as much as the other's."""
-        mine, theirs = self.median(scene, broker, figure), self.median(other_scene, other, figure)
-        return mine / theirs if mine is not None and theirs else None
+    def brokers(self, scene):
+        return list(self.scenes[scene]["commands"]) if scene in self.scenes else []
 
     def busy(self, scene, broker):
         """Whether the generator was what limited a closed loop; in an open one it waits awake."""
@@ -55,22 +54,3 @@ class Table:
 
     def broken(self, scene, broker):
         return next((run["broken"] for run in self.of(scene, broker) if run["broken"]), "")
-
-
-def number(value):
-    """Three digits that count."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if size >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if size >= 10 else f"{value:.2f}"
-
-
-def shown(found):
-    """The median; with the spread behind it if there is any."""
-    if found is None:
-        return "-"
-    if found.least == found.greatest:
-        return number(found.median)
-    return f"{number(found.median)} ({number(found.least)} to {number(found.greatest)})"

@@ -2,15 +2,14 @@
 import json
 import os
 import subprocess
-import sys
 
 from . import special
-from .brokers import NoBroker, directory, pinned, running
-from .options import HOMING
-from .brokers import certificate
+from .brokers import NoBroker, certificate, directory, pinned, running
 from .machine import machine, today, versions
+from .options import HOMING, parse
 from .prepare import say
 from .scenes import command
+from .scenes import scenes as scenes_of
 
 # The longest that any measurement may take; then it hangs.
 HANG_SECONDS = 300
@@ -28,7 +27,7 @@ def campaign(options, scenes):
     results = {
         "date": today(), "machine": machine(), "versions": versions(options.homing.resolve()),
         "rounds": options.rounds, "seconds": options.seconds, "quick": options.quick,
-        "scenes": {**kept["scenes"], **{scene.name: about(scene) for scene in scenes}},
+        "scenes": in_order({**kept["scenes"], **{scene.name: about(scene) for scene in scenes}}),
         "runs": kept["runs"],
     }
     for turn in range(options.rounds):
@@ -47,6 +46,12 @@ def kept_of(options, measured):
     old = json.loads(options.json.read_text())
     scenes = {name: about for name, about in old["scenes"].items() if name not in measured}
     return {"scenes": scenes, "runs": [run for run in old["runs"] if run["scene"] in scenes]}
+
+
+def in_order(abouts):
+    """As the scenes stand in scenes.py, whenever each was measured."""
+    places = {scene.name: place for place, scene in enumerate(scenes_of(parse([])))}
+    return dict(sorted(abouts.items(), key=lambda one: places.get(one[0], len(places))))
 
 
 def about(scene):
@@ -74,9 +79,8 @@ def run(scene, broker, turn, options):
 def measured(scene, broker, options):
     """The figures, and in words what the broker broke."""
     with directory() as place:
-        by = getattr(special, scene.by, None)
-        if by:
-            return by(scene, broker, options, place, generate)
+        if scene.by in special.SPECIAL:
+            return special.SPECIAL[scene.by](scene, broker, options, place, generate)
         with running(broker, scene, options, place) as peer:
             return generate(scene, broker, peer)
 

@@ -27,7 +27,8 @@ def group(title, bars, top):
         y = top + at * (BAR + GAP)
         width = max(round(room * value / greatest, 1), 1)
         parts.append(text(LABEL - 8, y + 13, broker, "s", "end"))
-        parts.append(f'<rect class="{broker}" x="{LABEL}" y="{y}" width="{width}" height="{BAR}" rx="2"/>')
+        box = f'x="{LABEL}" y="{y}" width="{width}" height="{BAR}"'
+        parts.append(f'<rect class="{broker}" {box} rx="2"/>')
         parts.append(text(round(LABEL + width + 6), y + 13, label))
     return parts
 

@@ -53,8 +53,9 @@ def machine():
 
 def versions(homing):
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    commit = output("git", "describe", "--always", "--dirty")
     return {
-        "homing": f"{output(homing, '--version').split()[-1]} ({output('git', 'describe', '--always', '--dirty')})",
+        "homing": f"{output(homing, '--version').split()[-1]} ({commit})",
         "rumqttd": "0.20.0",
         "mosquitto": output(mosquitto, "-h").split()[2],
         "rustc": output("rustc", "--version").split()[1],

@@ -48,18 +48,21 @@ def section_table(section, table):
 
 def alone_table(scene, table):
     known = [figure for figure in FIGURES if table.values(scene, "homing", figure)]
-    return grid(["", "homing"], [[FIGURES[figure][0], shown(figure, table.spread(scene, "homing", figure))]
-                                 for figure in known])
+    rows = [[FIGURES[figure][0], shown(figure, table.spread(scene, "homing", figure))]
+            for figure in known]
+    return grid(["", "homing"], rows)
 
 
 def machine_table(results):
     machine, versions = results["machine"], results["versions"]
     disk = machine["fsync_ms"]
+    size = f"{machine['cores']} cores, {machine['memory_gib']} GiB"
+    brokers = ", ".join(f"{name} {versions[name]}" for name in ("homing", "mosquitto", "rumqttd"))
     rows = [
-        ["machine", f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"],
+        ["machine", f"{machine['processor']}, {size}"],
         ["system", f"{machine['system']}, Linux {machine['kernel']}"],
         ["disk", f"a page of 16 KiB is kept after {disk['p50']} ms (99 of 100: {disk['p99']} ms)"],
-        ["brokers", ", ".join(f"{name} {versions[name]}" for name in ("homing", "mosquitto", "rumqttd"))],
+        ["brokers", brokers],
         ["compiler", f"rustc {versions['rustc']}"],
         ["measured", f"{results['date']}, {results['rounds']} round(s) of {results['seconds']} s"],
     ]
@@ -81,13 +84,13 @@ def worse_table(table):
 
 def notes(table):
     """What a mark in a table means, and what was broken."""
-    busy = any(table.busy(scene, broker) for scene in table.scenes for broker in table.brokers(scene))
+    every = [(scene, broker) for scene in table.scenes for broker in table.brokers(scene)]
+    busy = any(table.busy(*one) for one in every)
     yield ("(*): the generator was over 90 % busy, the broker may be quicker than is printed."
            if busy else "The generator was never over 90 % busy in a closed loop.")
-    for scene in table.scenes:
-        for broker in table.brokers(scene):
-            if broken := table.broken(scene, broker):
-                yield f"(!) {table.scenes[scene]['title']}, {broker}: {broken}."
+    for scene, broker in every:
+        if broken := table.broken(scene, broker):
+            yield f"(!) {table.scenes[scene]['title']}, {broker}: {broken}."
 
 
 def commands(table):
@@ -115,8 +118,9 @@ def charts(table):
     for name, (title, under, scenes, figure) in CHARTS.items():
         groups = []
         for scene in scenes:
-            found = [(broker, table.median(scene, broker, figure)) for broker in table.brokers(scene)]
-            found = [(broker, value, one(figure, value)) for broker, value in found
+            medians = [(broker, table.median(scene, broker, figure))
+                       for broker in table.brokers(scene)]
+            found = [(broker, value, one(figure, value)) for broker, value in medians
                      if value is not None]
             if found:
                 groups.append((table.scenes[scene]["title"], found))

@@ -1,6 +1,5 @@
 """What a campaign needs: packages, programs, certificates, open files."""
 import os
-import pathlib
 import resource
 import shutil
 import subprocess
@@ -27,7 +26,8 @@ def prepare(options, scenes):
 
 def install(needs):
     path = os.environ["PATH"] + ":/usr/sbin"
-    missing = [package for program, package in needs.items() if not shutil.which(program, path=path)]
+    missing = [package for program, package in needs.items()
+               if not shutil.which(program, path=path)]
     if not missing:
         return
     command = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]

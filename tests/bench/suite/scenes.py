@@ -122,4 +122,6 @@ def command(scene, broker):
     """The words for `homing bench`, as one would type them."""
     more = scene.homing if broker == "homing" else ()
     secure = {"tls": ("--ca", "CA.pem"), "ws": ("--ws",)}.get(scene.transport, ())
-    return " ".join(("homing bench", *scene.words, *more, *secure)) if scene.words else scene.by
+    if not scene.words:
+        return f"scripts/bench --only {scene.name}"
+    return " ".join(("homing bench", *scene.words, *more, *secure))

@@ -43,8 +43,8 @@ FIGURES = {
     "restart_ms": ("start to first delivery, ms", number),
     "ready_ms": ("start to listening, ms", number),
     "start_growth_bytes": ("private memory at the start, more than with an empty store", memory),
-    "away_growth_percent": ("private memory with 15,000 connected, more than with an empty store, %",
-                            number),
+    "away_growth_percent": (
+        "private memory with 15,000 connected, more than with an empty store, %", number),
     "full_bytes": ("private memory with all users, 15,000 connected", memory),
     "empty_bytes": ("the same with an empty store", memory),
     "store_bytes": ("the store's files", memory),

@@ -7,7 +7,7 @@ SCRATCH = ROOT / "target/bench"
 HOMING = ROOT / "target/release/homing"
 PAGE = ROOT / "docs"
 
-ABOUT = """Puts homing beside Debian's mosquitto and rumqttd: the same generator, the same load, one run.
+ABOUT = """Puts homing beside Debian's mosquitto and rumqttd: the same generator and load, one run.
 
 Each broker has one core and the generator another; each measurement has a fresh broker, and the
 order of the brokers changes from round to round. All measurements are kept in a JSON file, from

@@ -14,7 +14,8 @@ CPU = "cpu_us_per_message"
 
 
 def run(scene, broker, broken="", **found):
-    return {"scene": scene, "broker": broker, "broken": broken, "figures": found}
+    return {"scene": scene, "broker": broker, "load": 0.5, "broken": broken,
+            "figures": found}
 
 
 def results(*runs):
@@ -96,7 +97,7 @@ class Page(unittest.TestCase):
         written = dict(page.files(found))["performance.md"]
         self.assertIn("| <fanout> | homing (*) |", written)
         self.assertIn("(!) <fanout>, rumqttd: messages: 3 lost.", written)
-        self.assertIn("| <paced-0> | homing | 9 |", written)
+        self.assertIn("| <paced-0> | homing | 9 | - |", written)
 
     def test_charts_are_well_formed_and_the_longest_bar_fills_its_room(self):
         found = results(run("idle-tcp", "homing", memory_bytes_per_connection=500),

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from .brokers import cores, directory
-from .options import ROOT
+from .options import HOMING, ROOT
 
 SYNCS = 200
 PAGE_BYTES = 16 * 1024
@@ -53,10 +53,12 @@ def machine():
 
 def versions(homing):
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    commit = output("git", "describe", "--always", "--dirty")
+    number = output(homing, "--version").split()[-1]
+    commit = f" ({output('git', 'describe', '--always', '--dirty')})"
+    lock = (ROOT / "tests/bench/rumqttd/Cargo.lock").read_text()
     return {
-        "homing": f"{output(homing, '--version').split()[-1]} ({commit})",
-        "rumqttd": "0.20.0",
+        "homing": number + (commit if homing == HOMING else ""),
+        "rumqttd": re.search(r'name = "rumqttd"\nversion = "(.*)"', lock).group(1),
         "mosquitto": output(mosquitto, "-h").split()[2],
         "rustc": output("rustc", "--version").split()[1],
     }

@@ -3,8 +3,8 @@ import json
 
 from . import bars, text
 from .chart import chart
-from .figures import FIGURES, one, shown
-from .medians import Table
+from .figures import FIGURES, number, one, shown
+from .medians import Table, spread
 
 # Where the results and the charts are, from the page.
 FOLDER = "performance"
@@ -12,7 +12,7 @@ FOLDER = "performance"
 # Sections with the figures that each shows for every broker.
 FIGURES_OF = {
     "pairs": ("cpu_us_per_message", "messages_per_second", "latency_ms_p99"),
-    "paced": ("cpu_us_per_message", "latency_ms_p50", "latency_ms_p99"),
+    "paced": ("cpu_us_per_message", "messages_per_second", "latency_ms_p50", "latency_ms_p99"),
     "idle": ("memory_bytes_per_connection", "connects_per_second", "idle_cpu_percent"),
     "drain": ("messages_per_second", "cpu_us_per_message", "lost", "out_of_order"),
     "growth": ("cpu_us_per_message",),
@@ -55,7 +55,7 @@ def alone_table(scene, table):
 
 def machine_table(results):
     machine, versions = results["machine"], results["versions"]
-    disk = machine["fsync_ms"]
+    disk, load = machine["fsync_ms"], spread([run["load"] for run in results["runs"]])
     size = f"{machine['cores']} cores, {machine['memory_gib']} GiB"
     brokers = ", ".join(f"{name} {versions[name]}" for name in ("homing", "mosquitto", "rumqttd"))
     rows = [
@@ -65,6 +65,7 @@ def machine_table(results):
         ["brokers", brokers],
         ["compiler", f"rustc {versions['rustc']}"],
         ["measured", f"{results['date']}, {results['rounds']} round(s) of {results['seconds']} s"],
+        ["load before", f"{number(load.median)} ({number(load.least)} to {number(load.greatest)})"],
     ]
     return grid(["", ""], rows)
 

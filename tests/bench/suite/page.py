@@ -111,6 +111,8 @@ CHARTS = {
     "latency": ("Latency at 20,000 messages a second, 99 of 100, ms", "Open loop. Less is better.",
                 ("paced-0", "paced-1", "paced-inbox"), "latency_ms_p99"),
 }
+# Who has no inboxes is shown with the same over plain topics, and is called so.
+PLAIN_OF = {"inbox-0": "pairs-1", "inbox-1": "pairs-1", "paced-inbox": "paced-1"}
 CHART_OF = {"pairs": "messages", "paced": "latency", "idle": "idle"}
 
 
@@ -121,7 +123,9 @@ def charts(table):
         for scene in scenes:
             medians = [(broker, table.median(scene, broker, figure))
                        for broker in table.brokers(scene)]
-            found = [(broker, value, one(figure, value)) for broker, value in medians
+            if plain := PLAIN_OF.get(scene):
+                medians.append(("mosquitto plain", table.median(plain, "mosquitto", figure)))
+            found = [(who, value, one(figure, value)) for who, value in medians
                      if value is not None]
             if found:
                 groups.append((table.scenes[scene]["title"], found))

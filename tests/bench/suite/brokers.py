@@ -6,9 +6,10 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 
-from .options import ROOT, SCRATCH
+from .options import SCRATCH
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -88,6 +89,9 @@ class Mosquitto:
         pem, key = certificate()
         more = {"tls": f"certfile {pem}\nkeyfile {key}\n", "ws": "protocol websockets\n"}
         listener = f"listener {self.port} 127.0.0.1\n" + more.get(scene.transport, "")
+        if os.geteuid() == 0:
+            # Else it becomes somebody who may not read the key.
+            listener = "user root\n" + listener
         config.write_text(listener + MOSQUITTO_LINES)
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         self.process = subprocess.Popen(pinned(scene.broker_core, [program, "-c", config]))
@@ -142,8 +146,7 @@ def running(name, scene, options, directory):
 @contextlib.contextmanager
 def directory():
     """On the disk of the checkout: what /tmp is may have no disk."""
-    import tempfile
-    (ROOT / "target/bench").mkdir(parents=True, exist_ok=True)
+    SCRATCH.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="run-") as path:
         yield path
 

@@ -68,8 +68,10 @@ def run(scene, broker, turn, options):
     load = round(os.getloadavg()[0], 2)
     try:
         figures, broken = measured(scene, broker, options)
-    except (NoBroker, subprocess.TimeoutExpired) as failure:
+    except NoBroker as failure:
         figures, broken = {}, str(failure)
+    except subprocess.TimeoutExpired:
+        figures, broken = {}, f"not done within {HANG_SECONDS} s"
     if broken:
         say(f"{broker}: {broken}")
     return {"scene": scene.name, "broker": broker, "round": turn, "load": load,

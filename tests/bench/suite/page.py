@@ -50,7 +50,7 @@ def alone_table(scene, table):
     known = [figure for figure in FIGURES if table.values(scene, "homing", figure)]
     rows = [[FIGURES[figure][0], shown(figure, table.spread(scene, "homing", figure))]
             for figure in known]
-    return grid(["", "homing"], rows)
+    return grid([table.scenes[scene]["title"], "homing"], rows)
 
 
 def machine_table(results):

@@ -63,8 +63,7 @@ def make_certificate():
          "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:false",
          "-keyout", key, "-out", pem],
         check=True, stderr=subprocess.DEVNULL)
-    # mosquitto gives up its rights before it reads the key.
-    key.chmod(0o644)
+    key.chmod(0o600)
 
 
 def allow_open_files(scenes):

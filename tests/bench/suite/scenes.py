@@ -90,7 +90,7 @@ def growth(options):
         yield Scene(f"growth-topics-{count}", f"{number(count)} subscriptions", words,
                     BESIDE_MOSQUITTO)
     load = ("-c", "100", "-q", "1", "-w", "64", "-r", str(PACE), *flow(options), "--inbox")
-    for count in (10_000, 100_000, 1_000_000):
+    for count in (10_000, 100_000, 1_000_000)[:2 if options.quick else 3]:
         yield Scene(f"growth-stored-{count}", f"{number(count)} stored messages",
                     ("pairs", *load), ALONE, by="stored")
 
@@ -105,8 +105,15 @@ def multicore(options):
                         settings={"HOMING__LISTEN__WORKERS": str(workers)})
 
 
-def footprint(_options):
-    yield Scene("scale", "1,000,000 users, 100,000 with mail", brokers=ALONE, by="scale")
+def away(options):
+    """Users of the scene `scale`, and those with mail."""
+    return (10_000, 1000) if options.quick else (1_000_000, 100_000)
+
+
+def footprint(options):
+    users, with_mail = away(options)
+    title = f"{number(users)} users, {number(with_mail)} of them with 10 messages"
+    yield Scene("scale", title, brokers=ALONE, by="scale")
     yield Scene("light", "the binary, its start and its build", brokers=ALONE, by="light")
 
 

@@ -9,6 +9,7 @@ import time
 
 from .brokers import NoBroker, private_bytes, running
 from .options import ROOT, SCRATCH
+from .scenes import away
 
 PUBLISH = 3
 
@@ -72,7 +73,7 @@ def stored(scene, broker, options, place, generate):
 
 def scale(scene, broker, options, place, generate):
     """1,000,000 users, 100,000 of them with 10 messages; then the same with an empty store."""
-    users, with_mail = (10_000, 1000) if options.quick else (1_000_000, 100_000)
+    users, with_mail = away(options)
     os.makedirs(f"{place}/empty")
     empty = connected(scene, broker, options, f"{place}/empty", generate)
     fill(place, users, with_mail, 10)

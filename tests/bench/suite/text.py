@@ -89,8 +89,8 @@ workers gain here is less than on a server, where the generator is elsewhere.
     "scale": """\
 ## Users that are away
 
-A store of 1,000,000 users, 100,000 of them with 10 messages each, and 15,000 connections to it,
-beside the same connections to an empty store. What is measured to the first delivery begins with
+A store that knows many users, some of them with messages that wait, and connections to it, beside
+the same connections to an empty store. What is measured to the first delivery begins with
 the start of the process.
 """,
     "light": """\

@@ -158,11 +158,11 @@ async fn deletions(conn: Conn<'_>, all: &[Deletion]) -> Result<Counts, Failed> {
     Ok(counts)
 }
 
-async fn heads(conn: Conn<'_>, appended: HashMap<i64, Seq>) -> Result<(), Failed> {
+async fn heads(conn: Conn<'_>, appended: HashMap<i64, (Seq, Seq)>) -> Result<(), Failed> {
     if appended.is_empty() {
         return Ok(());
     }
-    let all: Vec<(i64, Seq)> = appended.into_iter().collect();
+    let all: Vec<(i64, Seq)> = appended.into_iter().map(|(id, (_, head))| (id, head)).collect();
     let query = sqlx::query(HEADS).bind(column(&all, |(id, _)| *id));
     query.bind(column(&all, |(_, head)| head.0 as i64)).execute(conn).await?;
     Ok(())

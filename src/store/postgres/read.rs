@@ -8,12 +8,11 @@ use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionK
 use crate::store::record::{self, RawMessage, RawRecord, columns};
 use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
 
-/// The bytes are bounded on the server: a record comes if what precedes it, with it, fits.
+/// The bytes are bounded on the server, roughly: a record comes if what precedes it fits.
 const RECORDS: &str = "
     SELECT l.recipient, l.seq, l.delivery, l.ts, l.expires_at, l.checksum,
            coalesce(l.message, b.message)
-    FROM (SELECT *, row_number() OVER w AS number,
-                 sum(octet_length(coalesce(message, ''))) OVER w AS bytes
+    FROM (SELECT *, sum(octet_length(coalesce(message, ''))) OVER w AS bytes
           FROM (SELECT * FROM log
                 WHERE recipient = (SELECT id FROM recipient
                                    WHERE kind = $1 AND domain = '' AND uid = $2
@@ -21,7 +20,7 @@ const RECORDS: &str = "
                   AND seq > $4 ORDER BY seq LIMIT $5) AS page
           WINDOW w AS (ORDER BY seq)) AS l
     LEFT JOIN body b ON b.id = l.body_id
-    WHERE l.number = 1 OR l.bytes <= $6
+    WHERE l.bytes - octet_length(coalesce(l.message, '')) <= $6
     ORDER BY l.seq";
 
 pub(super) async fn records(

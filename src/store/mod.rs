@@ -22,6 +22,7 @@ pub mod lock;
 pub mod look;
 pub mod memory;
 pub mod open;
+mod packed;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(not(feature = "postgres"))]

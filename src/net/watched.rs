@@ -94,7 +94,6 @@ mod tests {
     /// Threat N12.
     #[tokio::test]
     async fn a_panic_apart_is_counted_and_no_more() {
-        let watch = Watch::default();
         let count = Rc::new(Cell::new(0));
         let counted = |task| {
             let count = count.clone();

@@ -109,7 +109,7 @@ impl Group {
     }
 
     /// Who gets the next message.
-    pub(super) fn pick(&self) -> Option<Subscriber> {
+    pub(super) fn pick(&self) -> Option<Subscriber<'_>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let live = self.live.len();
         let picked = match turn.checked_rem(live + self.here.len()) {
@@ -121,13 +121,13 @@ impl Group {
     }
 
     /// Who takes over what a durable member left: one that has a queue too, if there is any.
-    pub(super) fn pick_heir(&self) -> Option<Subscriber> {
+    pub(super) fn pick_heir(&self) -> Option<Subscriber<'_>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let heir = self.here.at(turn).or_else(|| self.away.at(turn));
         heir.or_else(|| self.live.at(turn)).map(|member| self.subscriber(member))
     }
 
-    fn subscriber(&self, (who, grant): &(Who, Grant)) -> Subscriber {
+    fn subscriber<'t>(&self, (who, grant): &'t (Who, Grant)) -> Subscriber<'t> {
         grant.subscriber(who, Some(self.id))
     }
 }

@@ -7,5 +7,5 @@ pub mod submit;
 pub mod subscriptions;
 
 pub use policy::{Access, Action, Policy};
-pub use submit::{Plan, address, copy, plan, queued};
+pub use submit::{CopyTo, LiveCopy, Plan, Way, address, plan, tell};
 pub use subscriptions::{Subscriber, Subscriptions};

@@ -1,18 +1,43 @@
 //! From a submission to a plan: may it, and who gets it. Durable addressees are named here, before
 //! the commit; subscribers of the moment are found when it is delivered.
 
-use crate::model::{Delivery, Identity, Message, QoS, Recipient, Submission, Target, TopicName};
+use crate::model::{
+    Delivery, Identity, Message, QoS, Recipient, SessionKey, Submission, Target, TopicName,
+};
 
 use super::policy::{Action, Denial, Policy};
-use super::subscriptions::{Subscriber, Subscriptions};
+use super::subscriptions::{Connection, Subscriber, Subscriptions};
 
 /// What has to happen before a submission may be acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Each gets one record in the commit.
     pub durable: Vec<(Recipient, Delivery)>,
-    /// Connections that get a copy and are owed nothing.
-    pub live: Vec<Subscriber>,
+    /// Copies that are owed to nobody.
+    pub live: Vec<LiveCopy>,
+}
+
+/// A copy that is sent at once, past every queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveCopy {
+    pub to: CopyTo,
+    pub delivery: Delivery,
+}
+
+/// Whom a [`LiveCopy`] is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyTo {
+    Connection(Connection),
+    /// A durable session, if it is connected (QoS 0 is not queued for it).
+    Session(SessionKey),
+}
+
+/// How a message comes to one subscriber.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A record of its own in the commit: durable sessions get QoS 1 and 2 so.
+    Queue(Recipient, Delivery),
+    Live(LiveCopy),
 }
 
 /// Asks the policy, then names the addressees.
@@ -33,56 +58,67 @@ pub fn plan(
             plan.durable.push((Recipient::Inbox(uid.clone()), delivery));
         }
         Target::Plain(topic) => {
-            subscriptions.pick(topic, &mut plan.live);
-            plan.split(&submission.message);
+            let mut found = Vec::new();
+            subscriptions.pick(topic, &mut found);
+            plan.add(&found, &submission.message);
         }
     }
     Ok(plan)
 }
 
-/// Connections that get a copy for themselves now, whatever the sender may do by now: for a plain
-/// message that was accepted before. Members of shared subscriptions were picked then.
+/// Copies for connections that are sent now, whatever the sender may do by now: for a plain message
+/// that was accepted before. Members of shared subscriptions were picked then.
 pub fn address(
     message: &Message,
     topic: &TopicName,
     subscriptions: &Subscriptions,
-) -> Vec<Subscriber> {
-    let mut plan = Plan::default();
-    subscriptions.matches(topic, &mut plan.live);
-    plan.split(message);
+) -> Vec<LiveCopy> {
+    let (mut plan, mut found) = (Plan::default(), Vec::new());
+    subscriptions.matches(topic, &mut found);
+    plan.add(&found, message);
     plan.live
 }
 
-/// How this subscriber gets this message.
-pub fn copy(subscriber: &Subscriber, message: &Message) -> Delivery {
-    let retain = message.retain && subscriber.grant.retain_as_published;
-    Delivery { qos: subscriber.grant.qos.min(message.qos), retain, share: subscriber.share }
+/// Copies of what the broker itself tells, for whoever has subscribed to it, alone or with others.
+/// It has QoS 0, so no queue takes it.
+pub fn tell(message: &Message, topic: &TopicName, subscriptions: &Subscriptions) -> Vec<LiveCopy> {
+    let (mut plan, mut found) = (Plan::default(), Vec::new());
+    subscriptions.pick(topic, &mut found);
+    plan.add(&found, message);
+    plan.live
 }
 
-/// The queue through which this subscriber gets this message: durable sessions get QoS 1 and 2 so.
-/// `None` for a copy that is sent at once, and owed to nobody.
-pub fn queued(subscriber: &Subscriber, message: &Message) -> Option<(Recipient, Delivery)> {
-    let delivery = copy(subscriber, message);
-    let waits = subscriber.connection.is_none() && delivery.qos != QoS::AtMostOnce;
-    waits.then(|| (Recipient::Session(subscriber.key.clone()), delivery))
-}
-
-impl Plan {
-    fn split(&mut self, message: &Message) {
-        let durable = &mut self.durable;
-        self.live.retain(|subscriber| {
-            if subscriber.grant.no_local && is_own(subscriber, message) {
-                return false;
+impl Way {
+    pub fn of(subscriber: &Subscriber<'_>, message: &Message) -> Way {
+        let Subscriber { key, connection, grant, share } = *subscriber;
+        let retain = message.retain && grant.retain_as_published;
+        let delivery = Delivery { qos: grant.qos.min(message.qos), retain, share };
+        match connection {
+            Some(at) => Way::Live(LiveCopy { to: CopyTo::Connection(at), delivery }),
+            None if delivery.qos == QoS::AtMostOnce => {
+                Way::Live(LiveCopy { to: CopyTo::Session(key.clone()), delivery })
             }
-            let queued = queued(subscriber, message);
-            let is_live = queued.is_none();
-            durable.extend(queued);
-            is_live
-        });
+            None => Way::Queue(Recipient::Session(key.clone()), delivery),
+        }
     }
 }
 
-fn is_own(subscriber: &Subscriber, message: &Message) -> bool {
+impl Plan {
+    fn add(&mut self, found: &[Subscriber<'_>], message: &Message) {
+        self.live.reserve(found.len());
+        for subscriber in found {
+            if subscriber.grant.no_local && is_own(subscriber, message) {
+                continue;
+            }
+            match Way::of(subscriber, message) {
+                Way::Queue(recipient, delivery) => self.durable.push((recipient, delivery)),
+                Way::Live(copy) => self.live.push(copy),
+            }
+        }
+    }
+}
+
+fn is_own(subscriber: &Subscriber<'_>, message: &Message) -> bool {
     let from = &message.from;
     subscriber.key.uid == from.uid && subscriber.key.client_id == from.client_id
 }

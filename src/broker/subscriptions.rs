@@ -3,14 +3,15 @@
 
 use std::collections::HashMap;
 
+use crate::model::topic::split_level;
 use crate::model::{QoS, Selector, SessionKey, ShareId, TopicName};
 
 use super::group::Group;
 
-/// Who gets what matches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscriber {
-    pub key: SessionKey,
+/// Who gets what matches, borrowed from the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber<'t> {
+    pub key: &'t SessionKey,
     /// The connection, for a session that ends with it; `None` for a durable one, which is found
     /// by its key and owns a queue in the store.
     pub connection: Option<Connection>,
@@ -26,8 +27,8 @@ pub struct Connection {
     pub token: u64,
 }
 
-impl Subscriber {
-    fn is_same(&self, other: &Subscriber) -> bool {
+impl Subscriber<'_> {
+    fn is_same(&self, other: &Subscriber<'_>) -> bool {
         self.connection == other.connection && self.key == other.key
     }
 }
@@ -44,8 +45,12 @@ pub struct Grant {
 }
 
 impl Grant {
-    pub(super) fn subscriber(self, (connection, key): &Who, share: Option<ShareId>) -> Subscriber {
-        Subscriber { key: key.clone(), connection: *connection, grant: self, share }
+    pub(super) fn subscriber<'t>(
+        self,
+        (connection, key): &'t Who,
+        share: Option<ShareId>,
+    ) -> Subscriber<'t> {
+        Subscriber { key, connection: *connection, grant: self, share }
     }
 }
 
@@ -176,7 +181,7 @@ impl Subscriptions {
     }
 
     /// Everyone who gets a copy of a publish to `topic` for itself, each once.
-    pub fn matches(&self, topic: &TopicName, out: &mut Vec<Subscriber>) {
+    pub fn matches<'t>(&'t self, topic: &TopicName, out: &mut Vec<Subscriber<'t>>) {
         let mut lists = 0;
         self.walk(topic, |audience| lists += collect(audience, out));
         if lists > 1 {
@@ -186,11 +191,13 @@ impl Subscriptions {
 
     /// The same, and one of each group that shares it. The pick is made by this: to be asked once
     /// for each message.
-    pub fn pick(&self, topic: &TopicName, out: &mut Vec<Subscriber>) {
+    pub fn pick<'t>(&'t self, topic: &TopicName, out: &mut Vec<Subscriber<'t>>) {
         let (mut lists, mut picked) = (0, Vec::new());
         self.walk(topic, |audience| {
             lists += collect(audience, out);
-            picked.extend(audience.groups().filter_map(Group::pick));
+            if audience.groups.is_some() {
+                picked.extend(audience.groups().filter_map(Group::pick));
+            }
         });
         if lists > 1 {
             merge(out);
@@ -199,7 +206,7 @@ impl Subscriptions {
     }
 
     /// Who gets a message that was picked for a member who left, if anybody is there.
-    pub fn pick_heir(&self, topic: &TopicName, share: ShareId) -> Option<Subscriber> {
+    pub fn pick_heir(&self, topic: &TopicName, share: ShareId) -> Option<Subscriber<'_>> {
         let mut heir = None;
         self.walk(topic, |audience| {
             let group = audience.groups().find(|group| group.id() == share);
@@ -212,9 +219,12 @@ impl Subscriptions {
     fn walk<'t>(&'t self, topic: &TopicName, mut visit: impl FnMut(&'t Audience)) {
         let text = topic.as_str();
         let reserved = text.starts_with('$');
-        let mut open: Vec<(&Node, Option<&str>, bool)> = vec![(&self.root, Some(text), true)];
-        while let Some((node, rest, first)) = open.pop() {
-            let wild = !(first && reserved);
+        // Where the way forks, the other way is taken later.
+        let mut forks: Vec<(&Node, Option<&str>)> = Vec::new();
+        let mut next = Some((&self.root, Some(text)));
+        let mut first = true;
+        while let Some((node, rest)) = next.take().or_else(|| forks.pop()) {
+            let wild = !(std::mem::take(&mut first) && reserved);
             if wild {
                 visit(&node.below);
             }
@@ -222,30 +232,31 @@ impl Subscriptions {
                 visit(&node.here);
                 continue;
             };
-            let (level, tail) = match rest.split_once('/') {
-                Some((level, tail)) => (level, Some(tail)),
-                None => (rest, None),
-            };
-            if let Some(next) = node.levels.get(level) {
-                open.push((next, tail, false));
-            }
-            if wild && let Some(next) = &node.any {
-                open.push((next, tail, false));
+            let (level, tail) = split_level(rest);
+            next = node.levels.get(level).map(|named| (named, tail));
+            let any = node.any.as_deref().filter(|_| wild).map(|any| (any, tail));
+            match next {
+                Some(_) => forks.extend(any),
+                None => next = any,
             }
         }
     }
 }
 
-fn collect(audience: &Audience, out: &mut Vec<Subscriber>) -> usize {
+fn collect<'t>(audience: &'t Audience, out: &mut Vec<Subscriber<'t>>) -> usize {
+    if audience.each.is_empty() {
+        return 0;
+    }
+    out.reserve(audience.each.len());
     out.extend(audience.each.iter().map(|(who, grant)| grant.subscriber(who, None)));
-    usize::from(!audience.each.is_empty())
+    1
 }
 
 /// Overlapping filters of one session count once, with the highest QoS [MQTT-3.3.4-2].
-fn merge(out: &mut Vec<Subscriber>) {
-    let place = |s: &Subscriber| s.connection.map(|c| (c.worker, c.token));
+fn merge(out: &mut Vec<Subscriber<'_>>) {
+    let place = |s: &Subscriber<'_>| s.connection.map(|c| (c.worker, c.token));
     out.sort_by(|a, b| {
-        let order = place(a).cmp(&place(b)).then_with(|| a.key.cmp(&b.key));
+        let order = place(a).cmp(&place(b)).then_with(|| a.key.cmp(b.key));
         order.then(b.grant.qos.cmp(&a.grant.qos))
     });
     out.dedup_by(|later, first| {

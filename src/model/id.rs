@@ -35,7 +35,7 @@ impl Uid {
         match text {
             "" => Err(IdError::EmptyUid),
             _ if text.len() > UID_BYTES_MAX => Err(IdError::LongUid),
-            _ if text.chars().any(|c| matches!(c, '+' | '#' | '/') || c.is_control()) => {
+            _ if text.bytes().any(|b| matches!(b, b'+' | b'#' | b'/')) || has_control(text) => {
                 Err(IdError::BadUid(text.into()))
             }
             "group" | "room" | "push" => Err(IdError::ReservedUid(text.into())),
@@ -81,7 +81,7 @@ impl ClientId {
         if text.len() > CLIENT_ID_BYTES_MAX {
             return Err(IdError::LongClientId);
         }
-        if text.chars().any(char::is_control) {
+        if has_control(text) {
             return Err(IdError::BadClientId);
         }
         Ok(ClientId(text.into()))
@@ -155,6 +155,14 @@ impl fmt::Display for SessionKey {
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Names are mostly ASCII, which needs no decoding.
+fn has_control(text: &str) -> bool {
+    match text.is_ascii() {
+        true => text.bytes().any(|byte| byte.is_ascii_control()),
+        false => text.chars().any(char::is_control),
     }
 }
 

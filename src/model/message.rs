@@ -1,5 +1,7 @@
 //! A message: what was said, by whom, when. It is made once, at submission, and never changes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::{Attributes, ClientId, MessageId, Stamp, Uid};
@@ -58,7 +60,7 @@ pub struct Message {
     /// After this it is dropped and counted instead of delivered.
     pub expires_at: Option<Stamp>,
     /// The topic it was published to, as the receivers see it.
-    pub topic: Box<str>,
+    pub topic: Arc<str>,
     /// The RETAIN flag of the publish; inboxes ignore it (ruling 16).
     pub retain: bool,
     /// The QoS it was published with.

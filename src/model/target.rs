@@ -2,6 +2,7 @@
 
 use super::due::DELAYED;
 use super::share::SHARE_PREFIX;
+use super::topic::split_level;
 use super::{Filter, IdError, Reason, Selector, TopicName, Uid};
 
 /// Where a publish goes.
@@ -87,13 +88,19 @@ impl InboxPattern {
         format!("{}{uid}/envelope", self.prefix)
     }
 
+    /// This topic is a user's inbox, if it is any at all.
+    pub fn is_inbox(&self, topic: &str) -> bool {
+        let rest = topic.strip_prefix(&*self.prefix);
+        rest.is_some_and(|rest| split_level(rest).1.is_none())
+    }
+
     /// Reads the topic of a PUBLISH.
     pub fn target(&self, topic: &str) -> Result<Target, TargetError> {
         if let Some(rest) = topic.strip_prefix(&*self.prefix) {
-            match rest.split_once('/') {
+            match split_level(rest).1 {
                 None => return self.user(topic, rest).map(Target::User),
-                Some((_, "envelope")) => return Err(TargetError::ServerOnly(topic.into())),
-                Some((_, "events")) => return Err(TargetError::NotServed(topic.into())),
+                Some("envelope") => return Err(TargetError::ServerOnly(topic.into())),
+                Some("events") => return Err(TargetError::NotServed(topic.into())),
                 Some(_) => {}
             }
         }
@@ -162,12 +169,10 @@ pub fn is_sys(topic: &str) -> bool {
 
 /// Topics of the design that this version refuses in words instead of treating them as plain.
 fn not_served(topic: &str) -> Result<(), TargetError> {
-    let first = topic.split('/').next().unwrap_or(topic);
-    match first {
-        "group" | "room" | "push" if topic.contains('/') => {
+    match split_level(topic) {
+        ("group" | "room" | "push", Some(_)) | ("$share" | "$delayed", _) => {
             Err(TargetError::NotServed(topic.into()))
         }
-        "$share" | "$delayed" => Err(TargetError::NotServed(topic.into())),
         _ => Ok(()),
     }
 }

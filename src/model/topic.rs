@@ -12,8 +12,14 @@ pub struct TopicName(Arc<str>);
 
 impl TopicName {
     pub fn parse(text: &str) -> Option<TopicName> {
-        let ok = !text.is_empty() && !text.contains(['+', '#', '\0']) && levels_ok(text);
+        let wild = |byte: u8| matches!(byte, b'+' | b'#' | 0);
+        let ok = !text.is_empty() && !text.bytes().any(wild) && levels_ok(text);
         ok.then(|| TopicName(text.into()))
+    }
+
+    /// The text, for others to keep.
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
     }
 
     pub fn as_str(&self) -> &str {
@@ -59,6 +65,16 @@ impl Filter {
             }
         }
         names.next().is_none()
+    }
+}
+
+/// The first level of a topic or filter, and what is behind its `/`, if there is one. Levels are
+/// short: going through their bytes is quicker than setting up a search.
+pub fn split_level(text: &str) -> (&str, Option<&str>) {
+    let slash = text.bytes().position(|byte| byte == b'/');
+    match slash.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))) {
+        Some((level, rest)) => (level, Some(rest)),
+        None => (text, None),
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::broker::{Subscriber, queued};
+use crate::broker::{LiveCopy, Way};
 use crate::model::{Entry, Message, SessionKey, TopicName};
 use crate::net::{Mail, Mailbox};
-use crate::shard::{Post, Shared};
+use crate::shard::{Post, Shared, worker_of_copy};
 use crate::store::commit::{Committer, Reply, Request};
 use crate::store::{Append, Inherited, Removal, Store, StoreError, Write};
 
@@ -31,7 +31,7 @@ pub struct Heirs {
 }
 
 /// A copy for a member without a queue, to be sent when the legacy is settled.
-type Gift = Option<(Arc<Message>, Subscriber)>;
+type Gift = Option<(Arc<Message>, LiveCopy)>;
 
 impl Heirs {
     pub async fn run(self) {
@@ -89,27 +89,30 @@ impl Heirs {
     }
 
     fn give(&self, gift: Gift) {
-        let Some((message, heir)) = gift else { return };
-        let (worker, post) = Post::of(heir, &message, self.shared.workers);
-        self.mailboxes[usize::from(worker)].post([Mail::Post(post)]);
+        let Some((message, copy)) = gift else { return };
+        let worker = worker_of_copy(&copy.to, self.shared.workers);
+        self.mailboxes[usize::from(worker)].post([Mail::Post(Post { message, copy })]);
     }
 
-    fn heir(&self, entry: &Entry) -> Option<Subscriber> {
+    fn heir(&self, entry: &Entry) -> Option<Way> {
         let topic = TopicName::parse(&entry.message.topic)?;
         let tree = self.shared.subscriptions.read().unwrap_or_else(PoisonError::into_inner);
-        tree.pick_heir(&topic, entry.delivery.share?)
+        let heir = tree.pick_heir(&topic, entry.delivery.share?)?;
+        Some(Way::of(&heir, &entry.message))
     }
 }
 
 /// To the heir's queue, if it has one for it. If there is no heir, it is counted with its session.
-fn bequeath(key: SessionKey, entry: &Entry, heir: Option<Subscriber>) -> (Append, Gift) {
+fn bequeath(key: SessionKey, entry: &Entry, heir: Option<Way>) -> (Append, Gift) {
     let why = if heir.is_some() { Removal::HandedOn } else { Removal::SessionEnded };
     let inherited = Some(Inherited { key, seq: entry.seq, why });
     let append = Append { inherited, ..Append::new(entry.message.clone()) };
-    let Some(heir) = heir else { return (append, None) };
-    match queued(&heir, &entry.message) {
-        Some(addressee) => (Append { addressees: vec![addressee], ..append }, None),
-        None => (append, Some((entry.message.clone(), heir))),
+    match heir {
+        None => (append, None),
+        Some(Way::Queue(recipient, delivery)) => {
+            (Append { addressees: vec![(recipient, delivery)], ..append }, None)
+        }
+        Some(Way::Live(copy)) => (append, Some((entry.message.clone(), copy))),
     }
 }
 

@@ -78,9 +78,18 @@ impl Session {
         self.aliases_in = Some(aliases);
     }
 
+    /// The server may give topics numbers here.
+    pub(super) fn takes_aliases(&self) -> bool {
+        self.aliases_max() > 0
+    }
+
+    fn aliases_max(&self) -> usize {
+        self.peer.topic_alias_maximum.min(self.promised.topic_alias_maximum).into()
+    }
+
     /// How to name this topic in a packet that has so many bytes with the topic alone.
     pub(super) fn name(&self, topic: &str, packet_bytes: usize) -> Named {
-        let max = self.peer.topic_alias_maximum.min(self.promised.topic_alias_maximum).into();
+        let max = self.aliases_max();
         if max == 0 || topic.len() <= SHORT_TOPIC_BYTES_MAX {
             return Named::Topic;
         }

@@ -7,7 +7,7 @@ use crate::model::{
     ClientId, Identity, InboxPattern, Moment, Reason, Selector, Sender, SenderState, SessionKey,
     Stamp,
 };
-use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode, encoded_bytes};
+use crate::mqtt::{self, ConnAck, Connect, Packet, Property, Version, encode_within};
 
 use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
@@ -225,11 +225,7 @@ impl Session {
         }
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present, code: 0, properties });
-        let fits = self.takes(&packet);
-        if fits {
-            encode(&packet, self.version, ctx.wire);
-        }
-        fits
+        ctx.wire.write_within(&packet, self.version, self.peer.packet_bytes_max)
     }
 
     /// What the server's limits are and what it does not have (MQTT 5, section 3.2.2.3).
@@ -275,7 +271,6 @@ pub fn refusing_connack(
     }
     let properties = properties.as_properties();
     let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
-    if encoded_bytes(&packet, version) <= packet_bytes_max as usize {
-        encode(&packet, version, out);
-    }
+    // Without room for it, the connection ends without words.
+    let _ = encode_within(&packet, version, packet_bytes_max as usize, out);
 }

@@ -8,7 +8,7 @@ use crate::model::{
     limit::PACKET_IDS_PER_LOG,
 };
 
-use crate::mqtt::PropertyBuffer;
+use crate::mqtt::{Packet, PropertyBuffer, Version, encode, encode_within};
 
 use super::will::Will;
 use super::{Ask, Settings, SubscriptionId};
@@ -26,10 +26,8 @@ pub struct Ctx<'a> {
     pub ids: &'a mut IdSource,
     /// Scratch for the properties of one packet.
     pub properties: &'a mut PropertyBuffer,
-    /// Bytes for this client, in order.
-    pub wire: &'a mut Vec<u8>,
-    /// Length of `wire` beyond which nothing more is delivered until it has drained.
-    pub wire_max: usize,
+    /// Packets for this client, in order.
+    pub wire: Wire<'a>,
     pub requests: &'a mut Vec<Request>,
     pub tally: &'a mut Tally,
 }
@@ -40,14 +38,39 @@ impl Ctx<'_> {
     }
 
     pub fn has_room(&self) -> bool {
-        self.wire.len() < self.wire_max
+        self.wire.bytes.len() < self.wire.bytes_max
+    }
+}
+
+/// Where the packets for one client are written, and counted.
+pub struct Wire<'a> {
+    pub bytes: &'a mut Vec<u8>,
+    /// Length of `bytes` beyond which nothing more is delivered until it has drained.
+    pub bytes_max: usize,
+    /// How many packets were written.
+    pub packets: u64,
+}
+
+impl Wire<'_> {
+    pub fn write(&mut self, packet: &Packet<'_>, version: Version) {
+        encode(packet, version, self.bytes);
+        self.packets += 1;
+    }
+
+    /// False, and nothing is written, if the packet is larger than so many bytes.
+    #[must_use]
+    pub fn write_within(&mut self, packet: &Packet<'_>, version: Version, max: u32) -> bool {
+        let fits = encode_within(packet, version, max as usize, self.bytes);
+        self.packets += u64::from(fits);
+        fits
     }
 }
 
 /// What a session asks of the broker.
 #[derive(Debug)]
 pub enum Request {
-    /// Take this message. With a ticket, the answer comes back as [`super::Input::Answer`].
+    /// Take this message. With a ticket, the answer comes back as [`super::Input::Answer`]; QoS 0
+    /// has none, and a refusal is counted.
     Submit {
         ticket: Option<Ticket>,
         submission: Submission,
@@ -113,7 +136,7 @@ pub enum Closing {
 }
 
 /// Which of the two logs that a session reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogName {
     Inbox,
     Queue,

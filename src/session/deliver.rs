@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::model::{Delivery, Entry, Message, QoS, Reason, Seq, Step};
-use crate::mqtt::{Ack, Packet, PacketId, Properties, Publish, encode, encoded_bytes};
+use crate::mqtt::{Ack, Packet, PacketId, Properties, Publish, encoded_bytes};
 
 use super::alias::Named;
-use super::live::Waiting;
+use super::live::{Live, Waiting};
 use super::reader::Next;
 use super::{Ctx, LogName, Phase, Reader, Request, Session};
 
@@ -38,14 +38,45 @@ impl Session {
         self.deliver(ctx);
     }
 
-    pub(super) fn live(&mut self, message: Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
+    pub(super) fn live(&mut self, message: &Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
         self.note_fresh(&message.topic);
-        self.live_waiting(Waiting { message, delivery, seq: None }, ctx);
+        if self.passes_live(delivery.qos, ctx) {
+            return self.send_live(message, delivery, ctx);
+        }
+        let waiting = Waiting { message: message.clone(), delivery, seq: None };
+        self.live_waiting(waiting, ctx);
     }
 
     fn live_waiting(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
         self.push_live(waiting, ctx);
-        self.deliver(ctx);
+        if self.phase == Phase::Active {
+            self.deliver_live(ctx);
+        }
+    }
+
+    /// It need not wait for anything.
+    fn passes_live(&self, qos: QoS, ctx: &Ctx<'_>) -> bool {
+        let lets_through = |live: &Live| live.lets_through(qos, self.live_window(live, ctx));
+        self.phase == Phase::Active
+            && ctx.has_room()
+            && match &self.live {
+                Some(live) => lets_through(live),
+                None => qos == QoS::AtMostOnce,
+            }
+    }
+
+    fn send_live(&mut self, message: &Arc<Message>, delivery: Delivery, ctx: &mut Ctx<'_>) {
+        let log = self.live_log();
+        let packet_id = self.live.as_mut().and_then(|live| live.depart(message, delivery, log));
+        if !self.write_live(message, delivery, packet_id, ctx) {
+            self.forget_live(packet_id);
+        }
+    }
+
+    fn forget_live(&mut self, packet_id: Option<u16>) {
+        if let (Some(live), Some(packet_id)) = (&mut self.live, packet_id) {
+            live.forget(packet_id);
+        }
     }
 
     pub(super) fn push_live(&mut self, waiting: Waiting, ctx: &mut Ctx<'_>) {
@@ -112,31 +143,47 @@ impl Session {
     }
 
     fn deliver_live(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(mut live) = self.live.take() else { return };
-        let window = live.open() + self.free_window_beside(live.open(), ctx);
-        // A nameless connection reads no inbox, but may have a queue.
-        let log = if self.queue.is_some() { LogName::Inbox } else { LogName::Queue };
-        while ctx.has_room() {
-            let Some((waiting, packet_id)) = live.next(window, log) else { break };
-            if !self.write_live(&waiting, packet_id, ctx)
-                && let Some(packet_id) = packet_id
-            {
-                live.forget(packet_id);
+        let log = self.live_log();
+        while ctx.has_room()
+            && let Some(live) = self.live.as_deref()
+            && !live.is_all_sent()
+        {
+            let window = self.live_window(live, ctx);
+            let next = self.live.as_mut().and_then(|live| live.next(window, log));
+            let Some((Waiting { message, delivery, seq }, packet_id)) = next else { break };
+            let written = match seq {
+                Some(_) if is_expired(&message, ctx) => false,
+                Some(seq) => self.write_mail(&message, seq, packet_id, false, ctx),
+                None => self.write_live(&message, delivery, packet_id, ctx),
+            };
+            if !written {
+                self.forget_live(packet_id);
             }
         }
-        self.live = Some(live);
     }
 
-    fn write_live(&mut self, waiting: &Waiting, packet_id: Option<u16>, ctx: &mut Ctx<'_>) -> bool {
-        let Waiting { message, delivery, seq } = waiting;
-        if is_expired(message, ctx) {
-            return false;
-        }
-        match seq {
-            Some(seq) => self.write_mail(message, *seq, packet_id, false, ctx),
-            None if self.is_withheld(message, ctx) => false,
-            None => self.write_publish(message, *delivery, packet_id, None, false, ctx),
-        }
+    /// Whose packet ids live messages get. A nameless connection reads no inbox, but may have a
+    /// queue.
+    fn live_log(&self) -> LogName {
+        if self.queue.is_some() { LogName::Inbox } else { LogName::Queue }
+    }
+
+    /// How many of them may be in flight.
+    fn live_window(&self, live: &Live, ctx: &Ctx<'_>) -> u16 {
+        live.open() + self.free_window_beside(live.open(), ctx)
+    }
+
+    /// A copy for a subscription without a queue. False if it is not for this client any more.
+    fn write_live(
+        &mut self,
+        message: &Message,
+        delivery: Delivery,
+        packet_id: Option<u16>,
+        ctx: &mut Ctx<'_>,
+    ) -> bool {
+        !is_expired(message, ctx)
+            && !self.is_withheld(message, ctx)
+            && self.write_publish(message, delivery, packet_id, None, false, ctx)
     }
 
     /// False if the record is not for this client any more: expired, larger than it accepts, or
@@ -216,21 +263,21 @@ impl Session {
             properties: Properties::default(),
             payload,
         };
-        let plain = Publish { properties: ctx.properties.as_properties(), ..bare };
-        let mut bytes = encoded_bytes(&Packet::Publish(plain), self.version);
-        let named = self.name(topic, bytes);
+        let named = match self.takes_aliases() {
+            true => {
+                let plain = Publish { properties: ctx.properties.as_properties(), ..bare };
+                self.name(topic, encoded_bytes(&Packet::Publish(plain), self.version))
+            }
+            false => Named::Topic,
+        };
         named.push(ctx.properties);
         let topic_on_wire = if let Named::Known(_) = named { "" } else { topic };
         let properties = ctx.properties.as_properties();
         let packet = Packet::Publish(Publish { topic: topic_on_wire, properties, ..bare });
-        if !matches!(named, Named::Topic) {
-            bytes = encoded_bytes(&packet, self.version);
-        }
-        if bytes > self.peer.packet_bytes_max as usize {
+        if !ctx.wire.write_within(&packet, self.version, self.peer.packet_bytes_max) {
             ctx.tally.dropped.push(Reason::PacketTooLarge);
             return false;
         }
-        encode(&packet, self.version, ctx.wire);
         self.named(named, topic);
         ctx.tally.delivered[delivery.qos as usize] += 1;
         ctx.tally.traffic.payload_sent += payload.len() as u64;
@@ -240,7 +287,7 @@ impl Session {
     pub(super) fn write_pubrel(&mut self, packet_id: u16, reason: u8, ctx: &mut Ctx<'_>) {
         if let Some(packet_id) = PacketId::new(packet_id) {
             let ack = Ack { packet_id, reason, properties: Default::default() };
-            encode(&Packet::PubRel(ack), self.version, ctx.wire);
+            ctx.wire.write(&Packet::PubRel(ack), self.version);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::{Moment, Reason, ShareId, Step};
-use crate::mqtt::{ConnAck, Disconnect, Packet, Version, encode, reason};
+use crate::mqtt::{ConnAck, Disconnect, Packet, Version, reason};
 
 use super::code::{clip, in_connack, in_disconnect, put_reference, put_words};
 use super::live::Waiting;
@@ -67,9 +67,8 @@ impl Session {
         let code = in_connack(self.version, reason);
         let properties = ctx.properties.as_properties();
         let packet = Packet::ConnAck(ConnAck { session_present: false, code, properties });
-        if self.takes(&packet) {
-            encode(&packet, self.version, ctx.wire);
-        }
+        // Without room for it, the connection ends without words.
+        let _ = ctx.wire.write_within(&packet, self.version, self.peer.packet_bytes_max);
     }
 
     /// MQTT 3.1.1 has no DISCONNECT from the server.
@@ -80,7 +79,7 @@ impl Session {
             let properties = ctx.properties.as_properties();
             let packet =
                 Packet::Disconnect(Disconnect { reason: in_disconnect(reason), properties });
-            encode(&packet, self.version, ctx.wire);
+            ctx.wire.write(&packet, self.version);
         }
     }
 

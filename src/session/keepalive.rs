@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::Moment;
-use crate::mqtt::{Packet, Version, encode};
+use crate::mqtt::{Packet, Version};
 
 use super::{Ctx, Session};
 
@@ -57,7 +57,7 @@ impl KeepAlive {
 impl Session {
     /// PINGREQ: answered at once; it also says that the client stays, so the settle time is over.
     pub(super) fn ping(&mut self, ctx: &mut Ctx<'_>) {
-        encode(&Packet::PingResp, self.version, ctx.wire);
+        ctx.wire.write(&Packet::PingResp, self.version);
         self.settle_now(ctx);
     }
 }

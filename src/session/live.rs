@@ -14,6 +14,8 @@ use super::reader::WrongAnswer;
 #[derive(Debug)]
 struct Flight {
     packet_id: u16,
+    /// How many packet ids were given before its own.
+    number: u64,
     stage: Stage,
     /// What another member gets if this one leaves: with QoS 1 only [MQTT-4.8.2-5].
     shared: Option<Waiting>,
@@ -51,6 +53,7 @@ pub struct Live {
     waiting_bytes: usize,
     /// Packet ids in use, oldest first.
     flights: VecDeque<Flight>,
+    /// Packet ids given so far.
     count: u64,
 }
 
@@ -77,23 +80,45 @@ impl Live {
         }
         let waiting = self.waiting.pop_front()?;
         self.waiting_bytes -= waiting.message.body.len();
-        if qos == QoS::AtMostOnce {
-            return Some((waiting, None));
-        }
-        let packet_id = self.take_packet_id(log);
-        let shared =
-            (qos == QoS::AtLeastOnce && waiting.delivery.share.is_some()).then(|| waiting.clone());
-        self.flights.push_back(Flight { packet_id, stage: Stage::Sent(qos), shared });
-        Some((waiting, Some(packet_id)))
+        let packet_id = self.depart(&waiting.message, waiting.delivery, log);
+        Some((waiting, packet_id))
     }
 
-    /// The window is far smaller than the range, so the search ends soon.
-    fn take_packet_id(&mut self, log: LogName) -> u16 {
+    /// Nothing waits before it, and the window is open for it: it need not wait.
+    pub fn lets_through(&self, qos: QoS, window: u16) -> bool {
+        self.waiting.is_empty() && (qos == QoS::AtMostOnce || self.flights.len() < window.into())
+    }
+
+    /// A message is sent: under this packet id, none for QoS 0.
+    pub fn depart(
+        &mut self,
+        message: &Arc<Message>,
+        delivery: Delivery,
+        log: LogName,
+    ) -> Option<u16> {
+        let Delivery { qos, share, .. } = delivery;
+        if qos == QoS::AtMostOnce {
+            return None;
+        }
+        let (packet_id, number) = self.take_packet_id(log);
+        let shared = (qos == QoS::AtLeastOnce && share.is_some())
+            .then(|| Waiting { message: message.clone(), delivery, seq: None });
+        self.flights.push_back(Flight { packet_id, number, stage: Stage::Sent(qos), shared });
+        Some(packet_id)
+    }
+
+    /// The next one that is free. Ids repeat after a whole round, so as long as the oldest flight
+    /// is younger than that, none has to be looked for.
+    fn take_packet_id(&mut self, log: LogName) -> (u16, u64) {
         loop {
-            let id = log.first_packet_id() + (self.count % PACKET_IDS_PER_LOG) as u16;
+            let number = self.count;
             self.count += 1;
-            if !self.flights.iter().any(|flight| flight.packet_id == id) {
-                return id;
+            let id = log.first_packet_id() + (number % PACKET_IDS_PER_LOG) as u16;
+            let oldest = self.flights.front().map_or(number, |flight| flight.number);
+            let is_used = number - oldest >= PACKET_IDS_PER_LOG
+                && self.flights.iter().any(|flight| flight.packet_id == id);
+            if !is_used {
+                return (id, number);
             }
         }
     }
@@ -104,12 +129,11 @@ impl Live {
     /// [`WrongAnswer`]
     pub fn answered(&mut self, packet_id: u16, how: How) -> Result<(), WrongAnswer> {
         use {QoS::*, Stage::*};
-        let flight = self.flights.iter().find(|flight| flight.packet_id == packet_id);
-        match (flight.map(|flight| flight.stage), how) {
-            (None, _)
-            | (Some(Sent(AtLeastOnce)), How::PubAck)
-            | (Some(Received), How::PubComp)
-            | (Some(Sent(ExactlyOnce) | Received), How::Refused) => self.forget(packet_id),
+        let Some(place) = self.place(packet_id) else { return Ok(()) };
+        match (self.flights[place].stage, how) {
+            (Sent(AtLeastOnce), How::PubAck)
+            | (Received, How::PubComp)
+            | (Sent(ExactlyOnce) | Received, How::Refused) => _ = self.flights.remove(place),
             _ => return Err(WrongAnswer),
         }
         Ok(())
@@ -117,14 +141,14 @@ impl Live {
 
     /// The packet id is free.
     pub fn forget(&mut self, packet_id: u16) {
-        let place = self.flights.iter().position(|flight| flight.packet_id == packet_id);
-        if let Some(place) = place {
+        if let Some(place) = self.place(packet_id) {
             self.flights.remove(place);
         }
-        if self.is_idle() {
-            self.flights.shrink_to(0);
-            self.waiting.shrink_to(0);
-        }
+    }
+
+    /// Clients answer in order, so it is mostly the first.
+    fn place(&self, packet_id: u16) -> Option<usize> {
+        self.flights.iter().position(|flight| flight.packet_id == packet_id)
     }
 
     /// PUBREC. False for an id that is not in flight.
@@ -177,5 +201,49 @@ impl Live {
 
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.flights.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::model::{Attributes, ClientId, Kind, MessageId, Sender, Stamp, Uid};
+
+    fn message() -> Arc<Message> {
+        Arc::new(Message {
+            id: MessageId(1),
+            from: Sender { uid: Uid::broker(), client_id: ClientId::default() },
+            kind: Kind::Chat,
+            ts: Stamp(1),
+            expires_at: None,
+            topic: "a/b".into(),
+            retain: false,
+            qos: QoS::AtLeastOnce,
+            body: Bytes::new(),
+            attributes: Attributes::default(),
+        })
+    }
+
+    /// The client never answers the first two messages, while the others go round twice.
+    #[test]
+    fn a_packet_id_that_is_in_use_is_not_given_again() {
+        let (mut live, message) = (Live::default(), message());
+        let delivery = Delivery::plain(QoS::AtLeastOnce, false);
+        let send = |live: &mut Live| live.depart(&message, delivery, LogName::Queue).unwrap();
+        assert_eq!([send(&mut live), send(&mut live)], [1, 2]);
+        for _ in 0..2 * PACKET_IDS_PER_LOG {
+            let id = send(&mut live);
+            assert!(id > 2, "{id} is in use");
+            assert_eq!(live.answered(id, How::PubAck), Ok(()));
+        }
+        assert_eq!(live.answered(1, How::PubAck), Ok(()));
+        let given: Vec<u16> = (0..PACKET_IDS_PER_LOG).map(|_| {
+            let id = send(&mut live);
+            live.forget(id);
+            id
+        }).collect();
+        assert!(given.contains(&1) && !given.contains(&2));
     }
 }

@@ -33,10 +33,12 @@ use std::time::Duration;
 
 use crate::model::limit::AWAITING_COUNT_MAX;
 use crate::model::{Delivery, Entry, Identity, Message, Moment, Reason, Seq, SessionKey};
-use crate::mqtt::{Packet, Version, encoded_bytes};
+use crate::mqtt::{Packet, Version};
 
 pub use connect::{Hello, LoginTime, OpenedSession, refusing_connack};
-pub use context::{Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket, Traffic};
+pub use context::{
+    Closing, Ctx, IdSource, LogName, MayReceive, Request, Tally, Ticket, Traffic, Wire,
+};
 pub use reader::Position;
 pub use settings::Settings;
 pub use subscribe::{Ask, Granted};
@@ -68,7 +70,7 @@ pub enum Input<'a> {
     /// Records that were asked for by [`Request::Read`]; all up to `head` were looked at.
     Read(LogName, Vec<Entry>),
     /// A message for a subscription without durable queue, or live mail of a nameless connection.
-    Live(Arc<Message>, Delivery),
+    Live(&'a Arc<Message>, Delivery),
     /// A page of retained messages that was asked for by [`Request::ReadRetained`], and the topic
     /// after which the next one begins.
     Retained(Vec<Arc<Message>>, Option<Box<str>>),
@@ -250,11 +252,13 @@ impl Session {
     }
 
     /// False while too much of this client's requests is unanswered: the socket is not read then,
-    /// so the client's own TCP holds it back.
-    pub fn wants_input(&self) -> bool {
+    /// so the client's own TCP holds it back. `committing` counts its publishes that wait for their
+    /// commit, those with QoS 0 too.
+    pub fn wants_input(&self, committing: u32) -> bool {
         let max = usize::from(self.promised.receive_maximum);
         self.phase == Phase::Active
             && self.awaiting.len() < AWAITING_COUNT_MAX
+            && (committing as usize) < max
             && self.publishing.as_ref().is_none_or(|publishing| publishing.has_room(max))
     }
 
@@ -306,11 +310,6 @@ impl Session {
 
     pub fn has_ended(&self) -> bool {
         self.phase == Phase::Ended
-    }
-
-    /// The packet is no larger than the client's Maximum Packet Size [MQTT-3.1.2-24].
-    fn takes(&self, packet: &Packet<'_>) -> bool {
-        encoded_bytes(packet, self.version) <= self.peer.packet_bytes_max as usize
     }
 
     fn seq_of(&self, packet_id: u16) -> Option<(LogName, Seq)> {

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
     DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
-    Submission,
+    Submission, Target,
 };
-use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish, encode};
+use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish};
 
 use super::code::in_puback;
 use super::delayed::{Destination, destination};
@@ -36,10 +36,10 @@ pub struct Publishing {
     pub(super) has_ring: bool,
 }
 
+/// With QoS 1 or 2: nobody waits for the answer to QoS 0.
 #[derive(Debug)]
 struct Pending {
-    /// `None` for QoS 0.
-    packet_id: Option<PacketId>,
+    packet_id: PacketId,
     qos: QoS,
     answer: Option<Answer>,
 }
@@ -77,17 +77,17 @@ impl Publishing {
     }
 
     fn is_pending(&self, packet_id: PacketId) -> bool {
-        self.pending.iter().any(|pending| pending.packet_id == Some(packet_id))
+        self.pending.iter().any(|pending| pending.packet_id == packet_id)
     }
 
     /// The first use of a packet id settles whether it was a resend; afterwards it is new.
-    fn is_resend(&mut self, packet_id: u16, hash: u64, dup: bool) -> bool {
+    fn is_resend(&mut self, packet_id: u16, publish: &Publish<'_>) -> bool {
         let place = self.stale.iter().position(|stale| stale.packet_id == packet_id);
         let stale = place.map(|place| self.stale.swap_remove(place));
-        stale.is_some_and(|stale| dup && stale.hash == hash)
+        stale.is_some_and(|stale| publish.dup && stale.hash == publish_hash(publish))
     }
 
-    fn push(&mut self, packet_id: Option<PacketId>, qos: QoS, answer: Option<Answer>) -> u64 {
+    fn push(&mut self, packet_id: PacketId, qos: QoS, answer: Option<Answer>) -> u64 {
         self.pending.push_back(Pending { packet_id, qos, answer });
         self.first + self.pending.len() as u64 - 1
     }
@@ -110,8 +110,7 @@ impl Session {
 
     /// A PUBLISH whose topic is known.
     pub(super) fn publish_to(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
-        let hash = publish_hash(publish.topic, publish.payload);
-        let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish, hash));
+        let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish));
         match known {
             Some(Known::Running) if publish.dup => {}
             Some(Known::Running) => {
@@ -119,21 +118,21 @@ impl Session {
                 self.end(Reason::ProtocolError, words.into(), ctx);
             }
             Some(Known::Answer) => self.queue_answer(&publish, Answer::Duplicate, ctx),
-            None => self.submit(publish, hash, ctx),
+            None => self.submit(publish, ctx),
         }
     }
 
-    fn known_publish(&mut self, id: PacketId, publish: &Publish<'_>, hash: u64) -> Option<Known> {
+    fn known_publish(&mut self, id: PacketId, publish: &Publish<'_>) -> Option<Known> {
         let publishing = self.publishing.as_mut()?;
         if publishing.is_pending(id) {
             return Some(Known::Running);
         }
         let held = publish.qos == mqtt::QoS::ExactlyOnce && publishing.holds(id.get());
-        let resend = publishing.is_resend(id.get(), hash, publish.dup);
+        let resend = publishing.is_resend(id.get(), publish);
         (held || resend).then_some(Known::Answer)
     }
 
-    fn submit(&mut self, publish: Publish<'_>, hash: u64, ctx: &mut Ctx<'_>) {
+    fn submit(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
         let max = match self.version {
             mqtt::Version::V5 => usize::from(self.promised.receive_maximum),
             _ => UNRELEASED_COUNT_MAX,
@@ -164,27 +163,24 @@ impl Session {
         };
         let message = Arc::new(self.message(&publish, &destination, ctx));
         let Destination { target, timing, .. } = destination;
-        let step = self.step(&publish, hash, message.id);
-        let publishing = self.publishing.get_or_insert_default();
-        if publish.qos == mqtt::QoS::ExactlyOnce
-            && let Some(packet_id) = publish.packet_id
-        {
-            publishing.unreleased.push((packet_id.get(), message.id));
-        }
-        let number = publishing.push(publish.packet_id, model_qos(publish.qos), None);
-        publishing.has_ring |= step.is_some();
+        let step = self.step(&publish, message.id);
+        let ticket = publish.packet_id.map(|packet_id| {
+            let publishing = self.publishing.get_or_insert_default();
+            if publish.qos == mqtt::QoS::ExactlyOnce {
+                publishing.unreleased.push((packet_id.get(), message.id));
+            }
+            publishing.has_ring |= step.is_some();
+            Ticket::Publish(publishing.push(packet_id, model_qos(publish.qos), None))
+        });
         let submission = Submission { target, message, dedupe, timing };
-        ctx.ask(Request::Submit { ticket: Some(Ticket::Publish(number)), submission, step });
+        ctx.ask(Request::Submit { ticket, submission, step });
     }
 
     /// The publisher's own id counts per topic: the same id to somebody else is another message;
     /// and of clients without a login, which share one uid, per client. One that is too long is
     /// refused: cut, two of them could become one.
     fn dedupe_key(&self, publish: &Publish<'_>) -> Result<Option<DedupeKey>, String> {
-        let mut properties = publish.properties.user_properties();
-        let Some((_, key)) = properties.find(|(name, _)| *name == MESSAGE_ID) else {
-            return Ok(None);
-        };
+        let Some(key) = publish.properties.user_property(MESSAGE_ID) else { return Ok(None) };
         if key.len() > DEDUPE_KEY_BYTES_MAX {
             return Err(format!("a {MESSAGE_ID} has at most {DEDUPE_KEY_BYTES_MAX} bytes"));
         }
@@ -204,7 +200,10 @@ impl Session {
             kind: Kind::Chat,
             ts: ctx.stamp,
             expires_at: expiry.map(|s| ctx.stamp.after(std::time::Duration::from_secs(s.into()))),
-            topic: to.topic.into(),
+            topic: match &to.target {
+                Target::Plain(name) => name.shared(),
+                Target::User(_) => to.topic.into(),
+            },
             retain: publish.retain,
             qos: model_qos(publish.qos),
             body: Bytes::copy_from_slice(publish.payload),
@@ -217,28 +216,37 @@ impl Session {
     }
 
     /// A connection that can't come back leaves no steps.
-    fn step(&self, publish: &Publish<'_>, hash: u64, id: MessageId) -> Option<Step> {
-        let packet_id = publish.packet_id?.get();
-        let hold = publish.qos == mqtt::QoS::ExactlyOnce;
-        let step = Step::Publish { publish: Published { packet_id, hash, id }, hold };
-        self.can_return().then_some(step)
+    fn step(&self, publish: &Publish<'_>, id: MessageId) -> Option<Step> {
+        let packet_id = publish.packet_id.filter(|_| self.can_return())?.get();
+        let (hold, hash) = (publish.qos == mqtt::QoS::ExactlyOnce, publish_hash(publish));
+        Some(Step::Publish { publish: Published { packet_id, hash, id }, hold })
     }
 
     fn queue_answer(&mut self, publish: &Publish<'_>, answer: Answer, ctx: &mut Ctx<'_>) {
         let qos = model_qos(publish.qos);
-        self.publishing.get_or_insert_default().push(publish.packet_id, qos, Some(answer));
-        self.write_answers(ctx);
+        match publish.packet_id {
+            Some(packet_id) => {
+                let publishing = self.publishing.get_or_insert_default();
+                publishing.push(packet_id, qos, Some(answer));
+                self.write_answers(ctx);
+            }
+            None => drop_refused(answer, ctx),
+        }
     }
 
     pub(super) fn publish_answered(&mut self, number: u64, answer: Answer, ctx: &mut Ctx<'_>) {
         self.settle_stir(ctx);
-        if let Some(publishing) = &mut self.publishing {
+        let pending = self.publishing.as_mut().and_then(|publishing| {
             let index = number.wrapping_sub(publishing.first) as usize;
-            if let Some(pending) = publishing.pending.get_mut(index) {
+            publishing.pending.get_mut(index)
+        });
+        match pending {
+            Some(pending) => {
                 pending.answer = Some(answer);
+                self.write_answers(ctx);
             }
+            None => drop_refused(answer, ctx),
         }
-        self.write_answers(ctx);
     }
 
     /// Acknowledgements leave in publish order: an answer waits for those before it.
@@ -250,27 +258,22 @@ impl Session {
                 publishing.pending.pop_front()
         {
             publishing.first += 1;
-            match (packet_id, answer) {
-                (_, Answer::Refused(reason, words)) => {
-                    self.refuse(packet_id, qos, reason, words, ctx);
-                }
-                (Some(packet_id), _) => self.write_ack(packet_id, qos, 0, "", ctx),
-                (None, _) => {}
+            match answer {
+                Answer::Refused(reason, words) => self.refuse(packet_id, qos, reason, words, ctx),
+                _ => self.write_ack(packet_id, qos, 0, "", ctx),
             }
         }
     }
 
-    /// Ruling 7: MQTT 5 by reason code; 3.1.1 with QoS > 0 closes, for an acknowledgement would
-    /// lie; QoS 0 is dropped and counted.
+    /// Ruling 7: MQTT 5 by reason code; 3.1.1 closes, for an acknowledgement would lie.
     fn refuse(
         &mut self,
-        packet_id: Option<PacketId>,
+        packet_id: PacketId,
         qos: QoS,
         reason: Reason,
         words: Box<str>,
         ctx: &mut Ctx<'_>,
     ) {
-        let Some(packet_id) = packet_id else { return ctx.tally.dropped.push(reason) };
         ctx.tally.refused.push(reason);
         if let Some(publishing) = &mut self.publishing {
             publishing.unreleased.retain(|(id, _)| *id != packet_id.get());
@@ -296,7 +299,7 @@ impl Session {
             QoS::ExactlyOnce => Packet::PubRec(ack),
             _ => Packet::PubAck(ack),
         };
-        encode(&packet, self.version, ctx.wire);
+        ctx.wire.write(&packet, self.version);
     }
 
     /// PUBREL: the id is free once that is committed (ruling 2); only then PUBCOMP.
@@ -330,7 +333,7 @@ impl Session {
 
     fn write_pubcomp(&mut self, packet_id: PacketId, reason: u8, ctx: &mut Ctx<'_>) {
         let ack = Ack { packet_id, reason, properties: Default::default() };
-        encode(&Packet::PubComp(ack), self.version, ctx.wire);
+        ctx.wire.write(&Packet::PubComp(ack), self.version);
     }
 }
 
@@ -347,9 +350,16 @@ pub fn is_payload_as_announced(properties: Properties<'_>, payload: &[u8]) -> bo
     !properties.payload_is_text() || std::str::from_utf8(payload).is_ok()
 }
 
-fn publish_hash(topic: &str, payload: &[u8]) -> u64 {
-    let seed = xxhash_rust::xxh3::xxh3_64(topic.as_bytes());
-    xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)
+/// Ruling 7: a refused publish with QoS 0 is dropped and counted.
+fn drop_refused(answer: Answer, ctx: &mut Ctx<'_>) {
+    if let Answer::Refused(reason, _) = answer {
+        ctx.tally.dropped.push(reason);
+    }
+}
+
+fn publish_hash(publish: &Publish<'_>) -> u64 {
+    let seed = xxhash_rust::xxh3::xxh3_64(publish.topic.as_bytes());
+    xxhash_rust::xxh3::xxh3_64_with_seed(publish.payload, seed)
 }
 
 pub fn wire_qos(qos: QoS) -> mqtt::QoS {

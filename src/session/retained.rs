@@ -97,7 +97,7 @@ impl Session {
     fn retained_message(&mut self, message: Arc<Message>, granted: QoS, ctx: &mut Ctx<'_>) {
         let Some(retained) = &mut self.retained else { return };
         let expired = message.expires_at.is_some_and(|at| at <= ctx.stamp);
-        if expired || retained.fresh.contains(&message.topic) {
+        if expired || retained.fresh.contains(&*message.topic) {
             return;
         }
         let delivery = Delivery::plain(granted.min(message.qos), true);

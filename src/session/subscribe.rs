@@ -4,7 +4,7 @@
 use crate::model::limit::FILTERS_PER_PACKET_COUNT_MAX;
 use crate::model::target::{Interest, TargetError};
 use crate::model::{Filter, QoS, Reason};
-use crate::mqtt::{Packet, PacketId, SubAck, Subscribe, Unsubscribe, Version, encode};
+use crate::mqtt::{Packet, PacketId, SubAck, Subscribe, Unsubscribe, Version};
 
 use super::code::in_suback;
 use super::publish::model_qos;
@@ -143,12 +143,9 @@ impl Session {
             true => Packet::UnsubAck(suback),
             false => Packet::SubAck(suback),
         };
-        match self.takes(&packet) {
-            true => encode(&packet, self.version, ctx.wire),
-            false => {
-                let words = "the answer is larger than its maximum packet size [MQTT-3.1.2-24]";
-                self.end(Reason::PacketTooLarge, words.into(), ctx);
-            }
+        if !ctx.wire.write_within(&packet, self.version, self.peer.packet_bytes_max) {
+            let words = "the answer is larger than its maximum packet size [MQTT-3.1.2-24]";
+            self.end(Reason::PacketTooLarge, words.into(), ctx);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The will: what the server publishes for a client that went away without DISCONNECT (MQTT 5,
 //! section 3.1.2.5). Checked when it is left and again when it is sent (threat W5).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ pub struct Will {
     /// MQTT 5 Will Delay Interval; zero for 3.1.1.
     pub delay: Duration,
     pub from: Sender,
-    topic: Box<str>,
+    topic: Arc<str>,
     qos: QoS,
     retain: bool,
     expiry: Option<Duration>,
@@ -68,6 +69,9 @@ impl Will {
 /// The properties that travel with a message. To an inbox, the names that the server stamps are
 /// taken out: a sender must not speak for the server (ruling 19).
 pub fn attributes(properties: Properties<'_>, target: &Target) -> Attributes {
+    if properties.is_empty() {
+        return Attributes::default();
+    }
     let to_inbox = matches!(target, Target::User(_));
     let forged = |name: &str| to_inbox && STAMPS.contains(&name);
     Attributes::collect(properties.iter().filter_map(|property| match property {

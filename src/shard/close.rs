@@ -29,7 +29,7 @@ impl Shard {
         if throttled {
             self.shared.metrics.readers_throttled.dec();
         }
-        self.flush_advances_of(&key);
+        self.flush_advances_of(token);
         self.remove_user(&key.uid, token);
         self.leave_session(token, &key);
         let closed = match closing {
@@ -151,8 +151,7 @@ impl Shard {
         // Nobody waits for the answer.
         let from = Origin { who: &who, key: &key, behind: false };
         let nobody = (Token(u64::MAX), Ticket::Publish(0));
-        if let Some(Answer::Refused(reason, words)) = self.submit_as(from, submission, None, nobody)
-        {
+        if let Some(Answer::Refused(reason, words)) = self.submit_as(from, submission, nobody) {
             self.drop_will(&key, reason, &words);
         }
     }

@@ -46,7 +46,7 @@ impl Shard {
         let key = SessionKey { uid: who.uid.clone(), client_id: who.client_id.clone() };
         let from = Origin { who, key: &key, behind: false };
         let submission = Submission { target, message, dedupe: None, timing: Timing::Due };
-        match self.submit_as(from, submission, None, (Token(u64::MAX), NOBODY)) {
+        match self.submit_as(from, submission, (Token(u64::MAX), NOBODY)) {
             Some(Answer::Refused(reason, words)) => Err((reason, words)),
             _ => Ok(()),
         }

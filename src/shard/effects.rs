@@ -1,13 +1,12 @@
 //! What a shard wants done: writes and reads of the store, messages to other workers, bytes to
 //! flush. `net` takes them once per turn, so all of it goes out in batches.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::broker::{Subscriber, copy};
+use crate::broker::{CopyTo, LiveCopy};
 use crate::metrics::{Dropped, Metrics};
-use crate::model::{Delivery, Filter, Message, QoS, Recipient, Seq, SessionKey, Uid};
-use crate::mqtt::frame_bytes;
+use crate::model::{Delivery, Filter, Message, QoS, Recipient, Seq, Uid};
 use crate::session::{LogName, Tally, Ticket, Traffic};
 use crate::store::{Append, Log, Write};
 
@@ -17,7 +16,7 @@ use super::{Token, worker_of_session};
 const POSTS_PER_TURN_COUNT_MAX: usize = 16 * 1024;
 
 /// Cursors that moved and are not stored yet: cursor and sent position per reader.
-pub type Advances = HashMap<(SessionKey, LogName), (Seq, Seq)>;
+pub type Advances = BTreeMap<(Token, LogName), (Seq, Seq)>;
 
 /// A write, and whom to answer.
 #[derive(Debug)]
@@ -63,28 +62,15 @@ pub enum Asker {
 #[derive(Debug)]
 pub struct Post {
     pub message: Arc<Message>,
-    pub to: PostTo,
-    pub delivery: Delivery,
+    pub copy: LiveCopy,
 }
 
-impl Post {
-    /// The copy of one subscriber without a queue, and its worker.
-    pub fn of(subscriber: Subscriber, message: &Arc<Message>, workers: u16) -> (u16, Post) {
-        let delivery = copy(&subscriber, message);
-        let (worker, to) = match subscriber.connection {
-            Some(at) => (at.worker, PostTo::Connection(Token(at.token))),
-            None => (worker_of_session(&subscriber.key, workers), PostTo::Session(subscriber.key)),
-        };
-        (worker, Post { message: message.clone(), to, delivery })
+/// The worker of whom a copy is for.
+pub fn worker_of_copy(to: &CopyTo, workers: u16) -> u16 {
+    match to {
+        CopyTo::Connection(at) => at.worker,
+        CopyTo::Session(key) => worker_of_session(key, workers),
     }
-}
-
-/// Whom a [`Post`] is for.
-#[derive(Debug)]
-pub enum PostTo {
-    Connection(Token),
-    /// A durable session, if it is connected (QoS 0 is not queued for it).
-    Session(SessionKey),
 }
 
 #[derive(Default)]
@@ -153,29 +139,32 @@ impl super::Shard {
     pub(super) fn advance(&mut self, token: Token, log: LogName, cursor: Seq, sent: Seq) {
         let Some(conn) = self.conn(token) else { return };
         if conn.session.is_device() || log == LogName::Queue {
-            let key = conn.session.key().clone();
-            self.advances.insert((key, log), (cursor, sent));
+            self.advances.insert((token, log), (cursor, sent));
         }
     }
 
     /// Hands the moved cursors to the store.
     pub fn flush_advances(&mut self) {
-        let advances = std::mem::take(&mut self.advances);
-        for ((key, log), (cursor, sent)) in advances {
-            let log = store_log(log);
-            self.ask_store(Write::Advance { key, log, cursor, sent }, None);
+        for ((token, log), position) in std::mem::take(&mut self.advances) {
+            self.store_advance(token, log, position);
         }
+    }
+
+    fn store_advance(&mut self, token: Token, log: LogName, (cursor, sent): (Seq, Seq)) {
+        let Some(conn) = self.conn(token) else { return };
+        let (key, log) = (conn.session.key().clone(), store_log(log));
+        self.ask_store(Write::Advance { key, log, cursor, sent }, None);
     }
 
     pub fn has_advances(&self) -> bool {
         !self.advances.is_empty()
     }
 
-    pub(super) fn flush_advances_of(&mut self, key: &SessionKey) {
+    /// Before the connection ends: afterwards nobody knows whose they were.
+    pub(super) fn flush_advances_of(&mut self, token: Token) {
         for log in [LogName::Inbox, LogName::Queue] {
-            if let Some((cursor, sent)) = self.advances.remove(&(key.clone(), log)) {
-                let (key, log) = (key.clone(), store_log(log));
-                self.ask_store(Write::Advance { key, log, cursor, sent }, None);
+            if let Some(position) = self.advances.remove(&(token, log)) {
+                self.store_advance(token, log, position);
             }
         }
     }
@@ -207,15 +196,9 @@ impl Traffic {
         self.bytes_received += bytes as u64;
     }
 
-    /// Whole packets, one behind the other.
-    pub(super) fn sent(&mut self, mut packets: &[u8]) {
-        self.bytes_sent += packets.len() as u64;
-        while let Ok(Some(bytes)) = frame_bytes(packets, u32::MAX)
-            && let Some(rest) = packets.get(bytes..)
-        {
-            self.packets_sent += 1;
-            packets = rest;
-        }
+    pub(super) fn sent(&mut self, packets: u64, bytes: usize) {
+        self.packets_sent += packets;
+        self.bytes_sent += bytes as u64;
     }
 
     fn report(&mut self, metrics: &Metrics) {

@@ -39,12 +39,14 @@ use crate::broker::{Action, Policy, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Identity, Moment, Noise, Reason, Selector, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
-use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally};
+use crate::session::{Closing, Ctx, IdSource, Input, Request, Session, Settings, Tally, Wire};
 use crate::store::Quota;
 use crate::throttle::Bounded;
 
 pub use due::Fire;
-pub use effects::{Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk};
+pub use effects::{
+    Asker, DirectoryAsk, Effects, Post, ReadAsk, RetainedAsk, StoreAsk, worker_of_copy,
+};
 pub use rates::{Pace, Rates};
 pub use submit::unknown_user;
 pub use users::{worker_of, worker_of_session};
@@ -160,6 +162,8 @@ pub struct Shard {
     away: BTreeMap<SessionKey, Vec<Selector>>,
     meters: Bounded<Uid, Meter>,
     timers: BTreeSet<(Moment, Token)>,
+    /// Scratch for the connections of one user.
+    woken: Vec<Token>,
     /// Empty buffers for connections that write.
     spare: Vec<Vec<u8>>,
     ids: IdSource,
@@ -190,12 +194,13 @@ impl Shard {
             away: BTreeMap::new(),
             meters: Bounded::new(METERED_USERS_COUNT_MAX),
             timers: BTreeSet::new(),
+            woken: Vec::new(),
             spare: Vec::new(),
             ids: IdSource::new(seed),
             tally: Tally::default(),
             properties: PropertyBuffer::new(),
             requests: Vec::new(),
-            advances: HashMap::new(),
+            advances: BTreeMap::new(),
             effects,
             now: Moment::default(),
             stamp: Stamp::default(),
@@ -261,14 +266,18 @@ impl Shard {
             may_receive: policy.withholds(conn.session.identity()).then_some(&may_receive),
             ids: &mut self.ids,
             properties: &mut self.properties,
-            wire: &mut conn.out,
-            wire_max: self.live.outbox_bytes_max,
+            wire: Wire {
+                bytes: &mut conn.out,
+                bytes_max: self.live.outbox_bytes_max,
+                packets: 0,
+            },
             requests: &mut requests,
             tally: &mut self.tally,
         };
         let session = &mut conn.session;
         let outcome = catch_unwind(AssertUnwindSafe(|| session.handle(input, &mut ctx)));
-        self.tally.traffic.sent(&conn.out[before..]);
+        let packets = ctx.wire.packets;
+        self.tally.traffic.sent(packets, conn.out.len() - before);
         if conn.out.is_empty() {
             self.spare.push(std::mem::take(&mut conn.out));
         } else if !conn.flush_asked {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
-use crate::broker::{Subscriber, queued};
+use crate::broker::{CopyTo, LiveCopy, Way};
 use crate::model::{Delivery, Message, MessageId, QoS, Target};
 use crate::store::{Append, Write};
 
@@ -12,12 +12,12 @@ use super::{Shard, Token};
 
 /// Members without a queue, by message. The pick is made once, so it must outlast the commit.
 #[derive(Default)]
-pub(super) struct Picked(HashMap<MessageId, Vec<Subscriber>>);
+pub(super) struct Picked(HashMap<MessageId, Vec<LiveCopy>>);
 
 impl Picked {
     /// Keeps those of them that were picked; the others are looked for again.
-    pub(super) fn keep(&mut self, message: MessageId, live: Vec<Subscriber>) {
-        let picked: Vec<_> = live.into_iter().filter(|one| one.share.is_some()).collect();
+    pub(super) fn keep(&mut self, message: MessageId, live: Vec<LiveCopy>) {
+        let picked: Vec<_> = live.into_iter().filter(|one| one.delivery.share.is_some()).collect();
         if !picked.is_empty() {
             self.0.insert(message, picked);
         }
@@ -28,7 +28,10 @@ impl Picked {
         self.0.len()
     }
 
-    pub(super) fn take(&mut self, message: MessageId) -> Vec<Subscriber> {
+    pub(super) fn take(&mut self, message: MessageId) -> Vec<LiveCopy> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         self.0.remove(&message).unwrap_or_default()
     }
 }
@@ -40,9 +43,13 @@ impl Shard {
     }
 
     /// A connection leaves the tree when it closes; nothing may go round for one that did not.
-    fn is_gone(&self, heir: &Subscriber) -> bool {
-        let here = heir.connection.filter(|at| at.worker == self.index);
-        here.is_some_and(|at| !self.is_open(Token(at.token)))
+    fn is_gone(&self, heir: &Way) -> bool {
+        match heir {
+            Way::Live(LiveCopy { to: CopyTo::Connection(at), .. }) => {
+                at.worker == self.index && !self.is_open(Token(at.token))
+            }
+            _ => false,
+        }
     }
 
     /// A message of a shared subscription whose member has gone: the next one gets it. With QoS 0,
@@ -58,13 +65,17 @@ impl Shard {
         };
         let heir = {
             let lock = &self.shared.subscriptions;
-            lock.read().unwrap_or_else(PoisonError::into_inner).pick_heir(&topic, share)
+            let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
+            tree.pick_heir(&topic, share).map(|heir| Way::of(&heir, message))
         };
-        let Some(heir) = heir.filter(|heir| !self.is_gone(heir)) else { return };
-        let Some(addressee) = queued(&heir, message) else {
-            return self.distribute(message, vec![heir]);
-        };
-        let addressees = vec![addressee];
-        self.ask_store(Write::Append(Append { addressees, ..Append::new(message.clone()) }), None);
+        match heir.filter(|heir| !self.is_gone(heir)) {
+            None => {}
+            Some(Way::Live(copy)) => self.distribute(message, vec![copy]),
+            Some(Way::Queue(recipient, delivery)) => {
+                let addressees = vec![(recipient, delivery)];
+                let append = Append { addressees, ..Append::new(message.clone()) };
+                self.ask_store(Write::Append(append), None);
+            }
+        }
     }
 }

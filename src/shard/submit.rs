@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::auth::Known;
 use crate::broker::policy::Denial;
-use crate::broker::{Plan, Subscriber, address, plan};
+use crate::broker::{CopyTo, LiveCopy, Plan, address, plan, tell};
 use crate::model::{
     Due, DueName, Identity, Later, Message, QoS, Reason, SessionKey, Step, Submission, Target,
     Timing, TopicName, Uid,
@@ -13,8 +13,8 @@ use crate::model::{
 use crate::session::{Answer, Input, Ticket};
 use crate::store::{Append, Change, Quota, Schedule, Write};
 
-use super::effects::{Asker, DirectoryAsk, Post, PostTo};
-use super::{Shard, Token};
+use super::effects::{Asker, DirectoryAsk, Post, worker_of_copy};
+use super::{Conn, Shard, Token};
 
 /// For submissions that nobody waits for; the shard still hears of their commit.
 pub(super) const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
@@ -25,6 +25,16 @@ pub struct Origin<'a> {
     pub who: &'a Identity,
     pub key: &'a SessionKey,
     pub behind: bool,
+}
+
+/// What becomes of a submission.
+enum Decision {
+    Refuse(Reason, Box<str>),
+    /// Nothing is owed: the copies go out now.
+    Send(Arc<Message>, Vec<LiveCopy>),
+    /// It is committed first; these get a copy beside it.
+    Append(Append, Vec<LiveCopy>),
+    Schedule(Schedule),
 }
 
 /// A publish that waits for the directory.
@@ -110,11 +120,12 @@ impl Shard {
         submission: Submission,
         step: Option<Step>,
     ) {
-        let Some(conn) = self.conn(token) else { return };
-        let (who, key) = (conn.session.identity().clone(), conn.session.key().clone());
-        let from = Origin { who: &who, key: &key, behind: conn.committing > 0 };
-        let answer_to = (token, ticket.unwrap_or(NOBODY));
-        match self.submit_as(from, submission, step, answer_to) {
+        let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
+        let Some(Conn { session, committing, .. }) = conn else { return };
+        let from =
+            Origin { who: session.identity(), key: session.key(), behind: *committing > 0 };
+        let decision = self.decide(from, submission, step);
+        match self.carry_out(decision, (token, ticket.unwrap_or(NOBODY))) {
             Some(answer) => {
                 if let Answer::Refused(reason, words) = &answer {
                     self.log_refusal(token, *reason, words);
@@ -143,41 +154,60 @@ impl Shard {
         &mut self,
         from: Origin<'_>,
         submission: Submission,
-        step: Option<Step>,
         answer_to: (Token, Ticket),
     ) -> Option<Answer> {
+        let decision = self.decide(from, submission, None);
+        self.carry_out(decision, answer_to)
+    }
+
+    fn decide(&self, from: Origin<'_>, submission: Submission, step: Option<Step>) -> Decision {
         let planned = match &submission.timing {
             Timing::Later(Later::Cancel { .. }) => Ok(Plan::default()),
             _ => self.plan(&submission, from.who),
         };
         let plan = match planned {
             Ok(plan) => plan,
-            Err((reason, words)) => return Some(Answer::Refused(reason, words)),
+            Err((reason, words)) => return Decision::Refuse(reason, words),
         };
-        let owes = owes_a_commit(&plan, &submission, step);
-        let step = step.map(|step| (from.key.clone(), step));
-        let write = match submission.timing {
+        let owes = from.behind || owes_a_commit(&plan, &submission, step);
+        let of_session = |step| (from.key.clone(), step);
+        match submission.timing {
             Timing::Later(later) => {
                 let change = self.change(later, submission.message, from.who);
-                Write::Schedule(Schedule { change, dedupe: submission.dedupe, step })
+                let (dedupe, step) = (submission.dedupe, step.map(of_session));
+                Decision::Schedule(Schedule { change, dedupe, step })
             }
-            _ if from.behind || owes => {
-                self.picked.keep(submission.message.id, plan.live);
-                Write::Append(Append {
+            _ if owes => {
+                let append = Append {
                     retain: retained(&submission).then_some(of_user(self.live.retain, from.who)),
                     fires: submission.timing == Timing::Due,
                     addressees: plan.durable,
                     dedupe: submission.dedupe,
-                    step,
+                    step: step.map(of_session),
                     ..Append::new(submission.message)
-                })
+                };
+                Decision::Append(append, plan.live)
             }
-            _ => {
-                self.distribute(&submission.message, plan.live);
+            _ => Decision::Send(submission.message, plan.live),
+        }
+    }
+
+    /// The answer, if it need not wait for a commit.
+    fn carry_out(&mut self, decision: Decision, answer_to: (Token, Ticket)) -> Option<Answer> {
+        match decision {
+            Decision::Refuse(reason, words) => return Some(Answer::Refused(reason, words)),
+            Decision::Send(message, live) => {
+                self.distribute(&message, live);
                 return Some(Answer::Done);
             }
-        };
-        self.ask_store(write, Some(answer_to));
+            Decision::Append(append, live) => {
+                self.picked.keep(append.message.id, live);
+                self.ask_store(Write::Append(append), Some(answer_to));
+            }
+            Decision::Schedule(schedule) => {
+                self.ask_store(Write::Schedule(schedule), Some(answer_to));
+            }
+        }
         None
     }
 
@@ -202,21 +232,28 @@ impl Shard {
         let key = conn.session.key().clone();
         if let Step::Completed { .. } = step {
             // The cursor that has passed the record is committed first, or with it.
-            self.flush_advances_of(&key);
+            self.flush_advances_of(token);
         }
         self.ask_store(Write::Step { key, step }, ticket.map(|ticket| (token, ticket)));
     }
 
+    /// Nobody waits for the answer to QoS 0: that it was refused is counted (ruling 7).
     fn answered(&mut self, token: Token, ticket: Option<Ticket>, answer: Answer) {
-        if let Some(ticket) = ticket {
-            self.handle(token, Input::Answer(ticket, answer));
+        match (ticket, answer) {
+            (Some(ticket), answer) => self.handle(token, Input::Answer(ticket, answer)),
+            (None, Answer::Refused(reason, _)) => self.tally.dropped.push(reason),
+            (None, _) => {}
         }
     }
 
     /// A plain message is committed: whoever is subscribed without a queue gets a copy now.
     /// Of those who share, the ones that were `picked` when it was planned.
-    pub(super) fn distribute_committed(&mut self, message: &Arc<Message>, picked: Vec<Subscriber>) {
-        let Ok(Target::Plain(topic)) = self.live.settings.topics.target(&message.topic) else {
+    pub(super) fn distribute_committed(&mut self, message: &Arc<Message>, picked: Vec<LiveCopy>) {
+        let topics = &self.live.settings.topics;
+        if topics.is_inbox(&message.topic) {
+            return;
+        }
+        let Ok(Target::Plain(topic)) = topics.target(&message.topic) else {
             return;
         };
         let live = {
@@ -231,36 +268,42 @@ impl Shard {
     pub fn tell(&mut self, messages: &[Arc<Message>]) {
         for message in messages {
             let Some(topic) = TopicName::parse(&message.topic) else { continue };
-            let mut live = Vec::new();
-            {
+            let live = {
                 let lock = &self.shared.subscriptions;
                 let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
-                tree.pick(&topic, &mut live);
-            }
+                tell(message, &topic, &tree)
+            };
             self.distribute(message, live);
         }
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.
-    pub(super) fn distribute(&mut self, message: &Arc<Message>, live: Vec<Subscriber>) {
-        for subscriber in live {
-            let (worker, post) = Post::of(subscriber, message, self.shared.workers);
+    pub(super) fn distribute(&mut self, message: &Arc<Message>, live: Vec<LiveCopy>) {
+        for copy in live {
+            let worker = worker_of_copy(&copy.to, self.shared.workers);
             match worker == self.index {
-                true => self.posted(post),
-                false => self.effects.posts[usize::from(worker)].push(post),
+                true => self.send_copy(message, &copy),
+                false => {
+                    let message = message.clone();
+                    self.effects.posts[usize::from(worker)].push(Post { message, copy });
+                }
             }
         }
     }
 
-    /// A copy for a connection of this worker.
+    /// A copy from another worker.
     pub fn posted(&mut self, post: Post) {
-        let token = match post.to {
-            PostTo::Connection(token) => Some(token),
-            PostTo::Session(key) => self.connected(&key),
+        self.send_copy(&post.message, &post.copy);
+    }
+
+    fn send_copy(&mut self, message: &Arc<Message>, copy: &LiveCopy) {
+        let token = match &copy.to {
+            CopyTo::Connection(at) => Some(Token(at.token)),
+            CopyTo::Session(key) => self.connected(key),
         };
         match token.filter(|token| self.is_open(*token)) {
-            Some(token) => self.handle(token, Input::Live(post.message, post.delivery)),
-            None => self.hand_on(&post.message, post.delivery),
+            Some(token) => self.handle(token, Input::Live(message, copy.delivery)),
+            None => self.hand_on(message, copy.delivery),
         }
     }
 }

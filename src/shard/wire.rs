@@ -25,7 +25,7 @@ impl Conn {
         let room = self.out.len() < live.outbox_bytes_max;
         let behind = self.orders && self.committing > 0;
         let waits = behind || self.asking.is_some() || self.throttled_until.is_some();
-        room && !waits && self.session.wants_input()
+        room && !waits && self.session.wants_input(self.committing)
     }
 }
 
@@ -34,13 +34,10 @@ impl Shard {
     pub fn bytes(&mut self, token: Token, data: &[u8]) -> Taken {
         let mut taken = 0;
         loop {
-            let Some(conn) = self.conns.get(token.index()).filter(|conn| conn.token == token)
-            else {
+            let conn = self.conns.get_mut(token.index()).filter(|conn| conn.token == token);
+            let Some(conn) = conn.filter(|conn| !conn.session.has_ended()) else {
                 return Taken { bytes: data.len(), paused: false };
             };
-            if conn.session.has_ended() {
-                return Taken { bytes: data.len(), paused: false };
-            }
             if !conn.wants_input(&self.live) || self.effects.is_full() {
                 return Taken { bytes: taken, paused: true };
             }
@@ -48,7 +45,8 @@ impl Shard {
             match decode(&data[taken..], version, max) {
                 Ok(None) => return Taken { bytes: taken, paused: false },
                 Ok(Some((packet, length))) => {
-                    if self.waits_for_commit(token, &packet) {
+                    conn.orders = conn.committing > 0 && is_about_subscriptions(&packet);
+                    if conn.orders {
                         return Taken { bytes: taken, paused: true };
                     }
                     taken += length;
@@ -65,15 +63,6 @@ impl Shard {
                 }
             }
         }
-    }
-
-    /// What a client published before it subscribes is no message for that subscription, and a
-    /// retained one is there for it.
-    fn waits_for_commit(&mut self, token: Token, packet: &Packet<'_>) -> bool {
-        let about = matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_));
-        let Some(conn) = self.conn(token) else { return false };
-        conn.orders = about && conn.committing > 0;
-        conn.orders
     }
 
     /// The session takes input again.
@@ -165,6 +154,12 @@ impl Shard {
     pub fn deadline(&self) -> Option<Moment> {
         self.timers.first().map(|(due, _)| *due)
     }
+}
+
+/// What a client published before it subscribes is no message for that subscription, and a retained
+/// one is there for it: so this waits for the commit.
+fn is_about_subscriptions(packet: &Packet<'_>) -> bool {
+    matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_))
 }
 
 fn decode_reason(error: &DecodeError) -> Reason {

@@ -27,6 +27,25 @@ pub fn encode(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) {
         debug_assert!(false, "a {} that cannot be encoded: {why}", packet.name());
         return;
     }
+    put_frame(packet, version, body_bytes, out);
+}
+
+/// As [`encode`], unless the frame has more than `max` bytes, or there is none for this packet:
+/// then nothing is written, and it is false.
+#[inline]
+#[must_use]
+pub fn encode_within(packet: &Packet<'_>, version: Version, max: usize, out: &mut Vec<u8>) -> bool {
+    let body_bytes = size::body_bytes(packet, version);
+    let fits = 1 + varint_bytes(body_bytes) + body_bytes <= max
+        && check::check(packet, version, body_bytes).is_ok();
+    if fits {
+        put_frame(packet, version, body_bytes, out);
+    }
+    fits
+}
+
+#[inline]
+fn put_frame(packet: &Packet<'_>, version: Version, body_bytes: usize, out: &mut Vec<u8>) {
     out.reserve(1 + varint_bytes(body_bytes) + body_bytes);
     out.push(write::first_byte(packet));
     put_varint(out, body_bytes);

@@ -94,7 +94,10 @@ impl<'a> Properties<'a> {
     /// Every property, in the order of the block.
     pub fn iter(&self) -> impl Iterator<Item = Property<'a>> + use<'a> {
         let mut reader = Reader::new(self.bytes);
-        std::iter::from_fn(move || read::property(&mut reader).ok().map(|(_, property)| property))
+        std::iter::from_fn(move || {
+            let property = if reader.is_empty() { None } else { read::property(&mut reader).ok() };
+            property.map(|(_, property)| property)
+        })
     }
 
     pub fn is_empty(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::Reason;
 use crate::mqtt::{Connect, Packet, QoS, encode};
 
 use super::world::{World, durable, v311};
@@ -33,6 +34,34 @@ fn subscriptions_that_wait_for_their_commit_are_few() {
     assert_eq!(count, 16);
     world.release();
     assert!(world.shard.wants_input(phone));
+}
+
+/// Nobody waits for their answers, and still they are counted until then.
+#[test]
+fn publishes_with_qos_0_that_wait_for_their_commit_are_few() {
+    let mut world = World::new();
+    let post = world.device("bob", "post");
+    world.held = true;
+    let mut count = 0;
+    while world.shard.wants_input(post) {
+        world.publish(post, "alice", "x");
+        count += 1;
+    }
+    assert_eq!(count, world.settings.receive_maximum);
+    world.release();
+    assert!(world.shard.wants_input(post));
+    assert_eq!(world.dropped(Reason::StoreFailed), 0);
+}
+
+/// And a failure of the store is counted, though nobody hears of it.
+#[test]
+fn a_publish_with_qos_0_that_could_not_be_stored_is_counted() {
+    let mut world = World::new();
+    let post = world.device("bob", "post");
+    world.failing = true;
+    world.publish(post, "alice", "x");
+    assert_eq!(world.dropped(Reason::StoreFailed), 1);
+    assert_eq!(world.take(post), [""; 0]);
 }
 
 #[test]

@@ -45,6 +45,25 @@ fn a_publish_that_owes_nothing_waits_for_no_commit() {
     assert_eq!(world.take(post), ["PUBACK #1 00"]);
 }
 
+/// What may go at once goes behind what waits for the window.
+#[test]
+fn a_copy_with_qos_0_does_not_overtake_one_that_waits() {
+    let mut world = World::new();
+    let phone = world.connect("alice", v311("phone"));
+    world.subscribe(phone, "a/b", QoS::AtLeastOnce);
+    let post = world.device("bob", "post");
+    world.take(phone);
+    let max = world.settings.send_maximum;
+    (1..=max + 1).for_each(|n| world.publish1(post, "a/b", &n.to_string(), n));
+    world.publish(post, "a/b", "last");
+    let sent = world.take(phone);
+    assert_eq!(sent.last(), Some(&format!("PUBLISH q1 #{max} a/b {max}")));
+    world.puback_all(phone);
+    let late = max + 1;
+    let rest = [format!("PUBLISH q1 #{late} a/b {late}"), "PUBLISH q0 a/b last".to_owned()];
+    assert_eq!(world.take(phone), rest);
+}
+
 /// Threat N1. Not even where the stamps themselves go forth and back.
 #[test]
 fn the_order_of_mail_is_not_that_of_the_wall_clock() {

@@ -104,7 +104,7 @@ impl Needs {
             self.session(&inherited.key, false);
         }
         if let Some(retain) = append.retain {
-            self.retained.insert(append.message.topic.clone());
+            self.retained.insert(Box::from(&*append.message.topic));
             // To count what somebody keeps takes time, and here it does not matter.
             if retain != Quota::UNLIMITED {
                 self.keepers.insert(append.message.from.uid.clone());

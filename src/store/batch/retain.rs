@@ -26,7 +26,7 @@ impl Work {
         let message = &append.message;
         let Some(retain) = append.retain.filter(|_| !message.body.is_empty()) else { return false };
         let mut kept = self.kept.get(&message.from.uid).copied().unwrap_or_default();
-        if let Some(Some(owner)) = self.retained.get(&message.topic)
+        if let Some(Some(owner)) = self.retained.get(&*message.topic)
             && owner.uid == message.from.uid
         {
             if bytes(message) <= owner.bytes {
@@ -40,7 +40,7 @@ impl Work {
 
     pub(super) fn retain(&mut self, append: &Append) {
         let message = &append.message;
-        let topic = message.topic.clone();
+        let topic: Box<str> = Box::from(&*message.topic);
         if let Some(Some(owner)) = self.retained.get(&topic)
             && let Some(kept) = self.kept.get_mut(&owner.uid)
         {

@@ -18,7 +18,7 @@ impl State {
             if other.from.uid != message.from.uid {
                 continue;
             }
-            match *topic == message.topic {
+            match **topic == *message.topic {
                 true if bytes(message) <= bytes(other) => return false,
                 true => {}
                 false => kept.add(bytes(other)),
@@ -29,8 +29,8 @@ impl State {
 
     pub(super) fn retain(&mut self, message: &Arc<Message>) {
         match message.body.is_empty() {
-            true => self.retained.remove(&message.topic),
-            false => self.retained.insert(message.topic.clone(), message.clone()),
+            true => self.retained.remove(&*message.topic),
+            false => self.retained.insert(Box::from(&*message.topic), message.clone()),
         };
     }
 
@@ -54,10 +54,10 @@ impl State {
             bytes += message.body.len();
             let full = page.messages.len() >= count_max.max(1) || bytes > bytes_max;
             if full && !page.messages.is_empty() {
-                page.next = page.messages.last().map(|last| last.topic.clone());
+                page.next = page.messages.last().map(|last| Box::from(&*last.topic));
                 return page;
             }
-            debug_assert_eq!(*topic, message.topic);
+            debug_assert_eq!(**topic, *message.topic);
             page.messages.push(message.clone());
         }
         page

@@ -122,7 +122,7 @@ pub(super) async fn read(
     }
     // Fewer also when one was removed meanwhile: then the next page begins a little earlier.
     if messages.len() < wanted {
-        next = messages.last().map(|message| message.topic.clone()).or(next);
+        next = messages.last().map(|message| Box::from(&*message.topic)).or(next);
     }
     Ok(RetainedPage { messages, next })
 }

@@ -101,7 +101,8 @@ pub(super) async fn flush(
             .bind((!attributes.is_empty()).then(|| attributes.to_vec()))
             .bind(message.body.to_vec())
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 /// See [`crate::store::Store::retained`].
@@ -123,7 +124,7 @@ pub(super) async fn read(
         let message = raw_message(&row, 0)?.check()?;
         bytes += message.body.len();
         if !messages.is_empty() && bytes > bytes_max {
-            next = messages.last().map(|message: &Arc<Message>| message.topic.clone());
+            next = messages.last().map(|message: &Arc<Message>| Box::from(&*message.topic));
             return Ok(RetainedPage { messages, next });
         }
         messages.push(Arc::new(message));

@@ -183,7 +183,7 @@ fn what_was_accepted_from_a_role_reaches_live_subscribers() {
     assert_eq!(world.take(phone), ["PUBLISH q1 #1 news/x extra"]);
 }
 
-/// The topic that a client published to last is known, but not what it may do there. Threat I3.
+/// Threat I3. The topic that a client published to last is known, but not what it may do there.
 #[test]
 fn whoever_publishes_to_one_topic_is_asked_about_each_message() {
     let mut world = World::new();

@@ -29,6 +29,7 @@ pub mod jwt;
 pub mod open;
 pub mod password;
 pub mod recall;
+#[cfg(feature = "redis")]
 pub mod redis;
 pub mod source;
 mod swap;
@@ -57,6 +58,7 @@ pub use jwt::Jwt;
 pub use open::Open;
 pub use password::{Hasher, Password, PasswordError};
 pub use recall::Recall;
+#[cfg(feature = "redis")]
 pub use redis::Redis;
 pub use source::source_of;
 pub use swap::Swap;

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -28,8 +28,9 @@ use crate::sys::Board;
 use super::admission::{Admission, Seat, Turn};
 use super::door::{Door, Opened};
 use super::flapper::Banning;
+use super::listen::Reception;
 use super::stream::{Parts, Stream};
-use super::worker::{Mail, Worker};
+use super::worker::Mail;
 
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
@@ -58,7 +59,8 @@ pub struct Gate {
     pub board: Arc<Board>,
     /// Whether anybody is let in.
     pub opened: watch::Sender<bool>,
-    pub draining: AtomicBool,
+    /// Nobody is let in any more.
+    pub draining: watch::Sender<bool>,
     /// Workers that have let go of their last connection.
     pub drained: AtomicUsize,
 }
@@ -69,9 +71,13 @@ impl Gate {
         _ = self.opened.subscribe().wait_for(|opened| *opened).await;
     }
 
+    pub(super) async fn until_drained(&self) {
+        _ = self.draining.subscribe().wait_for(|draining| *draining).await;
+    }
+
     /// A place for a connection, if there is one. It waits for others that are being sent away.
     pub(super) async fn enter(&self, peer: SocketAddr) -> Option<Seat> {
-        while !self.draining.load(Ordering::Relaxed) {
+        while !*self.draining.borrow() {
             match Seat::take(&self.admission) {
                 Ok(Some(seat)) => {
                     self.metrics.connections_opened.inc();
@@ -168,30 +174,36 @@ struct Known {
 }
 
 /// To the worker of its user, or to its end.
-pub async fn greet(worker: &Worker, door: &Door, tcp: TcpStream, from: SocketAddr, mut seat: Seat) {
+pub async fn greet(
+    reception: &Reception,
+    door: &Door,
+    tcp: TcpStream,
+    from: SocketAddr,
+    mut seat: Seat,
+) {
     let told_to_go = seat.told_to_go();
     let known = tokio::select! {
-        known = meet(worker, door, tcp, from, &mut seat) => known,
+        known = meet(reception, door, tcp, from, &mut seat) => known,
         () = told_to_go => {
-            return worker.gate.admission.count_refused(from, Refused::Unauthenticated);
+            return reception.gate.admission.count_refused(from, Refused::Unauthenticated);
         }
     };
     if let Some(known) = known {
         seat.logged_in();
-        hand_over(worker, known, seat);
+        hand_over(reception, known, seat);
     }
 }
 
 /// `None` if the connection is over.
 async fn meet(
-    worker: &Worker,
+    reception: &Reception,
     door: &Door,
     tcp: TcpStream,
     from: SocketAddr,
     seat: &mut Seat,
 ) -> Option<Known> {
-    let gate = &worker.gate;
-    let Heard { stream, guest, bytes, connect } = hear(worker, door, tcp, from, seat).await?;
+    let gate = &reception.gate;
+    let Heard { stream, guest, bytes, connect } = hear(reception, door, tcp, from, seat).await?;
     seat.asks();
     let hello = match connect {
         Ok(length) => {
@@ -213,15 +225,16 @@ async fn meet(
 /// Who is calling, then TLS, then WebSocket, then the CONNECT, all in one time. `None` if the
 /// connection is over.
 async fn hear(
-    worker: &Worker,
+    reception: &Reception,
     door: &Door,
     mut tcp: TcpStream,
     from: SocketAddr,
     seat: &mut Seat,
 ) -> Option<Heard> {
-    let (gate, since) = (&worker.gate, worker.clock.moment());
+    let gate = &reception.gate;
+    let since = gate.clock.moment();
     let connect_wait = gate.admission.limits.load().connect_wait;
-    let left = || connect_wait.saturating_sub(worker.clock.moment().since(since));
+    let left = || connect_wait.saturating_sub(gate.clock.moment().since(since));
     let peer = door.caller(&mut tcp, from, left()).await?;
     if gate.is_address_banned(peer.ip()) {
         return None;
@@ -296,16 +309,16 @@ async fn introduce(
     if is_gone() { Err(NotIn::Gone) } else { Ok(hello) }
 }
 
-fn hand_over(worker: &Worker, known: Known, seat: Seat) {
+fn hand_over(reception: &Reception, known: Known, seat: Seat) {
     let Known { stream, guest, hello, mut rest } = known;
     match stream.into_parts(&mut rest) {
         Ok(stream) => {
-            let owner = worker_of_session(&hello.key, worker.mailboxes.len() as u16);
-            let (peer, metrics) = (guest.peer, &worker.gate.metrics);
+            let owner = worker_of_session(&hello.key, reception.mailboxes.len() as u16);
+            let (peer, metrics) = (guest.peer, &reception.gate.metrics);
             let counted = metrics.connections.count(guest.listener, protocol(hello.version()));
             metrics.connects_accepted().inc();
             let arrival = Arrival { stream, hello, peer, rest, seat, counted };
-            worker.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
+            reception.mailboxes[usize::from(owner)].post([Mail::Connect(Box::new(arrival))]);
         }
         Err(error) => {
             let peer = guest.peer;

@@ -71,8 +71,8 @@ fn stopping() -> StoreError {
 impl Worker {
     /// Who is connected; told when the store has answered all that the worker asked of it, so that
     /// it knows of those who have left just before.
-    pub(super) fn tell_connected(&self, uid: &Uid, answer: oneshot::Sender<Vec<ClientId>>) {
-        let devices = self.with_shard(|shard| shard.connected_devices(uid));
+    pub(super) fn tell_connected(&mut self, uid: &Uid, answer: oneshot::Sender<Vec<ClientId>>) {
+        let devices = self.shard.connected_devices(uid);
         self.hand_out();
         let settled = self.stores.committer.settled();
         self.stores.runtime.spawn(async move {
@@ -84,8 +84,8 @@ impl Worker {
 
     /// Ends the sessions. What is to be forgotten goes to the store behind all that the worker has
     /// asked of it, and before a device that comes back at once asks for anything.
-    pub(super) fn kicked(&self, Kicking { order, done }: Kicking) {
-        let keys = self.with_shard(|shard| end(shard, &order));
+    pub(super) fn kicked(&mut self, Kicking { order, done }: Kicking) {
+        let keys = end(&mut self.shard, &order);
         self.hand_out();
         let (requests, answers): (Vec<_>, Vec<_>) = keys.into_iter().map(forget).unzip();
         self.stores.committer.post(requests);

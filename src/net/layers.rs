@@ -1,9 +1,7 @@
 //! What stands between a socket and the bytes of MQTT: nothing, TLS, WebSocket, or both. It has no
 //! IO of its own and moves between threads with its connection.
 
-use std::io;
-
-use tokio::net::TcpStream;
+use std::io::{self, Write};
 
 use super::tls::{Heard, Secure};
 use super::websocket::{End, WebSocket};
@@ -34,10 +32,10 @@ impl Layers {
         self.web.as_ref().is_some_and(|web| web.has_answer())
     }
 
-    /// What bytes from the socket say; `plain` is where they are decrypted to.
+    /// What bytes from the socket say; `tcp` is where answers go, `plain` is where they are decrypted to.
     pub fn open<'a>(
         &mut self,
-        tcp: &TcpStream,
+        tcp: impl Write,
         wire: &'a mut [u8],
         plain: &'a mut Vec<u8>,
     ) -> Said<'a> {
@@ -78,7 +76,7 @@ impl Layers {
 
     /// True if everything went out; otherwise `out` holds what is left, some of it as it goes over
     /// the wire: it has to stand at the front of what is written next.
-    pub fn write_all(&mut self, tcp: &TcpStream, out: &mut Vec<u8>) -> io::Result<bool> {
+    pub fn write_all(&mut self, tcp: impl Write, out: &mut Vec<u8>) -> io::Result<bool> {
         if let Some(web) = &mut self.web {
             web.frame(out);
         }
@@ -93,11 +91,11 @@ impl Layers {
     }
 
     /// Says that nothing more will come. A client that takes nothing any more is not waited for.
-    pub fn say_goodbye(&mut self, tcp: &TcpStream) {
+    pub fn say_goodbye(&mut self, mut tcp: impl Write) {
         if let Some(mut close) = self.web.as_ref().and_then(|web| web.close_frame()) {
             _ = match &mut self.tls {
-                None => write_all(tcp, &mut close),
-                Some(tls) => tls.write_all(tcp, &mut close),
+                None => write_all(&mut tcp, &mut close),
+                Some(tls) => tls.write_all(&mut tcp, &mut close),
             };
         }
         if let Some(tls) = &mut self.tls {
@@ -108,10 +106,10 @@ impl Layers {
 }
 
 /// True if everything went out; otherwise `out` holds what is left.
-fn write_all(tcp: &TcpStream, out: &mut Vec<u8>) -> io::Result<bool> {
+fn write_all(mut tcp: impl Write, out: &mut Vec<u8>) -> io::Result<bool> {
     let mut done = 0;
     while done < out.len() {
-        match tcp.try_write(&out[done..]) {
+        match tcp.write(&out[done..]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => done += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -1,9 +1,10 @@
 //! A connection before it has its worker, and for HTTP: TCP, or TLS over TCP, read and written in
 //! the same way. MQTT is heard and said through WebSocket, where that is spoken.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -11,6 +12,9 @@ use tokio::net::TcpStream;
 use super::layers::Layers;
 use super::tls::Secure;
 use super::websocket::{End, Violation, WebSocket};
+
+/// After the last byte the client has this long to close, so that it can read that byte.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 pub struct Stream {
     tcp: TcpStream,
@@ -93,8 +97,54 @@ impl Stream {
 
     /// Says that nothing more comes, and leaves the client the time to read what came.
     pub async fn finish(mut self) {
-        self.layers.say_goodbye(&self.tcp);
-        super::conn::linger(&self.tcp).await;
+        self.layers.say_goodbye(Direct(&self.tcp));
+        linger(&self.tcp).await;
+    }
+}
+
+/// A socket of the runtime, without waiting.
+pub(super) struct Direct<'a>(pub &'a TcpStream);
+
+impl Read for Direct<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(into)
+    }
+}
+
+impl Write for Direct<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Half-closes and reads until the client has closed, too: bytes that nobody read would make the
+/// system reset the connection, and the client would lose the last packet.
+pub(super) async fn linger(tcp: &TcpStream) {
+    let socket = socket2::SockRef::from(tcp);
+    // It fails if the client is gone already: nothing is left to do then.
+    if socket.shutdown(std::net::Shutdown::Write).is_ok() {
+        _ = tokio::time::timeout(LINGER, read_out(tcp)).await;
+        _ = socket.shutdown(std::net::Shutdown::Both);
+    }
+}
+
+async fn read_out(tcp: &TcpStream) {
+    let mut scratch = [0; 512];
+    while tcp.readable().await.is_ok() {
+        match tcp.try_read(&mut scratch) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(0) | Err(_) => return,
+        }
+        tokio::task::consume_budget().await;
     }
 }
 
@@ -112,13 +162,13 @@ impl Secure {
                 read => return Poll::Ready(read),
             }
             ready!(tcp.poll_read_ready(context))?;
-            match self.receive(tcp) {
+            match self.receive(Direct(tcp)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(_) => {
                     let processed = self.process();
                     // Answers of TLS itself; what the socket does not take leaves with the rest.
-                    self.send(tcp)?;
+                    self.send(Direct(tcp))?;
                     processed.map_err(io::Error::other)?;
                 }
             }
@@ -126,7 +176,7 @@ impl Secure {
     }
 
     fn poll_send(&mut self, tcp: &TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.send(tcp)? {
+        while !self.send(Direct(tcp))? {
             ready!(tcp.poll_write_ready(context))?;
         }
         Poll::Ready(Ok(()))

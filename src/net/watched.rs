@@ -1,53 +1,17 @@
-//! Tasks of a worker, none of which may die unseen. The runtime keeps a panic within the task; here
-//! it ends the worker, whose state may be half changed, or only what the task was for (threat N12).
+//! What belongs to one connection alone, and may panic: that costs this connection, and is counted
+//! (threat N12). Any other panic of a worker is its end, since its state may be half changed.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::rc::Rc;
 use std::task::Poll;
 
-use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use crate::metrics::Count;
 
 /// What a panic says.
 type Panic = Box<dyn Any + Send>;
-
-/// The panic of a task without which the worker cannot go on.
-#[derive(Clone, Default)]
-pub struct Watch(Rc<Panicked>);
-
-#[derive(Default)]
-struct Panicked {
-    first: RefCell<Option<Panic>>,
-    happened: Notify,
-}
-
-impl Watch {
-    /// Runs a task that works on what all of the worker's tasks share.
-    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        let Watch(panicked) = self.clone();
-        spawn_local(async move {
-            if let Err(panic) = caught(task).await {
-                panicked.first.borrow_mut().get_or_insert(panic);
-                panicked.happened.notify_one();
-            }
-        });
-    }
-
-    /// Comes with the first panic.
-    pub async fn panicked(&self) -> Panic {
-        loop {
-            self.0.happened.notified().await;
-            if let Some(panic) = self.0.first.borrow_mut().take() {
-                return panic;
-            }
-        }
-    }
-}
 
 /// Runs a task whose panic costs nobody else anything; then `count` is called.
 pub fn spawn_apart(task: impl Future<Output = ()> + 'static, count: impl FnOnce() + 'static) {
@@ -105,10 +69,9 @@ async fn caught(task: impl Future<Output = ()>) -> Result<(), Panic> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::time::Duration;
+    use std::rc::Rc;
 
     use tokio::task::{LocalSet, yield_now};
-    use tokio::time::timeout;
 
     use super::*;
 
@@ -130,22 +93,7 @@ mod tests {
 
     /// Threat N12.
     #[tokio::test]
-    async fn a_panic_in_a_task_of_the_worker_is_its_end() {
-        let watch = Watch::default();
-        LocalSet::new()
-            .run_until(async {
-                watch.spawn(yield_now());
-                watch.spawn(panic_later());
-                let panic = timeout(Duration::from_secs(30), watch.panicked()).await;
-                assert_eq!(panic.unwrap().downcast_ref(), Some(&"injected"));
-            })
-            .await;
-    }
-
-    /// Threat N12.
-    #[tokio::test]
     async fn a_panic_apart_is_counted_and_no_more() {
-        let watch = Watch::default();
         let count = Rc::new(Cell::new(0));
         let counted = |task| {
             let count = count.clone();
@@ -155,6 +103,5 @@ mod tests {
         tasks.run_until(async { counted(panic_later()) }).await;
         tasks.await;
         assert_eq!(count.get(), 1);
-        assert!(watch.0.first.borrow().is_none());
     }
 }

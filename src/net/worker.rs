@@ -1,36 +1,37 @@
-//! One worker: its shard, its sockets, its letter box, its timer. Everything that happens in one
-//! turn of the runtime is finished together: one batch to the store, one write per connection.
+//! One worker: its shard, its sockets, its letter box, its timer, on a thread of its own. It waits
+//! until the system names sockets, a letter comes, or it is time for something. All that there is
+//! then is one turn, and is finished together: one batch to the store, one write per connection.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::LocalSet;
+use mio::{Events, Poll};
+use tokio::sync::oneshot;
 
 use crate::clock::Clock;
-use crate::model::target::is_sys;
-use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Message, Moment, Reason, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
-use crate::shard::{Asker, DirectoryAsk, Fire, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
-use crate::store::commit::{Committer, Reply, Request, Tag};
-use crate::store::{RetainedPage, Store, StoreError, Subscription, Written};
+use crate::shard::{Asker, Fire, Live, Post, Shard, Token};
+use crate::store::{RetainedPage, StoreError, Subscription, Written};
 
-use super::conn::Sockets;
-use super::door::Door;
+use super::Mailbox;
+use super::errands::Stores;
 use super::greet::{Arrival, Gate};
 use super::kick::Kicking;
-use super::watched::Watch;
-use super::{Mailbox, listen};
+use super::sockets::Sockets;
 
 /// How long a moved cursor may wait for its commit.
 const ADVANCE_WAIT: Duration = Duration::from_millis(100);
-
+/// How soon a worker looks again that reads no more, since too much waits.
+const HELD_BACK_WAIT: Duration = Duration::from_millis(10);
 /// Letters that wait in a worker's box, before the workers read no more from their clients.
 const LETTERS_WAITING_COUNT_MAX: usize = 64 * 1024;
+/// Sockets that the system names at a time.
+const EVENTS_COUNT_MAX: usize = 1024;
+/// Stands for the letter box among the tokens of connections.
+const LETTERS: mio::Token = mio::Token(usize::MAX);
 
 /// What reaches a worker from other threads.
 pub enum Mail {
@@ -71,337 +72,199 @@ pub enum Mail {
     Drain,
 }
 
-/// Where reads and writes go.
-#[derive(Clone)]
-pub struct Stores {
-    pub store: Arc<dyn Store>,
-    pub committer: Committer,
-    /// The runtime that reads run on, and how many of them at once.
-    pub runtime: tokio::runtime::Handle,
-    pub reads_at_once: Arc<tokio::sync::Semaphore>,
-}
-
 /// All that a worker thread starts with.
 pub struct Start {
     pub index: u16,
     pub shard: Shard,
-    pub listeners: Vec<(std::net::TcpListener, Arc<Door>)>,
     pub mailboxes: Arc<[Mailbox<Mail>]>,
     pub gate: Arc<Gate>,
     pub clock: Arc<dyn Clock>,
     pub stores: Stores,
 }
 
-/// The state that this thread's tasks share.
+/// See the module's documentation.
 pub struct Worker {
     pub(super) index: u16,
-    pub(super) shard: RefCell<Shard>,
-    pub(super) sockets: RefCell<Sockets>,
-    pub(super) scratch: RefCell<Vec<u8>>,
+    pub(super) shard: Shard,
+    pub(super) sockets: Sockets,
+    pub(super) poll: Poll,
+    events: Events,
+    /// What one read takes.
+    pub(super) scratch: Vec<u8>,
     /// What a read says behind TLS.
-    pub(super) plain: RefCell<Vec<u8>>,
+    pub(super) plain: Vec<u8>,
+    letters: Vec<Mail>,
     pub(super) mailboxes: Arc<[Mailbox<Mail>]>,
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stores: Stores,
-    store_queue_bytes_max: Cell<u64>,
-    pub(super) outbox_wait: Cell<Duration>,
-    /// Closed sockets whose last packet may still be under way.
-    pub(super) lingering: Cell<usize>,
-    turn: Notify,
-    gone: Notify,
-    timer: Notify,
-    pub(super) tasks: Watch,
+    store_queue_bytes_max: u64,
+    pub(super) outbox_wait: Duration,
+    /// As the shard has it.
+    pub(super) now: Moment,
+    /// When moved cursors are to be handed to the store, if there are any.
+    advances_due: Option<Moment>,
+    draining: bool,
 }
 
 /// Runs one worker until it is drained.
 ///
 /// # Errors
-/// If the runtime or a listener can't be set up.
+/// If its sockets can't be watched.
 ///
 /// # Panics
-/// With the panic of any of its tasks that works on what they share.
-pub fn run(start: Start) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, work(start))
-}
-
-async fn work(start: Start) -> std::io::Result<()> {
-    let live = start.gate.live.load_full();
-    let worker = Rc::new(Worker {
-        index: start.index,
-        shard: RefCell::new(start.shard),
-        sockets: RefCell::default(),
-        scratch: RefCell::new(vec![0; super::conn::SCRATCH_BYTES]),
-        plain: RefCell::default(),
-        mailboxes: start.mailboxes,
-        gate: start.gate,
-        clock: start.clock,
-        stores: start.stores,
-        store_queue_bytes_max: Cell::new(live.store_queue_bytes_max),
-        outbox_wait: Cell::new(live.outbox_wait),
-        lingering: Cell::new(0),
-        turn: Notify::new(),
-        gone: Notify::new(),
-        timer: Notify::new(),
-        tasks: Watch::default(),
-    });
-    let listeners = start.listeners.into_iter().map(|(listener, door)| {
-        tokio::net::TcpListener::from_std(listener).map(|listener| (listener, door))
-    });
-    let listeners: Vec<_> = listeners.collect::<std::io::Result<_>>()?;
-    tokio::select! {
-        () = worker.serve(listeners) => Ok(()),
-        panic = worker.tasks.panicked() => std::panic::resume_unwind(panic),
+/// If anything panics that its connections share: it may be half changed (threat N12).
+pub fn run(start: Start) -> io::Result<()> {
+    let mut worker = Worker::new(start)?;
+    while !worker.is_gone() {
+        worker.turn()?;
     }
+    worker.gate.drained.fetch_add(1, Ordering::Relaxed);
+    Ok(())
 }
 
 impl Worker {
-    async fn serve(self: &Rc<Self>, listeners: Vec<(TcpListener, Arc<Door>)>) {
-        let (drained, draining) = watch::channel(());
-        for (listener, door) in listeners {
-            let (accept, mut draining) =
-                (listen::accept(self.clone(), listener, door), draining.clone());
-            self.tasks.spawn(async move {
-                tokio::select! {
-                    biased;
-                    _ = draining.changed() => {}
-                    () = accept => {}
-                }
-            });
-        }
-        self.tasks.spawn(self.clone().turns());
-        self.tasks.spawn(self.clone().timers());
-        self.read_mail().await;
-        drop(drained);
-        self.wait_until_gone().await;
+    fn new(start: Start) -> io::Result<Worker> {
+        let Start { index, shard, mailboxes, gate, clock, stores } = start;
+        let live = gate.live.load_full();
+        let poll = Poll::new()?;
+        mailboxes[usize::from(index)].wakes(mio::Waker::new(poll.registry(), LETTERS)?);
+        Ok(Worker {
+            index,
+            shard,
+            sockets: Sockets::default(),
+            poll,
+            events: Events::with_capacity(EVENTS_COUNT_MAX),
+            scratch: vec![0; super::conn::SCRATCH_BYTES],
+            plain: Vec::new(),
+            letters: Vec::new(),
+            mailboxes,
+            gate,
+            now: clock.moment(),
+            clock,
+            stores,
+            store_queue_bytes_max: live.store_queue_bytes_max,
+            outbox_wait: live.outbox_wait,
+            advances_due: None,
+            draining: false,
+        })
     }
 
-    /// Takes letters until [`Mail::Drain`] comes; then goes on beside what follows.
-    async fn read_mail(self: &Rc<Self>) {
-        let mut letters = Vec::new();
-        let mut draining = false;
-        while !draining {
-            self.mailboxes[usize::from(self.index)].take(&mut letters).await;
-            draining = letters.iter().any(|mail| matches!(mail, Mail::Drain));
-            self.take_letters(&mut letters);
+    fn turn(&mut self) -> io::Result<()> {
+        let wait = self.wait();
+        self.look(wait)?;
+        self.take_letters();
+        let read_all = self.read_ready();
+        self.tick(read_all);
+        self.finish_turn();
+        Ok(())
+    }
+
+    /// How long nothing is to be done, if no socket and no letter wants anything; `None`: ever.
+    fn wait(&self) -> Option<Duration> {
+        let held_back = self.is_held_back();
+        let goes_on = !held_back && (self.sockets.some_ready() || self.some_paused_may_go_on());
+        if goes_on || !self.mailboxes[usize::from(self.index)].falls_asleep() {
+            return Some(Duration::ZERO);
         }
-        let worker = self.clone();
-        self.tasks.spawn(async move {
-            let mut letters = Vec::new();
-            loop {
-                worker.mailboxes[usize::from(worker.index)].take(&mut letters).await;
-                worker.take_letters(&mut letters);
+        let look_again = held_back.then(|| self.now.after(HELD_BACK_WAIT));
+        let deadlines =
+            [self.shard.deadline(), self.advances_due, self.sockets.deadline(), look_again];
+        let deadline = deadlines.into_iter().flatten().min()?;
+        Some(deadline.since(self.clock.moment()))
+    }
+
+    /// Waits, and takes down what the system says about all of the sockets.
+    fn look(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
+        // Each call names other sockets, unless more comes to one that was named.
+        for _ in 0..=self.sockets.len() / EVENTS_COUNT_MAX {
+            match self.poll.poll(&mut self.events, wait) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
             }
-        });
+            let sockets = self.events.iter().filter(|event| event.token() != LETTERS);
+            sockets.for_each(|event| self.sockets.notice(event));
+            if self.events.iter().count() < EVENTS_COUNT_MAX {
+                break;
+            }
+            wait = Some(Duration::ZERO);
+        }
+        Ok(())
     }
 
-    fn take_letters(self: &Rc<Self>, letters: &mut Vec<Mail>) {
+    fn take_letters(&mut self) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.mailboxes[usize::from(self.index)].take(&mut letters);
+        // Behind the letters: what they tell of has happened before.
+        self.set_time();
         for mail in letters.drain(..) {
             match mail {
                 Mail::Connect(arrival) => self.arrived(*arrival),
-                Mail::Banned(ban) => self.with_shard(|shard| shard.banned(&ban.target)),
+                Mail::Banned(ban) => self.shard.banned(&ban.target),
                 Mail::Kick(kicking) => self.kicked(*kicking),
                 Mail::Connected(uid, answer) => self.tell_connected(&uid, answer),
                 Mail::Live(live) => self.reload(live),
-                other => self.with_shard(|shard| deliver(shard, other)),
+                Mail::Drain => {
+                    self.draining = true;
+                    self.shard.drain();
+                }
+                other => deliver(&mut self.shard, other),
             }
         }
-        self.end_turn();
+        self.letters = letters;
     }
 
-    fn reload(&self, live: Arc<Live>) {
-        self.store_queue_bytes_max.set(live.store_queue_bytes_max);
-        self.outbox_wait.set(live.outbox_wait);
-        self.with_shard(|shard| shard.reload(live));
+    fn set_time(&mut self) {
+        self.now = self.clock.moment();
+        self.shard.at(self.now, self.clock.stamp());
     }
 
-    /// Sets the time and gives the shard to `act`. Never called from within itself.
-    pub(super) fn with_shard<T>(&self, act: impl FnOnce(&mut Shard) -> T) -> T {
-        let mut shard = self.shard.borrow_mut();
-        shard.at(self.clock.moment(), self.clock.stamp());
-        act(&mut shard)
+    fn reload(&mut self, live: Arc<Live>) {
+        self.store_queue_bytes_max = live.store_queue_bytes_max;
+        self.outbox_wait = live.outbox_wait;
+        self.shard.reload(live);
     }
 
-    /// The rest of this turn runs when the tasks that are ready now have run.
-    pub(super) fn end_turn(&self) {
-        self.turn.notify_one();
-    }
-
-    async fn turns(self: Rc<Self>) {
-        loop {
-            self.turn.notified().await;
-            self.finish_turn();
+    /// What is due now. `read_all`: what came before was read, so whoever seems silent is.
+    fn tick(&mut self, read_all: bool) {
+        while let Some(token) = self.sockets.next_slow(self.now) {
+            self.shard.give_up(token, Reason::SlowReader);
+        }
+        self.sockets.lingering.end(self.now);
+        if self.shard.deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.shard.tick(read_all);
         }
     }
 
-    fn finish_turn(self: &Rc<Self>) {
+    /// Hands over what came of this turn, or of a part of it.
+    pub(super) fn finish_turn(&mut self) {
         self.resume_paused();
         self.flush_all();
+        self.advance();
         self.hand_out();
         self.close_all();
         self.hand_out();
-        if self.some_paused_may_go_on() {
-            self.end_turn();
+    }
+
+    /// Moved cursors go to the store together, a little later.
+    fn advance(&mut self) {
+        if self.advances_due.is_some_and(|due| due <= self.now) {
+            self.shard.flush_advances();
         }
-        self.timer.notify_one();
-        if self.is_gone() {
-            self.gone.notify_one();
-        }
+        let some = self.shard.has_advances();
+        let soon = || self.now.after(ADVANCE_WAIT);
+        self.advances_due = some.then(|| self.advances_due.unwrap_or_else(soon));
     }
 
-    /// No connection is left, and the last packets have had their time to arrive.
-    fn is_gone(&self) -> bool {
-        self.shard.borrow().is_empty() && self.lingering.get() == 0
-    }
-
-    /// What the shard wants from others. Closing asks for more, so it is done before and after.
-    pub(super) fn hand_out(&self) {
-        let mut shard = self.shard.borrow_mut();
-        shard.report();
-        let effects = shard.effects();
-        let store = std::mem::take(&mut effects.store);
-        let reads = std::mem::take(&mut effects.reads);
-        let retained = std::mem::take(&mut effects.retained);
-        let directory = std::mem::take(&mut effects.directory);
-        for (mailbox, posts) in self.mailboxes.iter().zip(&mut effects.posts) {
-            if !posts.is_empty() {
-                mailbox.post(posts.drain(..).map(Mail::Post));
-            }
-        }
-        let sessions = std::mem::take(&mut effects.sessions);
-        drop(shard);
-        self.write_store(store);
-        let queued = self.stores.committer.queued_bytes();
-        self.gate.metrics.store_queue_bytes.set(queued as i64);
-        reads.into_iter().for_each(|read| self.read_store(read));
-        retained.into_iter().for_each(|ask| self.read_retained(ask));
-        directory.into_iter().for_each(|ask| self.ask_directory(ask));
-        sessions.into_iter().for_each(|uid| self.count_sessions(uid));
-    }
-
-    /// One question per connection and per will at a time.
-    fn ask_directory(&self, ask: DirectoryAsk) {
-        let (directory, mailboxes) = (self.gate.directory.clone(), self.mailboxes.clone());
-        let index = usize::from(self.index);
-        self.stores.runtime.spawn(async move {
-            let exists = directory.ask(&ask.uid).await;
-            let exists = exists.inspect_err(|error| {
-                tracing::warn!(uid = %ask.uid, "the directory could not be asked: {error}");
-            });
-            mailboxes[index].post([Mail::Directory(ask.asker, exists.ok())]);
-        });
-    }
-
-    fn write_store(&self, asks: Vec<crate::shard::StoreAsk>) {
-        if asks.is_empty() {
-            return;
-        }
-        let worker = self.index;
-        let requests = asks.into_iter().map(|ask| {
-            let tag = |(token, ticket): (Token, Ticket)| Tag {
-                worker,
-                session: token.0,
-                ticket: ticket.pack(),
-            };
-            let reply = ask.answer_to.map_or(Reply::None, |to| Reply::Tagged(tag(to)));
-            Request { write: ask.write, reply }
-        });
-        self.stores.committer.post(requests.collect());
-    }
-
-    /// Asks the store, of which so much is read at a time, and posts its answer here.
-    fn read_beside<F>(&self, read: impl FnOnce(Arc<dyn Store>) -> F)
-    where
-        F: Future<Output = Option<Mail>> + Send + 'static,
-    {
-        let Stores { store, reads_at_once, .. } = self.stores.clone();
-        let (mailboxes, index) = (self.mailboxes.clone(), usize::from(self.index));
-        let reading = read(store);
-        self.stores.runtime.spawn(async move {
-            let _turn = reads_at_once.acquire().await;
-            mailboxes[index].post(reading.await);
-        });
-    }
-
-    /// One read per log and session at a time, so their number is bounded.
-    fn read_store(&self, ask: ReadAsk) {
-        use crate::model::limit::{READ_ENTRIES_BYTES_MAX, READ_ENTRIES_COUNT_MAX};
-        let (count_max, bytes_max) = (READ_ENTRIES_COUNT_MAX, READ_ENTRIES_BYTES_MAX);
-        self.read_beside(|store| async move {
-            let result = store.read(&ask.recipient, ask.after, count_max, bytes_max).await;
-            Some(Mail::Read(ask.token, ask.log, result))
-        });
-    }
-
-    /// One page per connection at a time.
-    fn read_retained(&self, RetainedAsk { token, filter, after }: RetainedAsk) {
-        use crate::model::limit::{RETAINED_PAGE_BYTES_MAX, RETAINED_PAGE_COUNT_MAX};
-        if is_sys(filter.as_str()) {
-            let page = Mail::Retained(token, Ok(self.gate.board.page(&filter)));
-            return self.mailboxes[usize::from(self.index)].post([page]);
-        }
-        let (count_max, bytes_max) = (RETAINED_PAGE_COUNT_MAX, RETAINED_PAGE_BYTES_MAX);
-        self.read_beside(|store| async move {
-            let page = store.retained(&filter, after.as_deref(), count_max, bytes_max).await;
-            Some(Mail::Retained(token, page))
-        });
-    }
-
-    /// One question per session that is new.
-    fn count_sessions(&self, uid: Uid) {
-        self.read_beside(|store| async move {
-            let sessions = store.sessions(&uid).await.inspect_err(|error| {
-                tracing::warn!(%uid, "sessions could not be counted: {error}");
-            });
-            Some(Mail::Sessions(uid, sessions.ok()?))
-        });
-    }
-
-    /// Nobody is read any further while too much waits for the store or for another worker. The
-    /// timer looks again.
+    /// Nobody is read any further while too much waits for the store or for another worker.
     pub(super) fn is_held_back(&self) -> bool {
-        self.stores.committer.queued_bytes() > self.store_queue_bytes_max.get()
+        self.stores.committer.queued_bytes() > self.store_queue_bytes_max
             || self.mailboxes.iter().any(|mailbox| mailbox.len() > LETTERS_WAITING_COUNT_MAX)
     }
 
-    async fn timers(self: Rc<Self>) {
-        let mut was_reading = true;
-        loop {
-            let (deadline, advances) = {
-                let shard = self.shard.borrow();
-                (shard.deadline(), shard.has_advances())
-            };
-            let now = self.clock.moment();
-            let timer = deadline.map(|deadline| deadline.since(now));
-            let wait = [timer, advances.then_some(ADVANCE_WAIT)].into_iter().flatten().min();
-            match wait {
-                None => self.timer.notified().await,
-                Some(wait) => {
-                    // A nearer deadline may come up meanwhile; waking a little early is harmless.
-                    tokio::time::sleep(wait.min(ADVANCE_WAIT)).await;
-                    // What came while nothing was read is read before anyone counts as silent.
-                    let reading = !self.is_held_back();
-                    let reads = std::mem::replace(&mut was_reading, reading) && reading;
-                    self.with_shard(|shard| {
-                        shard.tick(reads);
-                        shard.flush_advances();
-                    });
-                    self.end_turn();
-                }
-            }
-        }
-    }
-
-    async fn wait_until_gone(&self) {
-        while !self.is_gone() {
-            self.gone.notified().await;
-        }
-        // The last cursors and session ends are still to be handed over.
-        tokio::task::yield_now().await;
-        self.end_turn();
-        tokio::task::yield_now().await;
-        self.gate.drained.fetch_add(1, Ordering::Relaxed);
+    /// Drained: no connection is left, and the last packets have had their time to arrive.
+    fn is_gone(&self) -> bool {
+        self.draining && self.shard.is_empty() && self.sockets.lingering.len() == 0
     }
 }
 
@@ -411,7 +274,8 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         | Mail::Banned(_)
         | Mail::Live(_)
         | Mail::Kick(_)
-        | Mail::Connected(..) => {}
+        | Mail::Connected(..)
+        | Mail::Drain => {}
         Mail::Answer { token, ticket, result, message } => {
             shard.store_answer(token, ticket, result, message.as_ref());
         }
@@ -429,6 +293,5 @@ fn deliver(shard: &mut Shard, mail: Mail) {
         Mail::Restore(key, subscription) => shard.restore(&key, &subscription),
         Mail::Expired(key) => shard.expired(&[key]),
         Mail::Sys(messages) => shard.tell(&messages),
-        Mail::Drain => shard.drain(),
     }
 }

@@ -1,27 +1,20 @@
 //! The chain of providers that `auth.provider` names, each built from its settings.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::runtime::Handle;
 
+use super::redis;
 use crate::auth::jwt::{self, Algorithm, Claim, ClaimRules, Jwt, KeyRing, Keys, Source};
-use crate::auth::redis::{Layout, Redis, Server, Template};
 use crate::auth::{
     Auth, Authenticator, ByCertificate, Chain, Directory, MemberApi, Open, Parts, Swap,
 };
 use crate::clock::Clock;
-use crate::config::{Config, HttpAuth, JwtAlgorithm, JwtAuth, Provider, RedisLayout};
+use crate::config::{Config, HttpAuth, JwtAlgorithm, JwtAuth, Provider};
 use crate::log::Seldom;
 use crate::metrics::Metrics;
 use crate::model::certificate::IdentityTemplate;
-
-/// The login service of Startalk keeps its tokens here.
-const STARTALK_DATABASE: i64 = 2;
-const STARTALK_KEY: &str = "login_service:{uid}@{host}:{token.mk}";
-const STARTALK_VALUE: &str = "{token.token}";
-const STARTALK_RENEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Accounts can be made with any provider. Where accounts are not the only one, nobody can list
 /// the users, so that everyone may be sent to.
@@ -116,7 +109,7 @@ impl Providers {
                     kept.1.clone()
                 }
                 Provider::Certificate => Arc::new(certificate(config, self.clock.clone())?),
-                Provider::Redis => Arc::new(redis(config, standing())?),
+                Provider::Redis => redis::provider(config, standing())?,
             };
             chain.push((*provider, authenticator));
         }
@@ -194,14 +187,6 @@ pub async fn jwt_keys(config: &JwtAuth) -> Result<usize, String> {
     jwt::read_once(source(config, &algorithms)).await
 }
 
-/// Asks the server of provider `redis` for nothing but an answer.
-///
-/// # Errors
-/// In words: the settings are wrong, or it does not answer.
-pub async fn redis_answers(config: &Config, clock: Arc<dyn Clock>) -> Result<(), String> {
-    redis(config, (clock, Arc::default()))?.ping().await
-}
-
 async fn jwt(
     config: &JwtAuth,
     (clock, metrics): (Arc<dyn Clock>, Arc<Metrics>),
@@ -266,52 +251,4 @@ fn rules(config: &JwtAuth) -> ClaimRules {
         audience: some(&config.audience),
         leeway: config.leeway.0,
     }
-}
-
-fn redis(config: &Config, standing: (Arc<dyn Clock>, Arc<Metrics>)) -> Result<Redis, String> {
-    let own = &config.auth.redis;
-    let startalk = own.layout == RedisLayout::Startalk;
-    let server = Server {
-        url: own.url.to_string(),
-        user: own.user.clone(),
-        password: own.password.expose().into(),
-        database: startalk.then_some(STARTALK_DATABASE),
-        wait: own.wait.0,
-        at_once: own.at_once,
-    };
-    let redis = Redis::new(&server, layout(config)?, Handle::current(), standing);
-    redis.map_err(|error| format!("auth.redis.url: {error}"))
-}
-
-fn layout(config: &Config) -> Result<Layout, String> {
-    let own = &config.auth.redis;
-    let (key, value, renew) = match own.layout {
-        RedisLayout::Own => (own.key.as_str(), own.value.as_str(), own.renew.0),
-        RedisLayout::Startalk => (STARTALK_KEY, STARTALK_VALUE, STARTALK_RENEW),
-    };
-    let template = |name: &str, text: &str| {
-        Template::parse(text).map_err(|error| format!("auth.redis.{name}: {text:?}: {error}"))
-    };
-    let layout = Layout {
-        key: template("key", key)?,
-        field: (own.layout == RedisLayout::Own && !own.field.is_empty()).then(|| own.field.clone()),
-        value: template("value", value)?,
-        renew: (renew > Duration::ZERO).then_some(renew),
-        host: config.startalk.domain.clone(),
-    };
-    if (layout.key.has_host() || layout.value.has_host()) && layout.host.is_empty() {
-        return Err("auth.redis: its {host} is startalk.domain, which is not set".into());
-    }
-    proves(&layout)?;
-    Ok(layout)
-}
-
-/// What lies in Redis has to join a user to a token, or one's token would let in as another.
-fn proves(Layout { key, value, .. }: &Layout) -> Result<(), String> {
-    let missing = match (key.has_uid() || value.has_uid(), key.has_token() || value.has_token()) {
-        (true, true) => return Ok(()),
-        (false, _) => "{uid}, so that a right token would be right for every user",
-        (_, false) => "{token}, so that any token would be right",
-    };
-    Err(format!("auth.redis: neither key nor value has {missing}: put it into one of them"))
 }

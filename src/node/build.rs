@@ -2,7 +2,7 @@
 //! (configuration, directory, ports), then the store, then the threads.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -318,7 +318,7 @@ fn gate(
         assigned: AtomicU64::new(rand::random()),
         board: Arc::default(),
         opened: watch::Sender::new(false),
-        draining: AtomicBool::new(false),
+        draining: watch::Sender::new(false),
         drained: AtomicUsize::new(0),
     }))
 }
@@ -350,7 +350,7 @@ fn web(
     }
 }
 
-/// Each worker listens on every MQTT address; the kernel spreads the connections.
+/// Beside each worker is who greets on every MQTT address; the kernel spreads the connections.
 fn start_workers(
     base: &Base,
     auth: &Auth,
@@ -376,30 +376,39 @@ fn start_workers(
         let start = net::Start {
             index,
             shard: Shard::new(index, shared.clone(), gate.live.load_full(), rand::random()),
-            listeners: clones.map_err(|error| error.to_string())?,
             mailboxes: base.mailboxes.clone(),
             gate: gate.clone(),
             clock: base.clock.clone(),
             stores: stores.clone(),
         };
-        start_worker(start)?;
+        let reception = net::Reception {
+            listeners: clones.map_err(|error| error.to_string())?,
+            gate: gate.clone(),
+            mailboxes: base.mailboxes.clone(),
+        };
+        start_thread("worker", index, move || net::run(start))?;
+        start_thread("greeter", index, move || net::receive(reception))?;
     }
     Ok(shared)
 }
 
-/// A worker that fails takes the process with it: its users could not be served by another.
-fn start_worker(start: net::Start) -> Result<(), String> {
-    let name = format!("homing-worker-{}", start.index);
+/// One that fails takes the process with it: its users could not be served by another.
+fn start_thread(
+    part: &'static str,
+    index: u16,
+    run: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<(), String> {
     let work = move || {
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| net::run(start)));
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
         match ended {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => fatal(&format!("a worker could not start: {error}")),
-            Err(panic) => fatal(&panicked("a worker", &*panic)),
+            Ok(Err(error)) => fatal(&format!("a {part} failed: {error}")),
+            Err(panic) => fatal(&panicked(&format!("a {part}"), &*panic)),
         }
     };
+    let name = format!("homing-{part}-{index}");
     let spawned = std::thread::Builder::new().name(name).spawn(work);
-    spawned.map(|_| ()).map_err(|error| format!("no thread for a worker: {error}"))
+    spawned.map(|_| ()).map_err(|error| format!("no thread for a {part}: {error}"))
 }
 
 /// What is acknowledged is on disk; a shard that may be half changed must not say goodbye.

@@ -10,6 +10,11 @@ mod files;
 mod heirs;
 mod pages;
 mod panics;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "without_redis.rs"]
+mod redis;
 mod reload;
 mod settings;
 mod sweep;
@@ -33,10 +38,11 @@ use crate::control::{Audit, Who};
 use crate::net::Mail;
 use crate::store::lock::Mode;
 
-pub use auth::{chain, jwt_keys, redis_answers};
+pub use auth::{chain, jwt_keys};
 pub use check::{NOT_LOOKED_AT, check};
 pub use doors::reserve;
 pub use files::{FileLimit, connections_in, file_limit};
+pub use redis::redis_answers;
 pub use settings::store_limits;
 
 use build::Node;
@@ -216,7 +222,7 @@ async fn reload_by_signal(reloader: Arc<Reloader>, audit: Arc<Audit>, asked: Arc
 /// Nobody new comes in, everyone is told, what is under way is committed, the store is closed.
 async fn drain(node: Node) -> Result<(), String> {
     tracing::info!("shutting down");
-    node.gate.draining.store(true, Ordering::Relaxed);
+    node.gate.draining.send_replace(true);
     node.health.drain();
     node.stop.notify_waiters();
     for mailbox in node.mailboxes.iter() {

@@ -22,7 +22,12 @@ pub mod lock;
 pub mod look;
 pub mod memory;
 pub mod open;
+mod packed;
+#[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(not(feature = "postgres"))]
+#[path = "without_postgres.rs"]
+mod postgres;
 mod quota;
 mod record;
 mod retained;
@@ -43,6 +48,7 @@ pub use disk::DiskGuard;
 pub use due::{Change, Claim, Schedule};
 pub use memory::MemoryStore;
 pub use open::open;
+#[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use quota::Quota;
 pub use retained::RetainedPage;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PostgresStore, SqliteStore, Store, StoreError, StoreLimits};
+use super::{SqliteStore, Store, StoreError, StoreLimits, postgres};
 use crate::clock::steady::AWAY;
 use crate::model::Stamp;
 
@@ -49,7 +49,7 @@ pub async fn open(
         return Ok(Arc::new(SqliteStore::open(data_dir, limits, now).await?));
     }
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(Arc::new(PostgresStore::open(url, limits, now).await?));
+        return postgres::open(url, limits, now).await;
     }
     Err(StoreError::Open(format!(
         "store.url is '{url}': write 'sqlite' or 'postgres://user@host/database'"

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::checksum::{message_hash, record_checksum};
+use super::packed::unpack;
 use crate::model::{
     Attributes, Ban, BanReason, BanTarget, ClientId, Delivery, Entry, Filter, Kind, Message,
     MessageId, QoS, Recipient, Role, Roles, Sender, Seq, SessionKey, ShareId, Stamp, Uid,
@@ -125,16 +126,17 @@ pub(super) struct RawRecord {
     pub(super) recipient: i64,
     pub(super) seq: i64,
     pub(super) delivery: i64,
-    /// Its checksum is that of the record.
-    pub(super) message: RawMessage,
+    pub(super) ts: i64,
+    pub(super) expires_at: Option<i64>,
+    pub(super) checksum: i64,
+    pub(super) message: Option<Vec<u8>>,
 }
 
 impl RawRecord {
     /// The record, if it is what was written.
     pub(super) fn check(self, of: &Recipient) -> Result<Entry, StoreError> {
         let place = format!("record {} of {of:?}", self.seq);
-        let checksum = self.message.checksum as u64;
-        let recipient = self.recipient;
+        let (checksum, recipient) = (self.checksum as u64, self.recipient);
         let entry = self.entry().ok_or_else(|| corrupt(format!("{place} cannot be read")))?;
         let hash = message_hash(&entry.message);
         if record_checksum(recipient, entry.seq, entry.delivery, hash) != checksum {
@@ -145,7 +147,9 @@ impl RawRecord {
 
     fn entry(self) -> Option<Entry> {
         let (seq, delivery) = (seq(self.seq), delivery(self.delivery)?);
-        Some(Entry { seq, delivery, message: Arc::new(self.message.message()?) })
+        let (ts, expires_at) = (Stamp(self.ts), self.expires_at.map(Stamp));
+        let message = unpack(self.message?.into(), ts, expires_at)?;
+        Some(Entry { seq, delivery, message: Arc::new(message) })
     }
 }
 
@@ -159,7 +163,7 @@ pub(super) struct RawMessage {
     pub(super) flags: i64,
     pub(super) ts: i64,
     pub(super) expires_at: Option<i64>,
-    /// Of a retained message its own; of a record that of its place.
+    /// Of a retained message its own; of one that waits that of all of it.
     pub(super) checksum: i64,
     pub(super) attributes: Option<Vec<u8>>,
     pub(super) body: Option<Vec<u8>>,

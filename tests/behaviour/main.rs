@@ -11,6 +11,7 @@ mod auth_test_command;
 mod auth_test_providers;
 mod bad_input;
 mod bans;
+mod bench_command;
 mod checktoken;
 mod client_certificate;
 mod clock_jump;

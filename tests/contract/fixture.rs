@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use homing::model::{
-    Attrs, Ban, BanReason, BanTarget, Due, DueKey, DueName, Filter, Identity, Message, Role, Seq,
+    Attrs, Ban, BanReason, BanTarget, Due, DueKey, DueName, Entry, Filter, Identity, Message, Role, Seq,
     Stamp, Step,
 };
 use homing::store::{
@@ -15,7 +15,7 @@ use crate::rig::LIMITS;
 use crate::say::*;
 
 /// Of the newest fixture.
-const SCHEMA_VERSION: u32 = 4;
+const SCHEMA_VERSION: u32 = 5;
 
 fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,8 +25,6 @@ fn fixture(version: u32) -> PathBuf {
 /// One of everything.
 fn contents() -> Vec<Write> {
     let bob = key("bob", "phone");
-    let mut shared = message(2);
-    shared.expires_at = Some(Stamp(T0.0 + 1000));
     let step = Some((bob.clone(), publish(3, true)));
     vec![
         put_account(uid("bob"), "a hash"),
@@ -34,7 +32,7 @@ fn contents() -> Vec<Write> {
         know(&bob),
         subscribe(&bob, &["news/#"]),
         append_key(inbox("bob"), 1, "order-1"),
-        Write::Append(Append { step, ..to(&[inbox("bob"), queue("bob", "phone")], shared) }),
+        Write::Append(Append { step, ..to(&[inbox("bob"), queue("bob", "phone")], shared()) }),
         Write::Step { key: bob.clone(), step: Step::Received { seq: Seq(1) } },
         advance(&bob, Log::Inbox, 1, 2),
         end(&bob, 30 * DAY),
@@ -42,6 +40,11 @@ fn contents() -> Vec<Write> {
         Write::Append(Append { retain: Some(QUOTA), ..to(&[], retained()) }),
         Write::Schedule(Schedule::only(Change::Put(Box::new(due()), QUOTA))),
     ]
+}
+
+/// It has two readers.
+fn shared() -> Message {
+    Message { expires_at: Some(Stamp(T0.0 + 1000)), ..message(2) }
 }
 
 fn ban() -> Ban {
@@ -72,14 +75,15 @@ fn due() -> Due {
     Due { at: Stamp(T0.0 + 1000), name, message: message.into(), who: who.into() }
 }
 
-/// What schema 1 had already.
-async fn check(store: &SqliteStore) {
+/// What schema 1 had already. Up to schema 4, what was acknowledged stayed until the next sweep.
+async fn check(store: &SqliteStore, inbox_kept: &[Message]) {
     let bob = key("bob", "phone");
     let read = async |log| store.read(&log, Seq(0), 10, usize::MAX).await.unwrap();
-    let inbox_entries = read(inbox("bob")).await;
-    assert_eq!(*inbox_entries[0].message, message(1));
-    assert_eq!(inbox_entries[1].message.expires_at, Some(Stamp(T0.0 + 1000)));
-    assert_eq!(read(queue("bob", "phone")).await[0].message, inbox_entries[1].message);
+    let messages = |entries: Vec<Entry>| -> Vec<Message> {
+        entries.iter().map(|entry| (*entry.message).clone()).collect()
+    };
+    assert_eq!(messages(read(inbox("bob")).await), inbox_kept);
+    assert_eq!(messages(read(queue("bob", "phone")).await), [shared()]);
     assert_eq!(store.account(&uid("bob")).await.unwrap().unwrap().password_hash, "a hash");
     let batch = [append_key(inbox("bob"), 9, "order-1"), open(&bob, false, true)];
     let answers = store.commit(&batch, T0).await.unwrap().answers;
@@ -95,8 +99,8 @@ async fn check(store: &SqliteStore) {
 }
 
 /// What schema 2 had already.
-async fn check_2(store: &SqliteStore) {
-    check(store).await;
+async fn check_2(store: &SqliteStore, inbox_kept: &[Message]) {
+    check(store, inbox_kept).await;
     let account = store.account(&uid("bob")).await.unwrap().unwrap();
     assert_eq!(account.roles, [Role::Operator].into());
     assert_eq!(store.bans().await.unwrap(), [ban()]);
@@ -107,7 +111,7 @@ async fn a_store_of_schema_version_1_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture(1), dir.path().join("homing.db")).unwrap();
     let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
-    check(&store).await;
+    check(&store, &[message(1), shared()]).await;
     assert_eq!(store.identity().epoch, 1);
 }
 
@@ -116,12 +120,12 @@ async fn a_store_of_schema_version_2_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture(2), dir.path().join("homing.db")).unwrap();
     let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
-    check_2(&store).await;
+    check_2(&store, &[message(1), shared()]).await;
 }
 
 /// What schema 3 had already.
-async fn check_3(store: &SqliteStore) {
-    check_2(store).await;
+async fn check_3(store: &SqliteStore, inbox_kept: &[Message]) {
+    check_2(store, inbox_kept).await;
     let filter = Filter::parse("news/+").unwrap();
     let page = store.retained(&filter, None, 10, 1000).await.unwrap();
     assert_eq!(page.messages.iter().map(|message| &**message).collect::<Vec<_>>(), [&retained()]);
@@ -132,7 +136,7 @@ async fn a_store_of_schema_version_3_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture(3), dir.path().join("homing.db")).unwrap();
     let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
-    check_3(&store).await;
+    check_3(&store, &[message(1), shared()]).await;
     assert_eq!(store.due_count().await.unwrap(), 0);
 }
 
@@ -141,7 +145,20 @@ async fn a_store_of_schema_version_4_opens_and_has_everything() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::copy(fixture(4), dir.path().join("homing.db")).unwrap();
     let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
-    check_3(&store).await;
+    check_4(&store, &[message(1), shared()]).await;
+}
+
+#[tokio::test]
+async fn a_store_of_schema_version_5_opens_and_has_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(fixture(5), dir.path().join("homing.db")).unwrap();
+    let store = SqliteStore::open(dir.path(), LIMITS, T0).await.unwrap();
+    check_4(&store, &[shared()]).await;
+}
+
+/// What schema 4 had already.
+async fn check_4(store: &SqliteStore, inbox_kept: &[Message]) {
+    check_3(store, inbox_kept).await;
     let claim = Claim { until: due().at, count_max: 10, bytes_max: 1000 };
     let answers = store.commit(&[Write::Claim(claim)], T0).await.unwrap().answers;
     assert_eq!(answers, [Written::Claimed(vec![due()])]);

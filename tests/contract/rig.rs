@@ -91,7 +91,8 @@ impl Rig {
             Place::Memory(store) => store.fail_next(StoreError::Unavailable(POISON.into())),
             Place::Sqlite(dir) => {
                 let mut conn = sqlite_connection(dir.path()).await;
-                let sql = "CREATE TRIGGER poison BEFORE INSERT ON log WHEN new.topic = 'poison'
+                let sql = "CREATE TRIGGER poison BEFORE INSERT ON log
+                           WHEN instr(new.message, CAST('poison' AS BLOB))
                            BEGIN SELECT raise(ABORT, 'poison'); END";
                 sqlx::query(sql).execute(&mut conn).await.unwrap();
             }

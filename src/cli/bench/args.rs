@@ -61,6 +61,13 @@ pub struct Target {
     /// The protocol version
     #[arg(short = 'V', long, value_enum, default_value = "mqttv311")]
     pub protocol_version: Protocol,
+    /// Speak TLS, and trust the authorities in this PEM file
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<String>,
+    /// Speak WebSocket; without a path it is homing's default
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true,
+          default_missing_value = "/mqtt")]
+    pub ws: Option<String>,
     /// The broker's process on this machine: its CPU time and memory are measured
     #[arg(long)]
     pub pid: Option<u32>,
@@ -146,6 +153,9 @@ pub struct Pairs {
     /// Pairs of a publisher and a receiver
     #[arg(short = 'c', long, default_value_t = 10, value_parser = many)]
     pub pairs: usize,
+    /// Topics of each pair, used in turn; the receiver subscribes to each of them
+    #[arg(long, default_value_t = 1, value_parser = many, conflicts_with = "inbox")]
+    pub topics: usize,
     /// Publish to the receivers' inboxes, which they don't subscribe to. The pattern is the
     /// broker's topics.inbox
     #[arg(long, value_name = "PATTERN", num_args = 0..=1, require_equals = true,

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::super::client::ClientError;
 use super::super::exit::{FAILURE, Failure, LOGIN, REFUSED, UNREACHABLE};
+use super::transport::{Stream, Transport};
 use super::visitor::{Connecting, Visitor};
 use super::wires::Wires;
 use crate::clock::Stopwatch;
@@ -68,7 +69,7 @@ pub trait Scenario {
 }
 
 struct Link {
-    stream: TcpStream,
+    stream: Stream,
     /// The front of a packet that is not whole.
     rest: Vec<u8>,
     welcomed: bool,
@@ -80,6 +81,7 @@ pub struct Engine {
     pub wires: Wires,
     pub watch: Stopwatch,
     server: SocketAddr,
+    transport: Transport,
     version: Version,
     quiet: bool,
 }
@@ -96,11 +98,15 @@ fn io_failure(what: &str, error: std::io::Error) -> Failure {
 impl Engine {
     /// # Errors
     /// If the system has no way to wait for sockets.
-    pub fn new(server: SocketAddr, version: Version, quiet: bool) -> Result<Engine, Failure> {
+    pub fn new(
+        (server, transport): (SocketAddr, Transport),
+        version: Version,
+        quiet: bool,
+    ) -> Result<Engine, Failure> {
         let poll = Poll::new().map_err(|error| io_failure("no poll", error))?;
         let wires = Wires::new(version);
         let watch = Stopwatch::start();
-        Ok(Engine { poll, links: Vec::new(), wires, watch, server, version, quiet })
+        Ok(Engine { poll, links: Vec::new(), wires, watch, server, transport, version, quiet })
     }
 
     /// Begins to connect; the id of the connection, counted from 0.
@@ -110,10 +116,11 @@ impl Engine {
     pub fn open(&mut self, visitor: &Visitor, connect: &Connecting) -> Result<usize, Failure> {
         let id = self.links.len();
         let failed = |error| io_failure(&format!("connection {}", id + 1), error);
-        let mut stream = self.socket(id).map_err(failed)?;
+        let mut socket = self.socket(id).map_err(failed)?;
         let registry = self.poll.registry();
         let both = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut stream, Token(id), both).map_err(failed)?;
+        registry.register(&mut socket, Token(id), both).map_err(failed)?;
+        let stream = self.transport.stream(socket).map_err(failed)?;
         self.links.push(Some(Link { stream, rest: Vec::new(), welcomed: false }));
         self.wires.add();
         self.wires.send(id, &connect.packet(visitor, self.version));
@@ -216,11 +223,30 @@ impl Engine {
     ) -> Result<(), Failure> {
         let id = event.token().0;
         if event.is_writable() {
-            self.wires.mark(id);
+            self.writable(id)?;
         }
-        if !event.is_readable() {
-            return Ok(());
+        if event.is_readable() {
+            self.read_all(id, buffer, scenario)?;
         }
+        Ok(())
+    }
+
+    /// What waits in the layers of the connection goes before what waits here.
+    fn writable(&mut self, id: usize) -> Result<(), Failure> {
+        if let Some(link) = self.links.get_mut(id).and_then(Option::as_mut) {
+            link.stream.pump().map_err(|error| lost(self.server, error))?;
+        }
+        self.wires.mark(id);
+        Ok(())
+    }
+
+    /// Reads until there is nothing left; a layer may then have agreed to be written to.
+    fn read_all(
+        &mut self,
+        id: usize,
+        buffer: &mut Vec<u8>,
+        scenario: &mut impl Scenario,
+    ) -> Result<(), Failure> {
         while let Some(link) = self.links.get_mut(id).and_then(Option::as_mut) {
             let kept = std::mem::take(&mut link.rest);
             if buffer.len() < kept.len() + READ_BYTES / 2 {
@@ -234,6 +260,7 @@ impl Engine {
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     link.rest = kept;
+                    self.wires.mark(id);
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -242,9 +269,10 @@ impl Engine {
                 }
                 Err(error) => return Err(lost(self.server, error)),
             };
+            let drained = count < room_bytes && !link.stream.layered();
             let whole = kept.len() + count;
             self.take(id, &buffer[..whole], scenario)?;
-            if count < room_bytes {
+            if drained {
                 return Ok(());
             }
         }

@@ -214,7 +214,7 @@ mod tests {
     fn flow(window: u64, pace: Pace) -> (Flow, Wires) {
         let sender = |n: usize| Sender {
             id: 2 + n,
-            topic: "t".into(),
+            topics: vec!["t".into()],
             qos: QoS::AtLeastOnce,
             run: 1,
             publisher: n as u32,

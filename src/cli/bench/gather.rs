@@ -18,8 +18,8 @@ const UNDER_WAY_MAX: usize = 64;
 pub enum Errand {
     /// Nothing: it publishes, or it is just there.
     None,
-    /// Subscribes to a filter.
-    Subscribe(String, QoS),
+    /// Subscribes to filters.
+    Subscribe(Vec<String>, QoS),
     /// Pings, and its mail comes by itself.
     Mail,
 }
@@ -83,7 +83,7 @@ impl Scenario for Gather<'_> {
         match &self.guests[id].errand {
             Errand::None => self.ready += 1,
             Errand::Mail => wires.send(id, &Packet::PingReq),
-            Errand::Subscribe(filter, qos) => subscribe(id, filter, *qos, wires),
+            Errand::Subscribe(filters, qos) => subscribe(id, filters, *qos, wires),
         }
     }
 
@@ -96,9 +96,9 @@ impl Scenario for Gather<'_> {
     ) -> Result<(), Failure> {
         match (packet, &self.guests[id].errand) {
             (Packet::PingResp, Errand::Mail) => self.ready += 1,
-            (Packet::SubAck(suback), Errand::Subscribe(filter, _)) => {
-                let refused = suback.codes.iter().find(|code| reason::is_failure(**code));
-                if let Some(code) = refused {
+            (Packet::SubAck(suback), Errand::Subscribe(filters, _)) => {
+                let mut answers = suback.codes.iter().zip(filters);
+                if let Some((code, filter)) = answers.find(|(code, _)| reason::is_failure(**code)) {
                     let name = reason::name(*code);
                     let words = format!("the broker refuses to subscribe to '{filter}': {name}");
                     return Err(Failure::new(REFUSED, words));
@@ -150,10 +150,11 @@ impl Scenario for Gather<'_> {
     }
 }
 
-fn subscribe(id: usize, filter: &str, qos: QoS, wires: &mut Wires) {
+fn subscribe(id: usize, topics: &[String], qos: QoS, wires: &mut Wires) {
     let mut filters = FilterBuffer::new();
-    // The command line was checked, so that the filter is one.
-    if filters.push(filter, SubscribeOptions::plain(qos)).is_ok() {
+    // The command line was checked, so that each is one.
+    let pushed = |topic: &String| filters.push(topic, SubscribeOptions::plain(qos)).is_ok();
+    if topics.iter().all(pushed) {
         let (packet_id, properties) = (PacketId::MIN, Properties::default());
         let filters = filters.as_filters();
         wires.send(id, &Packet::Subscribe(Subscribe { packet_id, properties, filters }));

@@ -14,7 +14,9 @@ mod process;
 mod report;
 mod sender;
 mod stream;
+mod transport;
 mod visitor;
+mod web;
 mod wires;
 
 use std::io::Write;
@@ -31,6 +33,7 @@ use offline::{Fill, Return};
 use process::{Process, check_open_files};
 use report::{CONNECT, Report};
 use sender::Sender;
+use transport::Transport;
 use visitor::{Connecting, Names};
 
 /// Seconds; connections that do not send for a while must not be closed for it.
@@ -64,7 +67,11 @@ impl Stage {
     fn new(target: &Target, connections: usize, keep_alive_secs: u16) -> Result<Stage, Failure> {
         check_open_files(connections as u64)?;
         Ok(Stage {
-            engine: Engine::new(target.address()?, target.version(), target.quiet)?,
+            engine: Engine::new(
+                (target.address()?, Transport::new(target)?),
+                target.version(),
+                target.quiet,
+            )?,
             names: target.names(),
             connecting: Connecting::new(target.server.password.clone(), keep_alive_secs),
             run: rand::random(),
@@ -86,14 +93,16 @@ type Judgement = Result<(), Failure>;
 fn pairs(args: &Pairs, report: &mut Report) -> Result<Judgement, Failure> {
     let (count, load) = (args.pairs, &args.load);
     let mut stage = Stage::new(&args.target, 2 * count, KEEP_ALIVE_SECS)?;
-    let topics: Vec<String> = (0..count).map(|n| stage.topic(&args.inbox, "pairs", n)).collect();
+    let of_pair = |n: usize| stage.topics(&args.inbox, n, args.topics);
+    let topics: Vec<Vec<String>> = (0..count).map(of_pair).collect();
     let receiver = |n: usize| stage.receiver(&args.inbox, &topics[n], n, load);
     let publisher = |n: usize| stage.guest("pub", count + n, Errand::None);
     let guests = (0..count).map(receiver).chain((0..count).map(publisher)).collect();
     stage.gather(guests)?;
-    let sender = |(n, topic): (usize, String)| stage.sender(count + n, topic, n, load);
+    let sender = |(n, topics): (usize, Vec<String>)| stage.sender(count + n, topics, n, load);
     let senders = topics.into_iter().enumerate().map(sender).collect();
     report.count("pairs", count as u64);
+    report.count("topics_each", args.topics as u64);
     report.text("inbox", if args.inbox.is_some() { "yes" } else { "no" });
     flow(stage, Shape::Pairs, count, senders, (load, args.target.pid), report)
 }
@@ -101,12 +110,12 @@ fn pairs(args: &Pairs, report: &mut Report) -> Result<Judgement, Failure> {
 fn fanout(args: &Fanout, report: &mut Report) -> Result<Judgement, Failure> {
     let (count, load) = (args.subscribers, &args.load);
     let mut stage = Stage::new(&args.target, count + 1, KEEP_ALIVE_SECS)?;
-    let topic = stage.topic(&None, "fanout", 0);
-    let receiver = |n: usize| stage.receiver(&None, &topic, n, load);
+    let topics = vec![stage.topic(&None, "fanout", 0)];
+    let receiver = |n: usize| stage.receiver(&None, &topics, n, load);
     let publisher = stage.guest("pub", count, Errand::None);
     let guests = (0..count).map(receiver).chain([publisher]).collect();
     stage.gather(guests)?;
-    let senders = vec![stage.sender(count, topic, 0, load)];
+    let senders = vec![stage.sender(count, topics, 0, load)];
     report.count("subscribers", count as u64);
     flow(stage, Shape::Fanout, count, senders, (load, args.target.pid), report)
 }
@@ -141,24 +150,39 @@ impl Stage {
         }
     }
 
+    /// Those of a pair.
+    fn topics(&self, inbox: &Option<String>, pair: usize, count: usize) -> Vec<String> {
+        let one = self.topic(inbox, "pairs", pair);
+        match count {
+            1 => vec![one],
+            _ => (0..count).map(|n| format!("{one}/{n}")).collect(),
+        }
+    }
+
     fn receiver(
         &self,
         inbox: &Option<String>,
-        topic: &str,
+        topics: &[String],
         number: usize,
         load: &args::Load,
     ) -> Guest {
         let errand = match (inbox, load.qos()) {
-            (None, Ok(qos)) => Errand::Subscribe(topic.into(), qos),
+            (None, Ok(qos)) => Errand::Subscribe(topics.into(), qos),
             _ => Errand::Mail,
         };
         self.guest("sub", number, errand)
     }
 
-    fn sender(&self, id: usize, topic: String, publisher: usize, load: &args::Load) -> Sender {
+    fn sender(
+        &self,
+        id: usize,
+        topics: Vec<String>,
+        publisher: usize,
+        load: &args::Load,
+    ) -> Sender {
         let (run, publisher) = (self.run, publisher as u32);
         let qos = load.qos().unwrap_or(crate::mqtt::QoS::AtMostOnce);
-        Sender { id, topic, qos, run, publisher, sent: 0, acked: 0 }
+        Sender { id, topics, qos, run, publisher, sent: 0, acked: 0 }
     }
 }
 
@@ -198,7 +222,7 @@ fn offline(args: &Offline, report: &mut Report) -> Result<Judgement, Failure> {
     let device = |n: usize| {
         let errand = match inbox {
             Some(_) => Errand::Mail,
-            None => Errand::Subscribe(topics[n].clone(), qos),
+            None => Errand::Subscribe(vec![topics[n].clone()], qos),
         };
         let mut guest = stage.guest("away", n, errand);
         guest.visitor.clean = inbox.is_some();
@@ -211,8 +235,10 @@ fn offline(args: &Offline, report: &mut Report) -> Result<Judgement, Failure> {
     let publisher = vec![stage.guest("pub", devices, Errand::None)];
     stage.gather(publisher)?;
     let run = stage.run;
-    let sender =
-        |(n, topic)| Sender { id: 0, topic, qos, run, publisher: n as u32, sent: 0, acked: 0 };
+    let sender = |(n, topic)| {
+        let topics = vec![topic];
+        Sender { id: 0, topics, qos, run, publisher: n as u32, sent: 0, acked: 0 }
+    };
     let senders = (0..devices).zip(topics).map(sender).collect();
     let begun = stage.engine.watch.nanos();
     stage.engine.run(&mut Fill::new(senders, messages, *window, *payload))?;

@@ -5,11 +5,11 @@ use super::wires::Wires;
 use crate::cli::exit::{Failure, REFUSED};
 use crate::mqtt::{Ack, Packet, PacketId, Properties, Publish, QoS, reason};
 
-/// One stream of messages from a connection to a topic.
+/// One stream of messages from a connection to its topics, which are used in turn.
 pub struct Sender {
     /// The connection.
     pub id: usize,
-    pub topic: String,
+    pub topics: Vec<String>,
     pub qos: QoS,
     pub run: u64,
     /// What its messages say of it.
@@ -26,8 +26,8 @@ impl Sender {
 
     /// Sends the next message as the one after `before` others of the same connection.
     pub fn send_as(&mut self, before: u64, sent_nanos: u64, payload: &mut [u8], wires: &mut Wires) {
-        let Sender { run, publisher, sent, .. } = *self;
-        Stamp { run, publisher, sequence: sent, sent_nanos }.write(payload);
+        let Sender { run, publisher, sent: sequence, .. } = *self;
+        Stamp { run, publisher, sequence, sent_nanos }.write(payload);
         self.sent += 1;
         wires.send(
             self.id,
@@ -35,7 +35,7 @@ impl Sender {
                 dup: false,
                 qos: self.qos,
                 retain: false,
-                topic: &self.topic,
+                topic: self.topic(sequence),
                 packet_id: self.packet_id(before),
                 properties: Properties::default(),
                 payload,
@@ -44,6 +44,11 @@ impl Sender {
         if self.qos == QoS::AtMostOnce {
             self.acked += 1;
         }
+    }
+
+    fn topic(&self, sequence: u64) -> &str {
+        let turn = sequence % self.topics.len().max(1) as u64;
+        self.topics.get(turn as usize).map_or("", String::as_str)
     }
 
     /// 1 to 65,535 and again; far more than may be under way.
@@ -64,7 +69,8 @@ impl Sender {
         };
         if reason::is_failure(ack.reason) {
             let name = reason::name(ack.reason);
-            let words = format!("the broker refuses a message to '{}': {name}", self.topic);
+            let topic = self.topic(self.acked);
+            let words = format!("the broker refuses a message to '{topic}': {name}");
             return Err(Failure::new(REFUSED, words));
         }
         if last {
@@ -84,8 +90,8 @@ mod tests {
     fn sender(qos: QoS) -> (Sender, Wires) {
         let mut wires = Wires::new(Version::V5);
         wires.add();
-        let topic = "t".into();
-        (Sender { id: 0, topic, qos, run: 1, publisher: 0, sent: 0, acked: 0 }, wires)
+        let topics = vec!["a".into(), "b".into()];
+        (Sender { id: 0, topics, qos, run: 1, publisher: 0, sent: 0, acked: 0 }, wires)
     }
 
     #[test]
@@ -101,6 +107,12 @@ mod tests {
         assert_eq!(two.acked, 1);
         let refused = two.answer(&Packet::PubRec(ack(0x87)), &mut wires).unwrap_err();
         assert!(refused.words.contains("not authorized"), "{refused:?}");
+    }
+
+    #[test]
+    fn topics_are_used_in_turn() {
+        let (one, _) = sender(QoS::AtMostOnce);
+        assert_eq!([0, 1, 2, 3].map(|sequence| one.topic(sequence)), ["a", "b", "a", "b"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use super::{Protocol, Secure, Tls};
 use crate::config::ClientCertificate;
 use crate::metrics::Handshake;
+use crate::net::stream::{Direct, linger};
 
 /// Why there is no TLS connection.
 enum Failed {
@@ -55,7 +56,7 @@ impl Tls {
         match result {
             Handshake::Full | Handshake::Resumed => return Some(secure),
             // The client is still there and may read why.
-            Handshake::Refused => crate::net::conn::linger(tcp).await,
+            Handshake::Refused => linger(tcp).await,
             Handshake::Timeout | Handshake::Closed => {}
         }
         None
@@ -65,14 +66,14 @@ impl Tls {
 async fn shake(secure: &mut Secure, tcp: &TcpStream) -> Result<(), Failed> {
     let gone = |_: io::Error| Failed::Closed;
     loop {
-        while !secure.send(tcp).map_err(gone)? {
+        while !secure.send(Direct(tcp)).map_err(gone)? {
             tcp.writable().await.map_err(gone)?;
         }
         if !secure.is_handshaking() {
             return Ok(());
         }
         tcp.readable().await.map_err(gone)?;
-        match secure.receive(tcp) {
+        match secure.receive(Direct(tcp)) {
             Ok(0) => return Err(Failed::Closed),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -80,7 +81,7 @@ async fn shake(secure: &mut Secure, tcp: &TcpStream) -> Result<(), Failed> {
         }
         if let Err(error) = secure.process() {
             // The alert; a client that does not take it is not waited for.
-            _ = secure.send(tcp);
+            _ = secure.send(Direct(tcp));
             return Err(Failed::Tls(error));
         }
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection};
-use tokio::net::TcpStream;
 
 /// Encrypted bytes that wait for the socket; what is more waits unencrypted in the outbox.
 const SENDABLE_BYTES_MAX: usize = 64 * 1024;
@@ -23,9 +22,6 @@ pub enum Heard {
     /// The client has said that it sends no more (`close_notify`).
     Closed,
 }
-
-/// A socket without waiting.
-struct Direct<'a>(&'a TcpStream);
 
 impl Secure {
     pub(super) fn new(config: Arc<ServerConfig>) -> Result<Box<Secure>, rustls::Error> {
@@ -53,8 +49,8 @@ impl Secure {
     }
 
     /// Reads from the socket once; 0 is its end.
-    pub fn receive(&mut self, tcp: &TcpStream) -> io::Result<usize> {
-        self.tls.read_tls(&mut Direct(tcp))
+    pub fn receive(&mut self, mut tcp: impl Read) -> io::Result<usize> {
+        self.tls.read_tls(&mut tcp)
     }
 
     /// Makes sense of what was received.
@@ -117,9 +113,9 @@ impl Secure {
     }
 
     /// Writes what waits encrypted, without waiting itself. True if nothing is left.
-    pub fn send(&mut self, tcp: &TcpStream) -> io::Result<bool> {
+    pub fn send(&mut self, mut tcp: impl Write) -> io::Result<bool> {
         while self.tls.wants_write() {
-            match self.tls.write_tls(&mut Direct(tcp)) {
+            match self.tls.write_tls(&mut tcp) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -130,9 +126,9 @@ impl Secure {
     }
 
     /// True if everything went out; otherwise `out` holds what is not encrypted yet.
-    pub fn write_all(&mut self, tcp: &TcpStream, out: &mut Vec<u8>) -> io::Result<bool> {
+    pub fn write_all(&mut self, mut tcp: impl Write, out: &mut Vec<u8>) -> io::Result<bool> {
         let mut done = 0;
-        while self.send(tcp)? {
+        while self.send(&mut tcp)? {
             if done == out.len() {
                 return Ok(true);
             }
@@ -151,24 +147,4 @@ impl Secure {
 /// Nothing more is there now, or will ever be: whoever reads the socket next sees which.
 fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::UnexpectedEof)
-}
-
-impl Read for Direct<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(into)
-    }
-}
-
-impl Write for Direct<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(pieces)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

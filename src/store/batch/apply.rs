@@ -94,12 +94,13 @@ impl Work {
                 delivery.share.is_some() && matches!(ledger.readers, Readers::Session(None));
             let recipient = if is_left { -id } else { id };
             if is_left {
+                ledger.dense &= ledger.low == seq;
                 ledger.low = if ledger.low == seq { seq.next() } else { ledger.low };
                 self.changes.heads.insert(id, seq);
             }
             self.legacies |= is_left;
             self.changes.rows.push(Row { recipient, seq, delivery, message, hash, shared });
-            self.changes.appended.insert(id, seq);
+            self.changes.appended.entry(id).or_insert((seq, seq)).1 = seq;
             seqs.push(seq);
         }
         Ok(Written::Appended { seqs })
@@ -135,6 +136,16 @@ impl Work {
         }
     }
 
+    /// What every reader has acknowledged goes with the cursor that moved last: the log stays
+    /// short, and with it what a commit writes. The newest record stays: it tells the log's head.
+    pub(super) fn release(&mut self) {
+        for recipient in std::mem::take(&mut self.changes.advanced) {
+            let Some(Some(ledger)) = self.ledgers.get(&recipient) else { continue };
+            let last = ledger.acknowledged().min(Seq(ledger.head.0.saturating_sub(1)));
+            self.delete(&recipient, last, Removal::Acknowledged);
+        }
+    }
+
     /// Removes the oldest records up to `last`.
     pub(super) fn delete(&mut self, recipient: &Recipient, last: Seq, why: Removal) {
         let Some(Some(ledger)) = self.ledgers.get_mut(recipient) else { return };
@@ -146,8 +157,9 @@ impl Work {
         ledger.low = last.next();
         if last == ledger.head {
             self.changes.heads.insert(ledger.id, ledger.head);
+            ledger.dense = true;
         } else {
-            ledger.stale = true;
+            ledger.stale |= !ledger.dense;
         }
         let dropped = self.changes.drop_rows(&deletion);
         self.changes.deletions.push(deletion);
@@ -208,8 +220,9 @@ impl Work {
                 let changed = moves.then_some((ledger.id, Some(*session)));
                 self.changes.sessions.extend(changed);
             }
-            _ => {}
+            _ => return,
         }
+        self.changes.advanced.insert(recipient);
     }
 
     /// What is to be written since the last time. Logs whose low end is not exact are forgotten.
@@ -236,8 +249,9 @@ impl Leaving {
 impl Changes {
     /// Records that never reach the disk since the same transaction removes them.
     fn drop_rows(&mut self, deletion: &Deletion) -> u64 {
-        if !self.appended.contains_key(&deletion.recipient) {
-            return 0;
+        match self.appended.get(&deletion.recipient) {
+            Some((first, _)) if *first <= deletion.last => {}
+            _ => return 0,
         }
         let before = self.rows.len();
         self.rows.retain(|row| row.recipient != deletion.recipient || row.seq > deletion.last);

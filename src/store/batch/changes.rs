@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{DedupeId, Device, Session};
 use crate::model::{
-    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Seq, SessionKey, Uid,
+    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Recipient, Seq, SessionKey,
+    Uid,
 };
 use crate::store::{Account, Removal, Subscription};
 
@@ -52,8 +53,10 @@ pub(in crate::store) struct Changes {
     pub(in crate::store) rows: Vec<Row>,
     /// How often a body was given a number for [`Row::shared`].
     pub(super) bodies: usize,
-    /// Logs that rows were appended to, with their new heads.
-    pub(in crate::store) appended: HashMap<i64, Seq>,
+    /// Logs that rows were appended to: the first of them, and the new head.
+    pub(in crate::store) appended: HashMap<i64, (Seq, Seq)>,
+    /// Logs of which a reader has moved on.
+    pub(super) advanced: HashSet<Recipient>,
     pub(in crate::store) dedupe: HashMap<DedupeId, MessageId>,
     /// `None` deletes.
     pub(in crate::store) states: HashMap<SessionKey, Option<Vec<u8>>>,

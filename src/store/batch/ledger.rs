@@ -14,6 +14,8 @@ pub(in crate::store) struct Ledger {
     /// The oldest record kept; after the head if there is none.
     pub(in crate::store) low: Seq,
     pub(in crate::store) readers: Readers,
+    /// No record between `low` and `head` is missing; else some have expired, or nobody looked.
+    pub(in crate::store) dense: bool,
     /// `low` is only a bound since records were removed: load again before the next use.
     pub(super) stale: bool,
 }
@@ -52,7 +54,8 @@ impl Session {
 impl Ledger {
     /// `low` as the store found it; `None` if the log is empty.
     pub(in crate::store) fn new(id: i64, head: Seq, low: Option<Seq>, readers: Readers) -> Ledger {
-        Ledger { id, head, low: low.unwrap_or(head.next()), readers, stale: false }
+        let (dense, low) = (low.is_none(), low.unwrap_or(head.next()));
+        Ledger { id, head, low, readers, dense, stale: false }
     }
 
     /// The position before the oldest record kept.

@@ -134,6 +134,7 @@ pub(in crate::store) async fn run<T: Transaction>(
             commit.answers.push(work.apply(write)?);
         }
         work.trim();
+        work.release();
         counts.join(flush(transaction, work).await?);
     }
     commit.removed = counts.into_vec();

@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) bans: BTreeMap<BanTarget, Ban>,
     /// Logs that this batch appended to; trimmed at its end.
     touched: BTreeSet<Recipient>,
+    /// Logs of which a reader has moved on in this batch.
+    advanced: BTreeSet<Recipient>,
     pub(super) removed: BTreeMap<Removal, u64>,
 }
 
@@ -97,6 +99,7 @@ impl State {
             accounts: BTreeMap::new(),
             bans: BTreeMap::new(),
             touched: BTreeSet::new(),
+            advanced: BTreeSet::new(),
             removed: BTreeMap::new(),
         }
     }
@@ -122,7 +125,7 @@ impl State {
 
     pub(super) fn apply(&mut self, batch: &[Write], now: Stamp) -> Commit {
         let answers = batch.iter().map(|write| self.write(write, now)).collect();
-        self.trim();
+        self.settle();
         let removed = std::mem::take(&mut self.removed).into_iter().collect();
         let legacies = std::mem::take(&mut self.has_new_legacies);
         Commit { answers, removed, synced: None, legacies }
@@ -132,7 +135,10 @@ impl State {
         match write {
             Write::Append(append) => return self.append(append, now),
             Write::Schedule(schedule) => return self.schedule(schedule, now),
-            Write::Claim(claim) => return Written::Claimed(self.claim(*claim)),
+            Write::Claim(claim) => {
+                self.settle();
+                return Written::Claimed(self.claim(*claim));
+            }
             Write::DropDue { id } => {
                 self.due.remove(id);
             }
@@ -143,7 +149,7 @@ impl State {
                 return Written::Known(self.know_device(key, *devices_max, now));
             }
             Write::Sweep(sweep) => {
-                self.trim();
+                self.settle();
                 return self.sweep(sweep, now);
             }
             Write::ForgetDevice { key } => self.forget_device(key, now),
@@ -225,6 +231,23 @@ impl State {
         self.legacies.extend(entries.into_iter().map(|entry| (key.clone(), entry)));
     }
 
+    /// What the writes so far have made too long or superfluous goes.
+    fn settle(&mut self) {
+        self.trim();
+        self.release();
+    }
+
+    /// What every reader has acknowledged goes with the cursor that moved last, but for the newest.
+    fn release(&mut self) {
+        for recipient in std::mem::take(&mut self.advanced) {
+            let acknowledged = self.acknowledged(&recipient);
+            let Some(log) = self.logs.get_mut(&recipient) else { continue };
+            let kept = log.records.split_off(&acknowledged.next().min(log.head));
+            let gone = std::mem::replace(&mut log.records, kept).len() as u64;
+            self.count(Removal::Acknowledged, gone);
+        }
+    }
+
     fn trim(&mut self) {
         for recipient in std::mem::take(&mut self.touched) {
             let Some(log) = self.logs.get_mut(&recipient) else { continue };
@@ -272,6 +295,10 @@ impl State {
         };
         *cursor = to.0.max(*cursor);
         *sent = to.1.max(*sent).max(*cursor);
+        self.advanced.insert(match log {
+            Log::Inbox => Recipient::Inbox(key.uid.clone()),
+            Log::Queue => Recipient::Session(key.clone()),
+        });
     }
 
     pub(super) fn count(&mut self, why: Removal, records: u64) {

@@ -98,7 +98,7 @@ impl State {
     }
 
     /// Up to where every reader has come.
-    fn acknowledged(&self, recipient: &Recipient) -> Seq {
+    pub(super) fn acknowledged(&self, recipient: &Recipient) -> Seq {
         let cursor = match recipient {
             Recipient::Inbox(uid) => {
                 let own = self.devices.iter().filter(|(key, _)| key.uid == *uid);

@@ -12,11 +12,12 @@ use crate::store::open::{LAST, Restart};
 use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// Each migration leads to the version of its place, counted from 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
 ];
 /// The version that this homing writes.
 pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;

@@ -11,7 +11,8 @@ use super::{due, retained};
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Leaving, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::{delivery_number, flags, roles_text};
+use crate::store::packed::pack;
+use crate::store::record::{delivery_number, roles_text};
 use crate::store::{Account, Removal, Subscription, millis};
 
 const DELETIONS: &str = "
@@ -32,11 +33,9 @@ const HEADS: &str = "
     UPDATE recipient r SET head = v.head
     FROM unnest($1::bigint[], $2::bigint[]) AS v (id, head) WHERE r.id = v.id";
 const ROWS: &str = "
-    INSERT INTO log (recipient, seq, delivery, message_id, from_uid, from_client, kind, topic,
-                     flags, ts, expires_at, checksum, body_id, attributes, body)
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::text[],
-                         $6::text[], $7::bigint[], $8::text[], $9::bigint[], $10::bigint[],
-                         $11::bigint[], $12::bigint[], $13::bigint[], $14::bytea[], $15::bytea[])";
+    INSERT INTO log (recipient, seq, delivery, ts, expires_at, checksum, body_id, message)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
+                         $6::bigint[], $7::bigint[], $8::bytea[])";
 /// A key that another node took meanwhile and that still counts is left alone: fewer rows than
 /// keys come back then.
 const DEDUPE: &str = "
@@ -159,11 +158,11 @@ async fn deletions(conn: Conn<'_>, all: &[Deletion]) -> Result<Counts, Failed> {
     Ok(counts)
 }
 
-async fn heads(conn: Conn<'_>, appended: HashMap<i64, Seq>) -> Result<(), Failed> {
+async fn heads(conn: Conn<'_>, appended: HashMap<i64, (Seq, Seq)>) -> Result<(), Failed> {
     if appended.is_empty() {
         return Ok(());
     }
-    let all: Vec<(i64, Seq)> = appended.into_iter().collect();
+    let all: Vec<(i64, Seq)> = appended.into_iter().map(|(id, (_, head))| (id, head)).collect();
     let query = sqlx::query(HEADS).bind(column(&all, |(id, _)| *id));
     query.bind(column(&all, |(_, head)| head.0 as i64)).execute(conn).await?;
     Ok(())
@@ -177,32 +176,21 @@ async fn rows(conn: Conn<'_>, rows: &[Row]) -> Result<(), Failed> {
     let body_id = |row: &Row| row.shared.and_then(|shared| bodies.get(&shared).copied());
     let checksum =
         |row: &Row| record_checksum(row.recipient, row.seq, row.delivery, row.hash) as i64;
-    let attributes = |row: &Row| {
-        let bytes = row.message.attributes.as_bytes();
-        (!bytes.is_empty()).then(|| bytes.to_vec())
-    };
-    let body = |row: &Row| row.shared.is_none().then(|| row.message.body.to_vec());
+    let message = |row: &Row| row.shared.is_none().then(|| pack(&row.message));
     let query = sqlx::query(ROWS)
         .bind(column(rows, |row| row.recipient))
         .bind(column(rows, |row| row.seq.0 as i64))
         .bind(column(rows, |row| delivery_number(row.delivery)))
-        .bind(column(rows, |row| row.message.id.0.to_be_bytes().to_vec()))
-        .bind(column(rows, |row| row.message.from.uid.as_str()))
-        .bind(column(rows, |row| row.message.from.client_id.as_str()))
-        .bind(column(rows, |row| row.message.kind as i64))
-        .bind(column(rows, |row| &*row.message.topic))
-        .bind(column(rows, |row| flags(row.message.qos, row.message.retain)))
         .bind(column(rows, |row| row.message.ts.0))
         .bind(column(rows, |row| row.message.expires_at.map(|at| at.0)))
         .bind(column(rows, checksum))
         .bind(column(rows, body_id))
-        .bind(column(rows, attributes))
-        .bind(column(rows, body));
+        .bind(column(rows, message));
     query.execute(conn).await?;
     Ok(())
 }
 
-/// Stores each shared body once, with the number of its rows.
+/// Stores each shared message once, with the number of its rows.
 async fn bodies(conn: Conn<'_>, rows: &[Row]) -> Result<HashMap<usize, i64>, Failed> {
     let mut refs: BTreeMap<usize, (i64, &Row)> = BTreeMap::new();
     for row in rows {
@@ -212,8 +200,8 @@ async fn bodies(conn: Conn<'_>, rows: &[Row]) -> Result<HashMap<usize, i64>, Fai
     }
     let mut ids = HashMap::new();
     for (shared, (count, row)) in refs {
-        let insert = sqlx::query("INSERT INTO body (refs, body) VALUES ($1, $2) RETURNING id");
-        let insert = insert.bind(count).bind(row.message.body.to_vec());
+        let insert = sqlx::query("INSERT INTO body (refs, message) VALUES ($1, $2) RETURNING id");
+        let insert = insert.bind(count).bind(pack(&row.message));
         ids.insert(shared, get(&insert.fetch_one(&mut *conn).await?, 0)?);
     }
     Ok(ids)

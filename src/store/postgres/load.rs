@@ -117,7 +117,7 @@ async fn fill(
     let ids: Vec<i64> = by_id.keys().copied().collect();
     for row in sqlx::query(LOWS).bind(&ids).fetch_all(&mut *conn).await? {
         if let (Some(ledger), Some(low)) = (by_id.get_mut(&get(&row, 0)?), get(&row, 1)?) {
-            ledger.low = record::seq(low);
+            (ledger.low, ledger.dense) = (record::seq(low), false);
         }
     }
     for row in sqlx::query(DEVICES).bind(&ids).fetch_all(&mut *conn).await? {

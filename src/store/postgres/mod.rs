@@ -15,7 +15,7 @@ mod retained;
 mod sweep;
 mod writer;
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -36,6 +36,18 @@ const READERS_COUNT_MAX: u32 = 8;
 /// Tries to reach the server again after an unknown outcome, and the wait between them.
 const REOPEN_TRIES_COUNT_MAX: u32 = 30;
 const REOPEN_WAIT: Duration = Duration::from_secs(1);
+
+/// As [`crate::store::open`].
+///
+/// # Errors
+/// As [`PostgresStore::open`].
+pub async fn open(
+    url: &str,
+    limits: StoreLimits,
+    now: Stamp,
+) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(PostgresStore::open(url, limits, now).await?))
+}
 
 pub struct PostgresStore {
     options: PgConnectOptions,

@@ -8,13 +8,11 @@ use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionK
 use crate::store::record::{self, RawMessage, RawRecord, columns};
 use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
 
-/// The bytes are bounded on the server: a record comes if what precedes it, with it, fits.
+/// The bytes are bounded on the server, roughly: a record comes if what precedes it fits.
 const RECORDS: &str = "
-    SELECT l.recipient, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
-           l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
-           coalesce(l.body, b.body)
-    FROM (SELECT *, row_number() OVER w AS number,
-                 sum(octet_length(coalesce(body, ''))) OVER w AS bytes
+    SELECT l.recipient, l.seq, l.delivery, l.ts, l.expires_at, l.checksum,
+           coalesce(l.message, b.message)
+    FROM (SELECT *, sum(octet_length(coalesce(message, ''))) OVER w AS bytes
           FROM (SELECT * FROM log
                 WHERE recipient = (SELECT id FROM recipient
                                    WHERE kind = $1 AND domain = '' AND uid = $2
@@ -22,7 +20,7 @@ const RECORDS: &str = "
                   AND seq > $4 ORDER BY seq LIMIT $5) AS page
           WINDOW w AS (ORDER BY seq)) AS l
     LEFT JOIN body b ON b.id = l.body_id
-    WHERE l.number = 1 OR l.bytes <= $6
+    WHERE l.bytes - octet_length(coalesce(l.message, '')) <= $6
     ORDER BY l.seq";
 
 pub(super) async fn records(
@@ -54,11 +52,14 @@ fn raw(row: &PgRow) -> Result<RawRecord, StoreError> {
         recipient: get(row, 0)?,
         seq: get(row, 1)?,
         delivery: get(row, 2)?,
-        message: raw_message(row, 3)?,
+        ts: get(row, 3)?,
+        expires_at: get(row, 4)?,
+        checksum: get(row, 5)?,
+        message: get(row, 6)?,
     })
 }
 
-/// A message from `message_id` to `body`, as both tables that have some name their columns; the
+/// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its columns; the
 /// first of them is `at`.
 pub(super) fn raw_message(row: &PgRow, at: usize) -> Result<RawMessage, StoreError> {
     Ok(RawMessage {
@@ -81,16 +82,15 @@ pub(super) async fn legacies(
     pool: &PgPool,
     count_max: usize,
 ) -> Result<Vec<(SessionKey, Entry)>, StoreError> {
-    let sql = "SELECT r.id, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
-                      l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
-                      coalesce(l.body, b.body), r.uid, r.client_id
+    let sql = "SELECT r.id, l.seq, l.delivery, l.ts, l.expires_at, l.checksum,
+                      coalesce(l.message, b.message), r.uid, r.client_id
                FROM log l JOIN recipient r ON r.id = -l.recipient
                LEFT JOIN body b ON b.id = l.body_id
                WHERE l.recipient < 0 ORDER BY l.recipient, l.seq LIMIT $1";
     let query = sqlx::query(sql).bind(i64::try_from(count_max).unwrap_or(i64::MAX));
     let rows = query.fetch_all(pool).await.map_err(store_error)?;
     let legacy = |row: &PgRow| {
-        let key = record::session_key(get(row, 14)?, get(row, 15)?)?;
+        let key = record::session_key(get(row, 7)?, get(row, 8)?)?;
         let entry = raw(row)?.check(&Recipient::Session(key.clone()))?;
         Ok((key, entry))
     };

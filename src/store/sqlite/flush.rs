@@ -10,15 +10,24 @@ use super::{due, retained};
 use crate::model::{Ban, BanTarget, ClientId, Filter, MessageId, Seq, SessionKey, Stamp, Uid};
 use crate::store::batch::{Changes, Counts, DedupeId, Deletion, Device, Leaving, Row, Session};
 use crate::store::checksum::record_checksum;
-use crate::store::record::{delivery_number, flags, roles_text};
+use crate::store::packed::pack;
+use crate::store::record::{delivery_number, roles_text};
 use crate::store::{Account, Removal, StoreError, Subscription, millis};
 
 static ROWS: Statement = Statement::new(
-    "recipient, seq, delivery, message_id, from_uid, from_client, kind, topic, flags, ts, \
-     expires_at, checksum, body_id, attributes, body",
-    "INSERT INTO log (recipient, seq, delivery, message_id, from_uid, from_client, kind, topic,
-                      flags, ts, expires_at, checksum, body_id, attributes, body)
+    "recipient, seq, delivery, ts, expires_at, checksum, body_id, message",
+    "INSERT INTO log (recipient, seq, delivery, ts, expires_at, checksum, body_id, message)
      SELECT * FROM v WHERE recipient IS NOT NULL",
+);
+static DELETIONS: Statement = Statement::new(
+    "recipient, first, last",
+    "DELETE FROM log WHERE id IN
+         (SELECT l.id FROM v CROSS JOIN log l
+          ON l.recipient = v.recipient AND l.seq BETWEEN v.first AND v.last)",
+);
+static HEADS: Statement = Statement::new(
+    "id, head",
+    "UPDATE recipient SET head = max(recipient.head, v.head) FROM v WHERE recipient.id = v.id",
 );
 static DEVICES: Statement = Statement::new(
     "recipient, client_id, cursor, sent, seen_at, known_at",
@@ -76,17 +85,19 @@ static DEDUPE: Statement = Statement::new(
 
 type Conn<'c> = &'c mut SqliteConnection;
 
+/// Runs a statement for all `items`, chunk by chunk; returns how many rows it changed.
 pub(super) async fn execute<T>(
     conn: Conn<'_>,
     statement: &'static Statement,
     items: &[T],
     bind: impl for<'q> Fn(Bound<'q>, &T) -> Bound<'q>,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
+    let mut changed = 0;
     for chunk in items.chunks(CHUNK_ROWS_MAX) {
         let query = chunk.iter().fold(statement.query(chunk.len()), &bind);
-        query.execute(&mut *conn).await.map_err(store_error)?;
+        changed += query.execute(&mut *conn).await.map_err(store_error)?.rows_affected();
     }
-    Ok(())
+    Ok(changed)
 }
 
 /// Splits a set into what is put and what is deleted.
@@ -108,11 +119,8 @@ pub(super) async fn flush(
 ) -> Result<Counts, StoreError> {
     leaving(conn, &changes.leaving).await?;
     let mut counts = deletions(conn, &changes.deletions).await?;
-    for (recipient, head) in changes.heads {
-        let update = sqlx::query("UPDATE recipient SET head = max(head, ?) WHERE id = ?");
-        let update = update.bind(head.0 as i64).bind(recipient);
-        update.execute(&mut *conn).await.map_err(store_error)?;
-    }
+    let heads: Vec<(i64, Seq)> = changes.heads.into_iter().collect();
+    execute(conn, &HEADS, &heads, |query, (id, head)| query.bind(*id).bind(head.0 as i64)).await?;
     rows(conn, &changes.rows).await?;
     dedupe(conn, changes.dedupe, now).await?;
     states(conn, changes.states, now).await?;
@@ -140,23 +148,27 @@ async fn leaving(conn: Conn<'_>, all: &[Leaving]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// One statement per reason and chunk: how many rows it changed is what is counted.
 async fn deletions(conn: Conn<'_>, all: &[Deletion]) -> Result<Counts, StoreError> {
     let mut counts = Counts::default();
-    for Deletion { recipient, first, last, why } in all {
-        let sql = "DELETE FROM log WHERE recipient = ? AND seq BETWEEN ? AND ?";
-        let delete = sqlx::query(sql).bind(*recipient).bind(first.0 as i64).bind(last.0 as i64);
-        let gone = delete.execute(&mut *conn).await.map_err(store_error)?.rows_affected();
-        counts.add(*why, gone);
+    for why in Removal::ALL {
+        let these: Vec<Deletion> = all.iter().filter(|one| one.why == why).copied().collect();
+        let gone = execute(conn, &DELETIONS, &these, |query, deletion| {
+            let Deletion { recipient, first, last, .. } = deletion;
+            query.bind(*recipient).bind(first.0 as i64).bind(last.0 as i64)
+        });
+        counts.add(why, gone.await?);
     }
     Ok(counts)
 }
 
 async fn rows(conn: Conn<'_>, rows: &[Row]) -> Result<(), StoreError> {
     let bodies = bodies(conn, rows).await?;
-    execute(conn, &ROWS, rows, |query, row| bind_row(query, row, &bodies)).await
+    execute(conn, &ROWS, rows, |query, row| bind_row(query, row, &bodies)).await?;
+    Ok(())
 }
 
-/// Stores each shared body once, with the number of its rows.
+/// Stores each shared message once, with the number of its rows.
 async fn bodies(conn: Conn<'_>, rows: &[Row]) -> Result<HashMap<usize, i64>, StoreError> {
     let mut refs: HashMap<usize, (i64, &Row)> = HashMap::new();
     for row in rows {
@@ -166,8 +178,8 @@ async fn bodies(conn: Conn<'_>, rows: &[Row]) -> Result<HashMap<usize, i64>, Sto
     }
     let mut ids = HashMap::new();
     for (shared, (count, row)) in refs {
-        let insert = sqlx::query("INSERT INTO body (refs, body) VALUES (?, ?)");
-        let insert = insert.bind(count).bind(row.message.body.to_vec());
+        let insert = sqlx::query("INSERT INTO body (refs, message) VALUES (?, ?)");
+        let insert = insert.bind(count).bind(pack(&row.message));
         let done = insert.execute(&mut *conn).await.map_err(store_error)?;
         ids.insert(shared, done.last_insert_rowid());
     }
@@ -175,26 +187,16 @@ async fn bodies(conn: Conn<'_>, rows: &[Row]) -> Result<HashMap<usize, i64>, Sto
 }
 
 fn bind_row<'q>(query: Bound<'q>, row: &Row, bodies: &HashMap<usize, i64>) -> Bound<'q> {
-    let (message, delivery) = (&row.message, row.delivery);
     let body_id = row.shared.and_then(|shared| bodies.get(&shared).copied());
-    let attributes = message.attributes.as_bytes();
-    let checksum = record_checksum(row.recipient, row.seq, delivery, row.hash);
     query
         .bind(row.recipient)
         .bind(row.seq.0 as i64)
-        .bind(delivery_number(delivery))
-        .bind(message.id.0.to_be_bytes().to_vec())
-        .bind(message.from.uid.as_str().to_owned())
-        .bind(message.from.client_id.as_str().to_owned())
-        .bind(message.kind as i64)
-        .bind(message.topic.to_string())
-        .bind(flags(message.qos, message.retain))
-        .bind(message.ts.0)
-        .bind(message.expires_at.map(|at| at.0))
-        .bind(checksum as i64)
+        .bind(delivery_number(row.delivery))
+        .bind(row.message.ts.0)
+        .bind(row.message.expires_at.map(|at| at.0))
+        .bind(record_checksum(row.recipient, row.seq, row.delivery, row.hash) as i64)
         .bind(body_id)
-        .bind((!attributes.is_empty()).then(|| attributes.to_vec()))
-        .bind(body_id.is_none().then(|| message.body.to_vec()))
+        .bind(body_id.is_none().then(|| pack(&row.message)))
 }
 
 async fn dedupe(
@@ -207,7 +209,8 @@ async fn dedupe(
         let query = query.bind(uid.as_str().to_owned()).bind(key.to_string());
         query.bind(id.0.to_be_bytes().to_vec()).bind(now.0)
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 async fn states(
@@ -220,7 +223,8 @@ async fn states(
     execute(conn, &STATES, &put, |query, (key, state)| {
         bind_key(query, key).bind(now.0).bind(state.clone())
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 fn bind_key<'q>(query: Bound<'q>, key: &SessionKey) -> Bound<'q> {
@@ -241,7 +245,8 @@ async fn devices(
         let query = bind_seqs(query, device.cursor, device.sent);
         query.bind(device.seen_at.0).bind(device.known_at.0)
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 fn bind_seqs<'q>(query: Bound<'q>, cursor: Seq, sent: Seq) -> Bound<'q> {
@@ -256,7 +261,8 @@ async fn sessions(conn: Conn<'_>, set: HashMap<i64, Option<Session>>) -> Result<
         let query = query.bind(session.ended_at.map(|at| at.0));
         bind_seqs(query, session.cursor, session.sent)
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 async fn subscriptions(
@@ -272,7 +278,8 @@ async fn subscriptions(
         let query = query.bind(*id).bind(filter.as_str().to_owned());
         query.bind(i64::from(subscription.options)).bind(i64::from(subscription.id))
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 async fn accounts(conn: Conn<'_>, set: HashMap<Uid, Option<Account>>) -> Result<(), StoreError> {

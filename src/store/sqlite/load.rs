@@ -19,14 +19,15 @@ static RECIPIENTS: Statement = Statement::new(
     "kind, uid, client_id",
     "SELECT r.id, r.kind, r.uid, r.client_id,
             max(r.head, coalesce((SELECT max(seq) FROM log WHERE recipient = r.id), 0)) AS head,
-            (SELECT min(seq) FROM log WHERE recipient = r.id) AS low
+            (SELECT min(seq) FROM log WHERE recipient = r.id) AS low,
+            (SELECT count(*) FROM (SELECT 1 FROM log WHERE recipient = r.id LIMIT 256)) AS records
      FROM v CROSS JOIN recipient r
      ON r.kind = v.kind AND r.domain = '' AND r.uid = v.uid AND r.client_id = v.client_id",
 );
 static NEW_RECIPIENTS: Statement = Statement::new(
     "kind, uid, client_id",
     "INSERT INTO recipient (kind, uid, client_id) SELECT * FROM v WHERE kind IS NOT NULL
-     RETURNING id, kind, uid, client_id, 0 AS head, NULL AS low",
+     RETURNING id, kind, uid, client_id, 0 AS head, NULL AS low, 0 AS records",
 );
 static DEVICES: Statement = Statement::new(
     "recipient",
@@ -114,7 +115,10 @@ fn ledgers(rows: &[SqliteRow]) -> Result<HashMap<Recipient, Ledger>, StoreError>
             Recipient::Session(_) => Readers::Session(None),
             Recipient::Feed(_) => Readers::Feed,
         };
-        Ok((name, Ledger::new(get(row, 0)?, head, low, readers)))
+        let mut ledger = Ledger::new(get(row, 0)?, head, low, readers);
+        // Counted up to a bound: a longer log is looked at again when something of it is removed.
+        ledger.dense = (head.next().0 - ledger.low.0) as i64 == get::<i64>(row, 6)?;
+        Ok((name, ledger))
     };
     rows.iter().map(ledger).collect()
 }

@@ -9,9 +9,8 @@ use crate::store::record::{self, RawMessage, RawRecord, columns};
 use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
 
 const RECORDS: &str = "
-    SELECT l.recipient, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
-           l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
-           coalesce(l.body, b.body)
+    SELECT l.recipient, l.seq, l.delivery, l.ts, l.expires_at, l.checksum,
+           coalesce(l.message, b.message)
     FROM log l LEFT JOIN body b ON b.id = l.body_id
     WHERE l.recipient = (SELECT id FROM recipient
                          WHERE kind = ? AND domain = '' AND uid = ? AND client_id = ?)
@@ -66,11 +65,14 @@ fn raw(row: &SqliteRow) -> Result<RawRecord, StoreError> {
         recipient: get(row, 0)?,
         seq: get(row, 1)?,
         delivery: get(row, 2)?,
-        message: raw_message(row, 3)?,
+        ts: get(row, 3)?,
+        expires_at: get(row, 4)?,
+        checksum: get(row, 5)?,
+        message: get(row, 6)?,
     })
 }
 
-/// A message from `message_id` to `body`, as both tables that have some name their columns; the
+/// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its columns; the
 /// first of them is `at`.
 pub(super) fn raw_message(row: &SqliteRow, at: usize) -> Result<RawMessage, StoreError> {
     Ok(RawMessage {
@@ -93,16 +95,15 @@ pub(super) async fn legacies(
     pool: &SqlitePool,
     count_max: usize,
 ) -> Result<Vec<(SessionKey, Entry)>, StoreError> {
-    let sql = "SELECT r.id, l.seq, l.delivery, l.message_id, l.from_uid, l.from_client, l.kind,
-                      l.topic, l.flags, l.ts, l.expires_at, l.checksum, l.attributes,
-                      coalesce(l.body, b.body), r.uid, r.client_id
+    let sql = "SELECT r.id, l.seq, l.delivery, l.ts, l.expires_at, l.checksum,
+                      coalesce(l.message, b.message), r.uid, r.client_id
                FROM log l JOIN recipient r ON r.id = -l.recipient
                LEFT JOIN body b ON b.id = l.body_id
                WHERE l.recipient < 0 ORDER BY l.recipient, l.seq LIMIT ?";
     let query = sqlx::query(sql).bind(i64::try_from(count_max).unwrap_or(i64::MAX));
     let rows = query.fetch_all(pool).await.map_err(store_error)?;
     let legacy = |row: &SqliteRow| {
-        let key = record::session_key(get(row, 14)?, get(row, 15)?)?;
+        let key = record::session_key(get(row, 7)?, get(row, 8)?)?;
         let entry = raw(row)?.check(&Recipient::Session(key.clone()))?;
         Ok((key, entry))
     };

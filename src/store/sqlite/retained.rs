@@ -101,7 +101,8 @@ pub(super) async fn flush(
             .bind((!attributes.is_empty()).then(|| attributes.to_vec()))
             .bind(message.body.to_vec())
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 /// See [`crate::store::Store::retained`].

@@ -122,6 +122,16 @@ struct Node {
 }
 
 impl Node {
+    /// The first levels of a topic mostly have one name in all filters: comparing it is quicker
+    /// than hashing. Clients choose the names, so the hash is one that they cannot steer.
+    fn named(&self, level: &str) -> Option<&Node> {
+        match self.levels.len() {
+            0 => None,
+            1 => self.levels.iter().find(|(name, _)| ***name == *level).map(|(_, node)| node),
+            _ => self.levels.get(level),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.levels.is_empty()
             && self.any.is_none()
@@ -233,7 +243,7 @@ impl Subscriptions {
                 continue;
             };
             let (level, tail) = split_level(rest);
-            next = node.levels.get(level).map(|named| (named, tail));
+            next = node.named(level).map(|named| (named, tail));
             let any = node.any.as_deref().filter(|_| wild).map(|any| (any, tail));
             match next {
                 Some(_) => forks.extend(any),

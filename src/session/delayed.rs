@@ -1,5 +1,7 @@
 //! PUBLISH to `$delayed/{seconds}/{topic}`: where it goes, when, and under which name it waits.
 
+use std::sync::Arc;
+
 use crate::model::limit::DUE_KEY_BYTES_MAX;
 use crate::model::target::TargetError;
 use crate::model::{DelayedTopic, DueKey, Later, Reason, Target, Timing};
@@ -11,20 +13,20 @@ use super::Ctx;
 const DELAYED_KEY: &str = "delayed-key";
 
 /// What the topic of a PUBLISH says.
-#[derive(Debug)]
-pub struct Destination<'a> {
+#[derive(Clone, Debug)]
+pub struct Destination {
     /// As the receivers see it.
-    pub topic: &'a str,
+    pub topic: Arc<str>,
     pub target: Target,
     pub timing: Timing,
 }
 
 /// # Errors
 /// The reason and the words for the publisher.
-pub fn destination<'a>(
-    publish: &Publish<'a>,
+pub fn destination(
+    publish: &Publish<'_>,
     ctx: &Ctx<'_>,
-) -> Result<Destination<'a>, (Reason, Box<str>)> {
+) -> Result<Destination, (Reason, Box<str>)> {
     let told = |error: TargetError| (error.reason(), error.to_string().into());
     let delayed = DelayedTopic::parse(publish.topic).transpose();
     let delayed = delayed.map_err(|words| told(TargetError::Delay(words)))?;
@@ -36,6 +38,10 @@ pub fn destination<'a>(
             Some(key) if publish.payload.is_empty() => Timing::Later(Later::Cancel { key }),
             key => Timing::Later(Later::At { at: ctx.stamp.after(delay), key }),
         },
+    };
+    let topic = match &target {
+        Target::Plain(name) => name.shared(),
+        Target::User(_) => topic.into(),
     };
     Ok(Destination { topic, target, timing })
 }

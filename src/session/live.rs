@@ -101,8 +101,11 @@ impl Live {
             return None;
         }
         let (packet_id, number) = self.take_packet_id(log);
-        let shared = (qos == QoS::AtLeastOnce && share.is_some())
-            .then(|| Waiting { message: message.clone(), delivery, seq: None });
+        let shared = (qos == QoS::AtLeastOnce && share.is_some()).then(|| Waiting {
+            message: message.clone(),
+            delivery,
+            seq: None,
+        });
         self.flights.push_back(Flight { packet_id, number, stage: Stage::Sent(qos), shared });
         Some(packet_id)
     }
@@ -239,11 +242,13 @@ mod tests {
             assert_eq!(live.answered(id, How::PubAck), Ok(()));
         }
         assert_eq!(live.answered(1, How::PubAck), Ok(()));
-        let given: Vec<u16> = (0..PACKET_IDS_PER_LOG).map(|_| {
-            let id = send(&mut live);
-            live.forget(id);
-            id
-        }).collect();
+        let given: Vec<u16> = (0..PACKET_IDS_PER_LOG)
+            .map(|_| {
+                let id = send(&mut live);
+                live.forget(id);
+                id
+            })
+            .collect();
         assert!(given.contains(&1) && !given.contains(&2));
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
     DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
-    Submission, Target,
+    Submission, Timing,
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish};
 
@@ -18,6 +18,8 @@ use super::delayed::{Destination, destination};
 use super::will::attributes;
 use super::{Answer, Ctx, Phase, Request, Session, Ticket};
 
+/// A longer topic is not remembered: it would be kept by each connection.
+const LAST_TOPIC_BYTES_MAX: usize = 256;
 /// User property with the publisher's own message id.
 const MESSAGE_ID: &str = "message-id";
 
@@ -32,6 +34,8 @@ pub struct Publishing {
     pending: VecDeque<Pending>,
     /// Number of the first of `pending`.
     first: u64,
+    /// Where the last publish went, if it went at once.
+    last: Option<Destination>,
     /// This connection has entries in the stored ring.
     pub(super) has_ring: bool,
 }
@@ -62,6 +66,7 @@ impl Publishing {
     }
 
     pub fn shrink(&mut self) {
+        self.last = None;
         self.pending.shrink_to_fit();
         self.unreleased.shrink_to_fit();
     }
@@ -143,7 +148,7 @@ impl Session {
             let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
             return self.end(Reason::ReceiveMaximum, words.into(), ctx);
         }
-        let destination = match destination(&publish, ctx) {
+        let destination = match self.destination(&publish, ctx) {
             Ok(destination) => destination,
             Err((reason, words)) => {
                 return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
@@ -176,6 +181,25 @@ impl Session {
         ctx.ask(Request::Submit { ticket, submission, step });
     }
 
+    /// Clients publish to one topic again and again: what it means is read once. That does not
+    /// change while the process lives; who may do what is asked for each message.
+    fn destination(
+        &mut self,
+        publish: &Publish<'_>,
+        ctx: &Ctx<'_>,
+    ) -> Result<Destination, (Reason, Box<str>)> {
+        let last = self.publishing.as_ref().and_then(|publishing| publishing.last.as_ref());
+        if let Some(last) = last.filter(|last| *last.topic == *publish.topic) {
+            return Ok(last.clone());
+        }
+        let destination = destination(publish, ctx)?;
+        if destination.timing == Timing::Now && publish.topic.len() <= LAST_TOPIC_BYTES_MAX {
+            let publishing = self.publishing.get_or_insert_default();
+            publishing.last = Some(destination.clone());
+        }
+        Ok(destination)
+    }
+
     /// The publisher's own id counts per topic: the same id to somebody else is another message;
     /// and of clients without a login, which share one uid, per client. One that is too long is
     /// refused: cut, two of them could become one.
@@ -192,7 +216,7 @@ impl Session {
         Ok((!key.is_empty()).then(|| DedupeKey(format!("{place:032x} {key}").into())))
     }
 
-    fn message(&self, publish: &Publish<'_>, to: &Destination<'_>, ctx: &mut Ctx<'_>) -> Message {
+    fn message(&self, publish: &Publish<'_>, to: &Destination, ctx: &mut Ctx<'_>) -> Message {
         let expiry = publish.properties.message_expiry_secs();
         Message {
             id: ctx.ids.next(ctx.stamp),
@@ -200,10 +224,7 @@ impl Session {
             kind: Kind::Chat,
             ts: ctx.stamp,
             expires_at: expiry.map(|s| ctx.stamp.after(std::time::Duration::from_secs(s.into()))),
-            topic: match &to.target {
-                Target::Plain(name) => name.shared(),
-                Target::User(_) => to.topic.into(),
-            },
+            topic: to.topic.clone(),
             retain: publish.retain,
             qos: model_qos(publish.qos),
             body: Bytes::copy_from_slice(publish.payload),

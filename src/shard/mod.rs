@@ -266,11 +266,7 @@ impl Shard {
             may_receive: policy.withholds(conn.session.identity()).then_some(&may_receive),
             ids: &mut self.ids,
             properties: &mut self.properties,
-            wire: Wire {
-                bytes: &mut conn.out,
-                bytes_max: self.live.outbox_bytes_max,
-                packets: 0,
-            },
+            wire: Wire { bytes: &mut conn.out, bytes_max: self.live.outbox_bytes_max, packets: 0 },
             requests: &mut requests,
             tally: &mut self.tally,
         };

@@ -122,8 +122,7 @@ impl Shard {
     ) {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
         let Some(Conn { session, committing, .. }) = conn else { return };
-        let from =
-            Origin { who: session.identity(), key: session.key(), behind: *committing > 0 };
+        let from = Origin { who: session.identity(), key: session.key(), behind: *committing > 0 };
         let decision = self.decide(from, submission, step);
         match self.carry_out(decision, (token, ticket.unwrap_or(NOBODY))) {
             Some(answer) => {

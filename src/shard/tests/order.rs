@@ -64,6 +64,34 @@ fn a_copy_with_qos_0_does_not_overtake_one_that_waits() {
     assert_eq!(world.take(phone), rest);
 }
 
+/// Also to the topic that was published to last: who gets a message is looked up for each.
+#[test]
+fn who_comes_and_goes_between_two_publishes_is_seen() {
+    let mut world = World::new();
+    let (phone, post) = (world.connect("alice", v311("phone")), world.device("bob", "post"));
+    world.take(phone);
+    world.publish(post, "a/b", "before");
+    world.subscribe(phone, "a/b", QoS::AtMostOnce);
+    world.publish(post, "a/b", "subscribed");
+    world.publish(post, "a/c", "elsewhere");
+    world.publish(post, "a/b", "again");
+    assert_eq!(
+        world.take(phone),
+        ["SUBACK #1 [00]", "PUBLISH q0 a/b subscribed", "PUBLISH q0 a/b again"]
+    );
+    world.unsubscribe(phone, "a/b");
+    world.publish(post, "a/b", "unsubscribed");
+    assert_eq!(world.take(phone), ["UNSUBACK #1 []"]);
+    world.subscribe(phone, "a/b", QoS::AtMostOnce);
+    let other = world.connect("alice", v311("phone"));
+    world.publish(post, "a/b", "taken over");
+    assert_eq!(world.take(other), ["CONNACK 00"]);
+    world.subscribe(other, "a/b", QoS::AtMostOnce);
+    world.lose(other);
+    world.publish(post, "a/b", "gone");
+    assert_eq!(world.take(other), ["SUBACK #1 [00]"]);
+}
+
 /// Threat N1. Not even where the stamps themselves go forth and back.
 #[test]
 fn the_order_of_mail_is_not_that_of_the_wall_clock() {

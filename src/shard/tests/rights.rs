@@ -182,3 +182,19 @@ fn what_was_accepted_from_a_role_reaches_live_subscribers() {
     assert_eq!(world.take(editor), ["PUBREC #7 00"]);
     assert_eq!(world.take(phone), ["PUBLISH q1 #1 news/x extra"]);
 }
+
+/// Threat I3. The topic that a client published to last is known, but not what it may do there.
+#[test]
+fn whoever_publishes_to_one_topic_is_asked_about_each_message() {
+    let mut world = World::new();
+    let (phone, post) = (world.device("alice", "phone"), world.device("bob", "post"));
+    world.subscribe(phone, "a/+", QoS::AtMostOnce);
+    world.take(phone);
+    world.publish(post, "a/b", "one");
+    world.rules(r#"{ deny = "publish", topic = "a/b", user = "bob" }"#);
+    world.publish(post, "a/b", "two");
+    world.rules("");
+    world.publish(post, "a/b", "three");
+    assert_eq!(world.take(phone), ["PUBLISH q0 a/b one", "PUBLISH q0 a/b three"]);
+    assert_eq!(world.dropped(Reason::NotAuthorized), 1);
+}

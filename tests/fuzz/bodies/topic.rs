@@ -199,7 +199,8 @@ fn answer_agrees(tree: &Subscriptions, held: &Held, topic: &str) {
     tree.pick(&name, &mut found);
     let (picked, own): (Vec<Subscriber>, Vec<Subscriber>) =
         found.into_iter().partition(|subscriber| subscriber.share.is_some());
-    let mut ours: Vec<_> = own.into_iter().map(|s| ((s.connection, s.key.clone()), s.grant.qos)).collect();
+    let mut ours: Vec<_> =
+        own.into_iter().map(|s| ((s.connection, s.key.clone()), s.grant.qos)).collect();
     let matching = |(of, ..): &&(Selector, Who, Grant)| matches_text(of.filter().as_str(), topic);
     let (mut best, mut shares) = (BTreeMap::new(), BTreeMap::<ShareId, Vec<_>>::new());
     for (of, who, grant) in held.iter().filter(matching) {

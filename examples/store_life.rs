@@ -100,11 +100,7 @@ impl Watch {
 }
 
 /// Returns how many records went on the way.
-async fn commit_all(
-    store: &SqliteStore,
-    batch: usize,
-    writes: impl Iterator<Item = Write>,
-) -> u64 {
+async fn commit_all(store: &SqliteStore, batch: usize, writes: impl Iterator<Item = Write>) -> u64 {
     let (mut writes, mut gone) = (writes.peekable(), 0);
     while writes.peek().is_some() {
         let part: Vec<Write> = writes.by_ref().take(batch).collect();

@@ -64,7 +64,10 @@ impl SenderState {
     }
 
     fn publish(&mut self, publish: Published, hold: bool) {
-        self.ring.retain(|old| old.packet_id != publish.packet_id);
+        // A packet id stands there once at the most.
+        if let Some(place) = self.ring.iter().position(|old| old.packet_id == publish.packet_id) {
+            self.ring.remove(place);
+        }
         if self.ring.len() == PUBLISH_RING_COUNT_MAX {
             self.ring.pop_front();
         }

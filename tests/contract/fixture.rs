@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use homing::model::{
-    Attrs, Ban, BanReason, BanTarget, Due, DueKey, DueName, Entry, Filter, Identity, Message, Role, Seq,
-    Stamp, Step,
+    Attrs, Ban, BanReason, BanTarget, Due, DueKey, DueName, Entry, Filter, Identity, Message, Role,
+    Seq, Stamp, Step,
 };
 use homing::store::{
     Append, Change, Claim, Log, Quota, Schedule, SqliteStore, Store, Write, Written,

@@ -101,6 +101,7 @@ promises! {
         a_will_that_is_due_is_neither_replaced_nor_taken_back,
         a_forgotten_user_has_left_nothing_for_later;
     sweep: what_every_device_acknowledged_goes,
+        what_expired_in_between_is_not_counted_twice,
         without_a_device_nothing_counts_as_acknowledged,
         expired_messages_go_and_are_counted,
         an_expired_message_that_was_sent_is_owed,

@@ -52,7 +52,10 @@ impl Schema {
 
     /// See [`crate::rig::Rig::poison`].
     pub async fn poison(&self) {
-        self.execute("ALTER TABLE log ADD CHECK (coalesce(position('poison'::bytea IN message), 0) = 0)").await;
+        self.execute(
+            "ALTER TABLE log ADD CHECK (coalesce(position('poison'::bytea IN message), 0) = 0)",
+        )
+        .await;
     }
 }
 
@@ -125,7 +128,9 @@ async fn flipped_bytes_are_reported_by_the_checksum() {
     let Some(schema) = Schema::new().await else { return };
     let store = schema.open(T0).await;
     store.commit(&[append(inbox("bob"), 1)], T0).await.unwrap();
-    schema.execute("UPDATE log SET message = overlay(message PLACING 'x' FROM octet_length(message))").await;
+    schema
+        .execute("UPDATE log SET message = overlay(message PLACING 'x' FROM octet_length(message))")
+        .await;
     let read = store.read(&inbox("bob"), Seq(0), 10, 1000).await;
     let Err(StoreError::Corrupt(words)) = read else { panic!("{read:?}") };
     assert!(words.contains("record 1 of inbox bob"), "{words}");

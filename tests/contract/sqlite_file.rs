@@ -50,7 +50,7 @@ async fn the_file_says_who_made_it_and_how() {
     let mut conn = sqlite_connection(dir.path()).await;
     let expected = [
         ("application_id", 0x686f_6d67),
-        ("user_version", 4),
+        ("user_version", 5),
         ("page_size", 16 * 1024),
         ("auto_vacuum", 2),
     ];

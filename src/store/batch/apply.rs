@@ -167,7 +167,10 @@ impl Work {
     }
 
     pub(super) fn step(&mut self, key: &SessionKey, step: Step) {
-        let slot = self.states.entry(key.clone()).or_default();
+        if !self.states.contains_key(key) {
+            self.states.insert(key.clone(), Default::default());
+        }
+        let Some(slot) = self.states.get_mut(key) else { return };
         slot.state.apply(step);
         if slot.stored || !slot.state.is_empty() {
             slot.changed = true;

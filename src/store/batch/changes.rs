@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{DedupeId, Device, Session};
 use crate::model::{
-    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Recipient, Seq, SessionKey,
-    Uid,
+    Ban, BanTarget, ClientId, Delivery, Due, Filter, Message, MessageId, Recipient, Seq,
+    SessionKey, Uid,
 };
 use crate::store::{Account, Removal, Subscription};
 

@@ -94,7 +94,10 @@ impl Needs {
 
     fn append(&mut self, append: &Append) {
         for (recipient, _) in &append.addressees {
-            self.recipients.insert(recipient.clone(), true);
+            match self.recipients.get_mut(recipient) {
+                Some(create) => *create = true,
+                None => _ = self.recipients.insert(recipient.clone(), true),
+            }
         }
         self.publish(&append.message.from.uid, append.dedupe.as_ref(), append.step.as_ref());
         if append.fires {
@@ -130,7 +133,11 @@ impl Needs {
         step: Option<&(SessionKey, Step)>,
     ) {
         self.dedupe.extend(dedupe.map(|DedupeKey(text)| (uid.clone(), text.clone())));
-        self.states.extend(step.map(|(key, _)| key.clone()));
+        if let Some((key, _)) = step
+            && !self.states.contains(key)
+        {
+            self.states.insert(key.clone());
+        }
     }
 
     /// What a connection leaves when it ends: its place, its steps, its will.

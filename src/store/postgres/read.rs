@@ -59,8 +59,8 @@ fn raw(row: &PgRow) -> Result<RawRecord, StoreError> {
     })
 }
 
-/// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its columns; the
-/// first of them is `at`.
+/// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its
+/// columns; the first of them is `at`.
 pub(super) fn raw_message(row: &PgRow, at: usize) -> Result<RawMessage, StoreError> {
     Ok(RawMessage {
         message_id: get(row, at)?,

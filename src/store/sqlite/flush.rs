@@ -94,7 +94,7 @@ pub(super) async fn execute<T>(
 ) -> Result<u64, StoreError> {
     let mut changed = 0;
     for chunk in items.chunks(CHUNK_ROWS_MAX) {
-        let query = chunk.iter().fold(statement.query(chunk.len()), &bind);
+        let query = statement.query(chunk, &bind)?;
         changed += query.execute(&mut *conn).await.map_err(store_error)?.rows_affected();
     }
     Ok(changed)

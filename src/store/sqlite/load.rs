@@ -64,7 +64,7 @@ pub(super) async fn fetch<T: Sync>(
 ) -> Result<Vec<SqliteRow>, StoreError> {
     let mut rows = Vec::new();
     for chunk in items.chunks(CHUNK_ROWS_MAX) {
-        let query = chunk.iter().fold(statement.query(chunk.len()), &bind);
+        let query = statement.query(chunk, &bind)?;
         rows.extend(query.fetch_all(&mut *conn).await.map_err(store_error)?);
     }
     Ok(rows)

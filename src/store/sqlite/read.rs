@@ -72,8 +72,8 @@ fn raw(row: &SqliteRow) -> Result<RawRecord, StoreError> {
     })
 }
 
-/// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its columns; the
-/// first of them is `at`.
+/// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its
+/// columns; the first of them is `at`.
 pub(super) fn raw_message(row: &SqliteRow, at: usize) -> Result<RawMessage, StoreError> {
     Ok(RawMessage {
         message_id: get(row, at)?,

@@ -32,6 +32,9 @@ pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 const PAGE_BYTES: u32 = 16 * 1024;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
+/// Pages in the log (32 MiB) after which it is written back: a page that many commits change is
+/// written back once. After kill -9 so much is read at the start.
+const WAL_PAGES_MAX: u32 = 2048;
 /// The log is cut back to this after a checkpoint.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 /// The directory's lock keeps other writers out; only a checkpoint may be met for a moment.
@@ -55,6 +58,7 @@ pub(super) fn writer_options(path: &Path) -> SqliteConnectOptions {
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
         .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
 }
 

@@ -97,7 +97,8 @@ class Mosquitto:
         config.write_text(listener + MOSQUITTO_LINES)
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         words = pinned(scene.broker_core, [program, "-c", config])
-        self.process = subprocess.Popen(words, stderr=open(f"{directory}/log", "wb"))
+        with open(f"{directory}/log", "wb") as log:
+            self.process = subprocess.Popen(words, stderr=log)
         wait_for(self)
 
 

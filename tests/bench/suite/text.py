@@ -5,7 +5,7 @@ TITLE = """\
 
 How much one message, one idle phone and one reconnect cost, beside two brokers that are known to
 be cheap: **mosquitto**, which Debian ships, and **rumqttd**, the quickest broker of the Rust
-world. This page and its charts are written by `scripts/bench` from `{results}`; nothing in it is
+world. This page and its charts are written by `scripts/bench` from its [results](performance/results.json); nothing in it is
 typed by hand.
 """
 

@@ -5,8 +5,8 @@ TITLE = """\
 
 How much one message, one idle phone and one reconnect cost, beside two brokers that are known to
 be cheap: **mosquitto**, which Debian ships, and **rumqttd**, the quickest broker of the Rust
-world. This page and its charts are written by `scripts/bench` from its [results](performance/results.json); nothing in it is
-typed by hand.
+world. This page and its charts are written by `scripts/bench` from its
+[results](performance/results.json); nothing in it is typed by hand.
 """
 
 QUICK = """\

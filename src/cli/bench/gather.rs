@@ -13,6 +13,9 @@ use crate::mqtt::{
 /// Connections that are on their way at a time: a listener's queue is short.
 const UNDER_WAY_MAX: usize = 64;
 
+/// Brokers bound what one packet may ask for.
+const FILTERS_PER_PACKET_COUNT: usize = 200;
+
 /// What a client does when it is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Errand {
@@ -40,6 +43,8 @@ pub struct Gather<'a> {
     begun: Option<u64>,
     opened_at: Vec<u64>,
     welcomed: usize,
+    /// SUBACKs that came to each.
+    subacks: Vec<usize>,
     ready: usize,
     /// From the first packet of TCP to CONNACK, in nanoseconds.
     pub latency: Histogram,
@@ -56,6 +61,7 @@ impl<'a> Gather<'a> {
             begun: None,
             opened_at: Vec::new(),
             welcomed: 0,
+            subacks: Vec::new(),
             ready: 0,
             latency: Histogram::default(),
             took: 0,
@@ -97,13 +103,11 @@ impl Scenario for Gather<'_> {
         match (packet, &self.guests[id].errand) {
             (Packet::PingResp, Errand::Mail) => self.ready += 1,
             (Packet::SubAck(suback), Errand::Subscribe(filters, _)) => {
-                let mut answers = suback.codes.iter().zip(filters);
-                if let Some((code, filter)) = answers.find(|(code, _)| reason::is_failure(**code)) {
-                    let name = reason::name(*code);
-                    let words = format!("the broker refuses to subscribe to '{filter}': {name}");
-                    return Err(Failure::new(REFUSED, words));
-                }
-                self.ready += 1;
+                let asked = filters.chunks(FILTERS_PER_PACKET_COUNT);
+                let which = usize::from(suback.packet_id.get()) - 1;
+                self.subacks[id] += 1;
+                self.ready += usize::from(self.subacks[id] == asked.len());
+                granted(suback.codes, asked.clone().nth(which).unwrap_or_default())?;
             }
             (Packet::Publish(publish), _) => acknowledge(id, publish, wires),
             (Packet::PubRel(ack), _) => wires.send(id, &Packet::PubComp(Ack::ok(ack.packet_id))),
@@ -128,6 +132,7 @@ impl Scenario for Gather<'_> {
             }
             engine.open(&self.guests[opened].visitor, self.connecting)?;
             self.opened_at.push(at);
+            self.subacks.push(0);
         }
         Ok(Step::Wait)
     }
@@ -151,14 +156,27 @@ impl Scenario for Gather<'_> {
 }
 
 fn subscribe(id: usize, topics: &[String], qos: QoS, wires: &mut Wires) {
-    let mut filters = FilterBuffer::new();
-    // The command line was checked, so that each is one.
-    let pushed = |topic: &String| filters.push(topic, SubscribeOptions::plain(qos)).is_ok();
-    if topics.iter().all(pushed) {
-        let (packet_id, properties) = (PacketId::MIN, Properties::default());
-        let filters = filters.as_filters();
-        wires.send(id, &Packet::Subscribe(Subscribe { packet_id, properties, filters }));
+    for (packet_id, topics) in (1..).zip(topics.chunks(FILTERS_PER_PACKET_COUNT)) {
+        let mut filters = FilterBuffer::new();
+        // The command line was checked, so that each is one.
+        let pushed = |topic: &String| filters.push(topic, SubscribeOptions::plain(qos)).is_ok();
+        if let (true, Some(packet_id)) = (topics.iter().all(pushed), PacketId::new(packet_id)) {
+            let (properties, filters) = (Properties::default(), filters.as_filters());
+            wires.send(id, &Packet::Subscribe(Subscribe { packet_id, properties, filters }));
+        }
     }
+}
+
+/// # Errors
+/// The first filter that the broker refuses.
+fn granted(codes: &[u8], filters: &[String]) -> Result<(), Failure> {
+    let mut answers = codes.iter().zip(filters);
+    let refused = answers.find(|(code, _)| reason::is_failure(**code));
+    refused.map_or(Ok(()), |(code, filter)| {
+        let name = reason::name(*code);
+        let words = format!("the broker refuses to subscribe to '{filter}': {name}");
+        Err(Failure::new(REFUSED, words))
+    })
 }
 
 /// Answers a message as its QoS demands.

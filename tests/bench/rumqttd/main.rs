@@ -1,6 +1,6 @@
 //! rumqttd as the opponent of `scripts/bench`: `rumqttd-opponent PORT` serves MQTT 3.1.1 on
-//! 127.0.0.1 until it is ended. The settings are those of the configuration file that rumqttd ships,
-//! but for more connections, larger messages and no pause between two connections.
+//! 127.0.0.1 until it is ended. The settings are those of the configuration file that rumqttd
+//! ships, but for more connections, larger messages and no pause between two connections.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};

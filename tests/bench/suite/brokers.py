@@ -88,13 +88,17 @@ class Mosquitto:
         config = pathlib.Path(directory, "mosquitto.conf")
         pem, key = certificate()
         more = {"tls": f"certfile {pem}\nkeyfile {key}\n", "ws": "protocol websockets\n"}
-        listener = f"listener {self.port} 127.0.0.1\n" + more.get(scene.transport, "")
+        # Alone, a listener for WebSocket counts as none, and mosquitto ends.
+        other = f"listener {free_port()} 127.0.0.1\n" if scene.transport == "ws" else ""
+        listener = f"{other}listener {self.port} 127.0.0.1\n" + more.get(scene.transport, "")
         if os.geteuid() == 0:
             # Else it becomes somebody who may not read the key.
             listener = "user root\n" + listener
         config.write_text(listener + MOSQUITTO_LINES)
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        self.process = subprocess.Popen(pinned(scene.broker_core, [program, "-c", config]))
+        words = pinned(scene.broker_core, [program, "-c", config])
+        with open(f"{directory}/log", "wb") as log:
+            self.process = subprocess.Popen(words, stderr=log)
         wait_for(self)
 
 

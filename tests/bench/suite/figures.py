@@ -44,8 +44,8 @@ FIGURES = {
     "ready_ms": ("start to listening, ms", number),
     "start_growth_bytes": ("private memory at the start, more than with an empty store", memory),
     "away_growth_percent": (
-        "private memory with 15,000 connected, more than with an empty store, %", number),
-    "full_bytes": ("private memory with all users, 15,000 connected", memory),
+        "private memory with connections, more than with an empty store, %", number),
+    "full_bytes": ("private memory with connections", memory),
     "empty_bytes": ("the same with an empty store", memory),
     "store_bytes": ("the store's files", memory),
 }

@@ -22,5 +22,5 @@ def main():
     else:
         prepare(options, chosen)
         results = campaign(options, chosen)
-    for path in page.write(results, options.out):
-        print(path)
+    written = list(page.write(results, options.out))
+    print(*written, sep="\n")

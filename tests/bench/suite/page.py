@@ -120,7 +120,7 @@ def charts(table):
     """Name and SVG of each chart that has something to show."""
     for name, (title, under, scenes, figure) in CHARTS.items():
         groups = []
-        for scene in scenes:
+        for scene in filter(table.scenes.__contains__, scenes):
             medians = [(broker, table.median(scene, broker, figure))
                        for broker in table.brokers(scene)]
             if plain := PLAIN_OF.get(scene):

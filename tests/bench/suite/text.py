@@ -5,8 +5,8 @@ TITLE = """\
 
 How much one message, one idle phone and one reconnect cost, beside two brokers that are known to
 be cheap: **mosquitto**, which Debian ships, and **rumqttd**, the quickest broker of the Rust
-world. This page and its charts are written by `scripts/bench` from `{results}`; nothing in it is
-typed by hand.
+world. This page and its charts are written by `scripts/bench` from its
+[results](performance/results.json); nothing in it is typed by hand.
 """
 
 QUICK = """\
@@ -90,8 +90,8 @@ workers gain here is less than on a server, where the generator is elsewhere.
 ## Users that are away
 
 A store that knows many users, some of them with messages that wait, and connections to it, beside
-the same connections to an empty store. What is measured to the first delivery begins with
-the start of the process.
+the same connections to an empty store. The first delivery counts from the start of the process;
+the store's file is in the page cache, as it is when a service is restarted.
 """,
     "light": """\
 ## Light

@@ -410,7 +410,7 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>
     Shard::new(0, Arc::new(shared), Arc::new(live(settings)), 7)
 }
 
-fn live(settings: &Settings) -> Live {
+pub fn live(settings: &Settings) -> Live {
     Live {
         anonymous: true,
         settings: settings.clone(),

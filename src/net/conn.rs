@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -131,8 +130,7 @@ impl Worker {
         let (read, write) = stream.into_split();
         let key = hello.key.clone();
         self.hear_out(&key);
-        let address = IpNet::from(peer.ip().to_canonical());
-        let token = self.with_shard(|shard| shard.connect(hello, peer.to_string().into(), address));
+        let token = self.with_shard(|shard| shard.connect(hello, peer));
         // A ban made while this was on its way.
         if self.gate.is_banned(&key, peer.ip()) {
             self.with_shard(|shard| shard.give_up(token, Reason::Banned));

@@ -23,15 +23,12 @@ impl Shard {
         }
     }
 
-    /// From the last to the first, so that a connection that ends on the way shifts no other.
+    /// Their names are taken first: one that ends on the way may take others along.
     fn each_connection(&mut self, uid: &Uid, mut act: impl FnMut(&mut Shard, Token)) {
-        let count = self.users.get(uid).map_or(0, Vec::len);
-        for place in (0..count).rev() {
-            let token = self.users.get(uid).and_then(|tokens| tokens.get(place)).copied();
-            if let Some(token) = token {
-                act(self, token);
-            }
-        }
+        let mut tokens = std::mem::take(&mut self.woken);
+        tokens.extend(self.connections_of(uid).map(|conn| conn.token));
+        tokens.drain(..).for_each(|token| act(self, token));
+        self.woken = tokens;
     }
 
     /// Why nobody can stay or come in.

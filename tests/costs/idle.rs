@@ -34,7 +34,7 @@ fn comes_in(shard: &mut Shard, settings: &Settings, number: usize, now: u64) {
     let identity = Identity::user(Uid::parse(&format!("user{number}")).unwrap());
     let login = LoginTime { asked_at: Moment(now), wall: Stamp(0) };
     let hello = Hello::new(&v311("phone"), identity, login, settings, String::new).unwrap();
-    let token = shard.connect(hello, "127.0.0.1:1".into(), "127.0.0.1/32".parse().unwrap());
+    let token = shard.connect(hello, "127.0.0.1:1".parse().unwrap());
     shard.effects().store.clear();
     let opened = Opened { inbox: Some(Cursor::default()), ..Opened::default() };
     let written = Written::Opened(Box::new(opened));

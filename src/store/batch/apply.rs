@@ -87,6 +87,7 @@ impl Work {
         for (recipient, delivery) in &append.addressees {
             let ledger = self.ledger(recipient)?;
             ledger.head = ledger.head.next();
+            ledger.busy = true;
             let (id, seq) = (ledger.id, ledger.head);
             let (delivery, message) = (*delivery, append.message.clone());
             // Its member left after it was picked: it is for another one.
@@ -156,6 +157,7 @@ impl Work {
 
     pub(super) fn step(&mut self, key: &SessionKey, step: Step) {
         let slot = self.states.entry(key.clone()).or_default();
+        slot.busy = true;
         slot.state.apply(step);
         if slot.stored || !slot.state.is_empty() {
             slot.changed = true;
@@ -194,6 +196,7 @@ impl Work {
             Log::Queue => Recipient::Session(key.clone()),
         };
         let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
+        ledger.busy = true;
         match &mut ledger.readers {
             Readers::Inbox(devices) => {
                 let Some(device) = devices.get_mut(&key.client_id) else { return };

@@ -13,7 +13,7 @@ use tokio::task::LocalSet;
 
 use crate::clock::Clock;
 use crate::model::target::is_sys;
-use crate::model::{Ban, ClientId, Entry, Message, Recipient, SessionKey, Uid};
+use crate::model::{Ban, ClientId, Entry, Message, Moment, Recipient, SessionKey, Uid};
 use crate::session::{LogName, Ticket};
 use crate::shard::{Asker, DirectoryAsk, Fire, Live, Post, ReadAsk, RetainedAsk, Shard, Token};
 use crate::store::commit::{Committer, Reply, Request, Tag};
@@ -110,6 +110,8 @@ pub struct Worker {
     pub(super) lingering: Cell<usize>,
     turn: Notify,
     gone: Notify,
+    /// When the timers look next, and what makes them look again for when that is.
+    wakes_at: Cell<Moment>,
     timer: Notify,
     pub(super) tasks: Watch,
 }
@@ -143,6 +145,7 @@ async fn work(start: Start) -> std::io::Result<()> {
         lingering: Cell::new(0),
         turn: Notify::new(),
         gone: Notify::new(),
+        wakes_at: Cell::new(Moment::NEVER),
         timer: Notify::new(),
         tasks: Watch::default(),
     });
@@ -244,7 +247,9 @@ impl Worker {
         if self.some_paused_may_go_on() {
             self.end_turn();
         }
-        self.timer.notify_one();
+        if self.next_wake() < self.wakes_at.get() {
+            self.timer.notify_one();
+        }
         if self.is_gone() {
             self.gone.notify_one();
         }
@@ -368,28 +373,33 @@ impl Worker {
     async fn timers(self: Rc<Self>) {
         let mut was_reading = true;
         loop {
-            let (deadline, advances) = {
-                let shard = self.shard.borrow();
-                (shard.deadline(), shard.has_advances())
-            };
-            let now = self.clock.moment();
-            let timer = deadline.map(|deadline| deadline.since(now));
-            let wait = [timer, advances.then_some(ADVANCE_WAIT)].into_iter().flatten().min();
-            match wait {
-                None => self.timer.notified().await,
-                Some(wait) => {
-                    // A nearer deadline may come up meanwhile; waking a little early is harmless.
-                    tokio::time::sleep(wait.min(ADVANCE_WAIT)).await;
-                    // What came while nothing was read is read before anyone counts as silent.
-                    let reading = !self.is_held_back();
-                    let reads = std::mem::replace(&mut was_reading, reading) && reading;
-                    self.with_shard(|shard| {
-                        shard.tick(reads);
-                        shard.flush_advances();
-                    });
-                    self.end_turn();
-                }
+            let wake = self.next_wake();
+            self.wakes_at.set(wake);
+            let wait = wake.since(self.clock.moment());
+            if tokio::time::timeout(wait, self.timer.notified()).await.is_ok() {
+                continue;
             }
+            // What came while nothing was read is read before anyone counts as silent.
+            let reading = !self.is_held_back();
+            let reads = std::mem::replace(&mut was_reading, reading) && reading;
+            self.with_shard(|shard| {
+                shard.tick(reads);
+                shard.flush_advances();
+            });
+            self.end_turn();
+        }
+    }
+
+    /// When there is something to do, whatever comes in: a timer is due, cursors have moved, or
+    /// connections that are held back are to be looked at again.
+    fn next_wake(&self) -> Moment {
+        let (deadline, advances) = {
+            let shard = self.shard.borrow();
+            (shard.deadline().unwrap_or(Moment::NEVER), shard.has_advances())
+        };
+        match advances || self.is_held_back() {
+            true => deadline.min(self.clock.moment().after(ADVANCE_WAIT)),
+            false => deadline,
         }
     }
 

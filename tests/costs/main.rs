@@ -53,7 +53,7 @@ fn cost_once(work: impl FnOnce()) -> Cost {
     let given = change.bytes_deallocated as isize;
     Cost {
         count: change.allocations + change.reallocations,
-        kept_bytes: change.bytes_allocated as isize + change.bytes_reallocated - given,
+        kept_bytes: change.bytes_allocated as isize - given,
     }
 }
 
@@ -80,7 +80,8 @@ fn kept(work: impl FnOnce()) -> Kept {
     let region = Region::new(ALLOCATOR);
     work();
     let change = region.change();
-    let (taken, given) = (change.bytes_allocated, change.bytes_deallocated as isize);
-    let requested_bytes = taken as isize + change.bytes_reallocated - given;
-    Kept { count: change.allocations as isize - change.deallocations as isize, requested_bytes }
+    Kept {
+        count: change.allocations as isize - change.deallocations as isize,
+        requested_bytes: change.bytes_allocated as isize - change.bytes_deallocated as isize,
+    }
 }

@@ -1,7 +1,7 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use crate::auth::Known;
 use crate::model::{Reason, SessionKey, Uid};

@@ -28,9 +28,9 @@ mod wake;
 mod wills;
 mod wire;
 
+use core::net::{IpAddr, SocketAddr};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;

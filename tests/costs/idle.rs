@@ -17,7 +17,7 @@ use crate::{ALONE, Kept, kept};
 /// Just after a map has doubled: it has the most slack then.
 const CONNECTIONS: usize = 15_000;
 /// Beside what its socket costs.
-const CONNECTION_BYTES_MAX: isize = 1_700;
+const CONNECTION_BYTES_MAX: isize = 800;
 
 fn shard(settings: &Settings) -> Shard {
     let shared = Shared {

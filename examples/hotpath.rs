@@ -91,8 +91,7 @@ impl World {
         let identity = Identity::user(Uid::parse(uid).unwrap());
         let login = LoginTime { asked_at: Moment(1000), wall: T0 };
         let hello = Hello::new(&connect, identity, login, &Settings::default(), || "".into());
-        let address = "127.0.0.1/32".parse().unwrap();
-        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".into(), address);
+        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".parse().unwrap());
         self.settle();
         self.send(token, &Packet::PingReq);
         token

@@ -10,7 +10,7 @@ const WINDOW_MILLIS: u64 = 5000;
 /// The lines of the running window.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noise {
-    window: u64,
+    window: u32,
     lines: u32,
     left_out: u32,
 }
@@ -18,7 +18,7 @@ pub struct Noise {
 impl Noise {
     /// Whether one more line is written, and how many were left out before it.
     pub fn line(&mut self, now: Moment) -> Option<u32> {
-        let window = now.0 / WINDOW_MILLIS;
+        let window = (now.0 / WINDOW_MILLIS) as u32;
         if window != self.window {
             (self.window, self.lines) = (window, 0);
         }

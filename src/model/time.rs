@@ -9,6 +9,9 @@ use std::time::Duration;
 pub struct Moment(pub u64);
 
 impl Moment {
+    /// Of what does not happen: later than all others.
+    pub const NEVER: Moment = Moment(u64::MAX);
+
     pub fn after(self, wait: Duration) -> Moment {
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         Moment(self.0.saturating_add(millis))

@@ -4,8 +4,6 @@
 use std::io::{self, Read};
 use std::net::Shutdown;
 
-use ipnet::IpNet;
-
 use crate::metrics::Count;
 use crate::model::{Reason, SessionKey};
 use crate::shard::{Shard, Taken, Token};
@@ -92,8 +90,7 @@ impl Worker {
         let Arrival { stream, hello, peer, rest, seat, counted } = arrival;
         let key = hello.key.clone();
         self.hear_out(&key);
-        let address = IpNet::from(peer.ip().to_canonical());
-        let token = self.shard.connect(hello, peer.to_string().into(), address);
+        let token = self.shard.connect(hello, peer);
         // A ban made while this was on its way.
         if self.gate.is_banned(&key, peer.ip()) {
             self.shard.give_up(token, Reason::Banned);

@@ -13,7 +13,6 @@ use super::code::{in_connack, put_words};
 use super::keepalive::KeepAlive;
 use super::publish::{Publishing, is_payload_as_announced};
 use super::reader::{Position, Reader};
-use super::settle::Settle;
 use super::subscription_id::SubscriptionIds;
 use super::will::Will;
 use super::{Ctx, LogName, Peer, Phase, Promised, Session, Settings};
@@ -139,6 +138,11 @@ fn expiry(connect: &Connect<'_>, max: Duration) -> Duration {
     }
 }
 
+/// Nothing is rounded to zero, which would be a clean session.
+pub(super) fn whole_secs(time: Duration) -> u32 {
+    time.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX)
+}
+
 fn peer(connect: &Connect<'_>) -> Peer {
     let properties = connect.properties;
     Peer {
@@ -165,16 +169,16 @@ impl Session {
         };
         Session {
             key: hello.key,
-            login_expires: hello.login_left.map(|left| now.after(left)),
+            login_expires: hello.login_left.map_or(Moment::NEVER, |left| now.after(left)),
             identity: hello.identity,
             version: hello.version,
             phase: Phase::Opening,
             peer: hello.peer,
             clean_start: hello.clean_start,
-            expiry: hello.expiry,
+            expiry_secs: whole_secs(hello.expiry),
             keep_alive,
             promised,
-            settle: Settle::Over,
+            settle: None,
             envelope: false,
             raw: true,
             assigned: hello.assigned,
@@ -231,9 +235,8 @@ impl Session {
     /// What the server's limits are and what it does not have (MQTT 5, section 3.2.2.3).
     fn connack_properties(&self, ctx: &mut Ctx<'_>) {
         let properties = &mut *ctx.properties;
-        if !self.expiry.is_zero() {
-            let secs = self.expiry.as_secs().min(u32::MAX.into()) as u32;
-            properties.push(Property::SessionExpiryInterval(secs));
+        if self.is_durable() {
+            properties.push(Property::SessionExpiryInterval(self.expiry_secs));
         }
         properties.push(Property::ReceiveMaximum(self.promised.receive_maximum));
         properties.push(Property::MaximumPacketSize(self.promised.packet_bytes_max));

@@ -7,6 +7,7 @@ use crate::model::{Moment, Reason, ShareId, Step};
 use crate::mqtt::{ConnAck, Disconnect, Packet, Version, reason};
 
 use super::code::{clip, in_connack, in_disconnect, put_reference, put_words};
+use super::connect::whole_secs;
 use super::live::Waiting;
 use super::{Closing, Ctx, LogName, Phase, Request, Session};
 
@@ -14,11 +15,12 @@ impl Session {
     /// DISCONNECT from the client. Only the normal one drops the will [MQTT-3.14.4-3].
     pub(super) fn disconnect(&mut self, packet: Disconnect<'_>, ctx: &mut Ctx<'_>) {
         if let Some(secs) = packet.properties.session_expiry_secs() {
-            if self.expiry.is_zero() && secs > 0 {
+            if !self.is_durable() && secs > 0 {
                 let words = "a session expiry at DISCONNECT, but none at CONNECT [MQTT-3.1.2.11]";
                 return self.end(Reason::ProtocolError, words.into(), ctx);
             }
-            self.expiry = Duration::from_secs(secs.into()).min(ctx.settings.session_expiry_max);
+            let expiry = Duration::from_secs(secs.into()).min(ctx.settings.session_expiry_max);
+            self.expiry_secs = whole_secs(expiry);
         }
         if packet.reason == reason::NORMAL_DISCONNECTION {
             self.will = None;
@@ -49,7 +51,7 @@ impl Session {
     }
 
     pub(super) fn login_is_over(&self, now: Moment) -> bool {
-        self.login_expires.is_some_and(|at| at <= now)
+        self.login_expires <= now
     }
 
     /// Threat I5: a token that has expired ends the connection it opened.

@@ -14,7 +14,7 @@ const PATIENCE_MIN: Duration = Duration::from_secs(1);
 pub struct KeepAlive {
     heard: Moment,
     /// One and a half times the keep alive in force [MQTT-3.1.2-22].
-    patience: Duration,
+    patience_millis: u32,
 }
 
 impl KeepAlive {
@@ -28,7 +28,8 @@ impl KeepAlive {
             _ => asked,
         };
         let patience = (granted + granted / 2).max(PATIENCE_MIN);
-        KeepAlive { heard: now, patience }
+        let patience_millis = patience.as_millis().try_into().unwrap_or(u32::MAX);
+        KeepAlive { heard: now, patience_millis }
     }
 
     /// The Server Keep Alive of the CONNACK, if it differs from what was asked.
@@ -45,12 +46,12 @@ impl KeepAlive {
         self.heard
     }
 
-    pub fn deadline(&self) -> Option<Moment> {
-        Some(self.heard.after(self.patience))
+    pub fn deadline(&self) -> Moment {
+        self.heard.after(Duration::from_millis(self.patience_millis.into()))
     }
 
     pub fn is_over(&self, now: Moment) -> bool {
-        now >= self.heard.after(self.patience)
+        now >= self.deadline()
     }
 }
 

@@ -131,12 +131,13 @@ pub struct Session {
     peer: Peer,
     clean_start: bool,
     /// How long the MQTT session outlives the connection; zero for a clean session.
-    expiry: Duration,
-    /// The login is good until then.
-    login_expires: Option<Moment>,
+    expiry_secs: u32,
+    /// The login is good until then; [`Moment::NEVER`] is without end.
+    login_expires: Moment,
     keep_alive: KeepAlive,
     promised: Promised,
-    settle: Settle,
+    /// Until the settle time is over.
+    settle: Option<Box<Settle>>,
     /// The inbox is read out as JSON envelopes.
     envelope: bool,
     /// The client is subscribed to its own inbox, as it is from the start. An envelope comes
@@ -246,9 +247,9 @@ impl Session {
     }
 
     /// When [`Input::Tick`] is due at the latest.
-    pub fn deadline(&self) -> Option<Moment> {
-        let all = [self.keep_alive.deadline(), self.settle.deadline(), self.login_expires];
-        all.into_iter().flatten().min()
+    pub fn deadline(&self) -> Moment {
+        let settle = self.settle.as_ref().map_or(Moment::NEVER, |settle| settle.deadline());
+        self.keep_alive.deadline().min(self.login_expires).min(settle)
     }
 
     /// False while too much of this client's requests is unanswered: the socket is not read then,
@@ -277,7 +278,7 @@ impl Session {
 
     /// When the login ends, if it does.
     pub fn login_expires(&self) -> Option<Moment> {
-        self.login_expires
+        (self.login_expires < Moment::NEVER).then_some(self.login_expires)
     }
 
     pub fn version(&self) -> Version {
@@ -301,11 +302,11 @@ impl Session {
 
     /// The MQTT session outlives the connection.
     pub fn is_durable(&self) -> bool {
-        !self.expiry.is_zero()
+        self.expiry_secs > 0
     }
 
     pub fn expiry(&self) -> Duration {
-        self.expiry
+        Duration::from_secs(self.expiry_secs.into())
     }
 
     pub fn has_ended(&self) -> bool {

@@ -69,18 +69,36 @@ pub struct Reader {
     /// Position up to which `ready` or removed records reach.
     reached: Seq,
     head: Seq,
-    /// The head when the running read was asked for.
-    reading: Option<Seq>,
+    reading: bool,
+    /// The head when the last read was asked for.
+    head_then: Seq,
     sent_before: Seq,
+    exact: Option<Box<Exact>>,
+}
+
+/// What QoS 2 needs beside the flights; few readers ever have any.
+#[derive(Debug, Default)]
+struct Exact {
+    /// The client had them before this connection.
     received_before: Vec<Seq>,
-    /// QoS 2 records that the cursor has passed: the store may forget that they were received.
+    /// The cursor has passed them: the store may forget that they were received.
     completed: Vec<Seq>,
+}
+
+impl Exact {
+    fn is_empty(&self) -> bool {
+        self.received_before.is_empty() && self.completed.is_empty()
+    }
 }
 
 impl Reader {
     pub fn new(log: LogName, position: Position) -> Reader {
         let Position { cursor, sent, head, received } = position;
-        let (completed, received_before) = received.into_iter().partition(|seq| *seq <= cursor);
+        let exact = (!received.is_empty()).then(|| {
+            let passed = |seq: &Seq| *seq <= cursor;
+            let (completed, received_before) = received.into_iter().partition(passed);
+            Box::new(Exact { received_before, completed })
+        });
         Reader {
             log,
             cursor,
@@ -90,10 +108,10 @@ impl Reader {
             ready_bytes: 0,
             reached: cursor,
             head: head.max(cursor),
-            reading: None,
+            reading: false,
+            head_then: Seq(0),
             sent_before: sent,
-            received_before,
-            completed,
+            exact,
         }
     }
 
@@ -122,18 +140,18 @@ impl Reader {
     /// The position to read after, if there is something to read and nothing is ready. The answer
     /// must come to [`Reader::read`].
     pub fn wants_read(&mut self) -> Option<Seq> {
-        if self.reading.is_some() || !self.ready.is_empty() || self.reached >= self.head {
+        if self.reading || !self.ready.is_empty() || self.reached >= self.head {
             return None;
         }
-        self.reading = Some(self.head);
+        (self.reading, self.head_then) = (true, self.head);
         Some(self.reached)
     }
 
     /// What the store has after the position asked for; empty if all of it was removed.
     pub fn read(&mut self, entries: Vec<Entry>) {
-        let looked_up_to = self.reading.take().unwrap_or_default();
+        self.reading = false;
         if entries.is_empty() {
-            self.reached = self.reached.max(looked_up_to);
+            self.reached = self.reached.max(self.head_then);
         }
         for entry in entries {
             if entry.seq > self.reached {
@@ -159,7 +177,7 @@ impl Reader {
         let entry = self.ready.pop_front_if(|entry| entry.seq == seq);
         self.ready_bytes -= entry.as_ref().map_or(0, |entry| entry.message.body.len());
         if release.is_some() {
-            self.received_before.retain(|other| *other != seq);
+            self.exact.get_or_insert_default().received_before.retain(|other| *other != seq);
             self.fly_to(seq, Flight::Received);
             return Some(Next::Release(seq));
         }
@@ -173,7 +191,7 @@ impl Reader {
     /// The oldest record that the client has and that is not behind the next one to send. It is
     /// released even if the record itself was removed: the client holds its packet id.
     fn release_due(&self) -> Option<Seq> {
-        let oldest = self.received_before.iter().min().copied()?;
+        let oldest = self.exact.as_ref()?.received_before.iter().min().copied()?;
         let limit = self.ready.front().map_or(self.reached, |entry| entry.seq);
         (oldest <= limit).then_some(oldest)
     }
@@ -245,7 +263,7 @@ impl Reader {
 
     /// QoS 2 records whose steps the store may forget, once it has the cursor.
     pub fn take_completed(&mut self) -> Vec<Seq> {
-        std::mem::take(&mut self.completed)
+        self.exact.as_mut().map(|exact| std::mem::take(&mut exact.completed)).unwrap_or_default()
     }
 
     fn mark_done(&mut self, seq: Seq) -> bool {
@@ -264,7 +282,7 @@ impl Reader {
             self.cursor = self.cursor.next();
             if completed {
                 self.open -= 1;
-                self.completed.push(self.cursor);
+                self.exact.get_or_insert_default().completed.push(self.cursor);
             }
         }
         self.cursor > before
@@ -316,5 +334,6 @@ impl Reader {
     pub fn shrink(&mut self) {
         self.ready.shrink_to_fit();
         self.flights.shrink_to_fit();
+        self.exact.take_if(|exact| exact.is_empty());
     }
 }

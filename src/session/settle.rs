@@ -6,22 +6,16 @@ use crate::model::Moment;
 use super::reader::Position;
 use super::{Ctx, LogName, Reader, Request, Session};
 
+/// Mail waits until `quiet`, which each publish moves, but not beyond `latest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settle {
-    /// Mail waits until `quiet`, which each publish moves, but not beyond `latest`.
-    Waiting {
-        quiet: Moment,
-        latest: Moment,
-    },
-    Over,
+pub struct Settle {
+    quiet: Moment,
+    latest: Moment,
 }
 
 impl Settle {
-    pub fn deadline(&self) -> Option<Moment> {
-        match self {
-            Settle::Waiting { quiet, latest } => Some(*quiet.min(latest)),
-            Settle::Over => None,
-        }
+    pub fn deadline(&self) -> Moment {
+        self.quiet.min(self.latest)
     }
 }
 
@@ -31,31 +25,30 @@ impl Session {
         if self.key.uid.is_anonymous() {
             return;
         }
-        self.settle = Settle::Waiting {
+        self.settle = Some(Box::new(Settle {
             quiet: ctx.now.after(ctx.settings.settle),
             latest: ctx.now.after(ctx.settings.settle_max),
-        };
+        }));
     }
 
     /// The client published, or a publish of it was answered.
     pub(super) fn settle_stir(&mut self, ctx: &Ctx<'_>) {
-        if let Settle::Waiting { quiet, .. } = &mut self.settle {
-            *quiet = ctx.now.after(ctx.settings.settle);
+        if let Some(settle) = &mut self.settle {
+            settle.quiet = ctx.now.after(ctx.settings.settle);
         }
     }
 
     pub(super) fn settle_tick(&mut self, ctx: &mut Ctx<'_>) {
-        if self.settle.deadline().is_some_and(|deadline| ctx.now >= deadline) {
+        if self.settle.as_ref().is_some_and(|settle| ctx.now >= settle.deadline()) {
             self.settle_now(ctx);
         }
     }
 
     /// From here on the connection is a device that reads its mail.
     pub(super) fn settle_now(&mut self, ctx: &mut Ctx<'_>) {
-        if self.settle == Settle::Over {
+        if self.settle.take().is_none() {
             return;
         }
-        self.settle = Settle::Over;
         match self.inbox {
             Some(_) => self.deliver(ctx),
             None if self.is_device() => ctx.ask(Request::KnowDevice),
@@ -77,6 +70,6 @@ impl Session {
     }
 
     pub(super) fn mail_flows(&self) -> bool {
-        self.settle == Settle::Over && self.has_inbox()
+        self.settle.is_none() && self.has_inbox()
     }
 }

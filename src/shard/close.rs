@@ -17,21 +17,20 @@ use super::{Asked, Conn, Shard, Token};
 impl Shard {
     pub(super) fn close(&mut self, token: Token, closing: Closing) {
         let Some(conn) = self.conn(token) else { return };
-        if conn.closing.is_some() {
+        if conn.is_closing {
             return;
         }
         log_end(conn, &closing);
-        conn.closing = Some(closing.clone());
-        let throttled = conn.throttled_until.take().is_some();
+        conn.is_closing = true;
+        let throttled = conn.end_throttling();
         let key = conn.session.key().clone();
-        let armed = conn.armed;
-        self.timers.remove(&(armed, token));
+        self.timers.clear(token.place());
         if throttled {
             self.shared.metrics.readers_throttled.dec();
         }
         self.flush_advances_of(token);
-        self.remove_user(&key.uid, token);
         self.leave_session(token, &key);
+        self.leave_user(token);
         let closed = match closing {
             Closing::Client => Closed::Client,
             Closing::Network => Closed::Network,
@@ -48,9 +47,6 @@ impl Shard {
         let kept = conn.kept || conn.asked == Asked::Waiting;
         let expiry = conn.session.expiry();
         let filters = std::mem::take(&mut conn.filters);
-        if self.connected(key) == Some(token) {
-            self.by_key.remove(key);
-        }
         if kept {
             self.ask_store(Write::EndSession { key: key.clone(), expiry }, None);
         }

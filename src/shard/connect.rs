@@ -1,28 +1,29 @@
 //! A session comes in: takeover of an older connection of the same (uid, client id), then the
 //! store is asked what it keeps.
 
-use ipnet::IpNet;
+use core::net::SocketAddr;
 
 use crate::auth::Known;
-use crate::model::{Moment, Reason, SessionKey, Uid};
+use crate::model::{Reason, SessionKey, Uid};
 use crate::session::{Hello, Input, OpenedSession, Session, Ticket};
 use crate::store::Write;
 
 use super::answer::position;
 use super::filters::subscription_ids;
-use super::{Asked, Conn, Shard, Token};
+use super::users::NO_PLACE;
+use super::{Asked, Conn, Peer, Shard, Token};
 
 impl Shard {
     /// Takes in a connection whose CONNECT was accepted.
-    pub fn connect(&mut self, hello: Hello, peer: Box<str>, address: IpNet) -> Token {
+    pub fn connect(&mut self, hello: Hello, peer: SocketAddr) -> Token {
         let late = self.is_late(&hello);
         if late.is_none() {
-            self.take_over(&hello.key, &peer);
+            self.take_over(&hello.key, peer);
             self.make_room(&hello.key.uid);
         }
         let (key, clean_start) = (hello.key.clone(), hello.clean_start);
-        let token = self.insert(hello, peer, address);
-        self.add_user(&key.uid, token);
+        let token = self.insert(hello, peer);
+        self.join_user(token);
         self.arm(token);
         if let Some(reason) = late {
             self.give_up(token, reason);
@@ -38,7 +39,6 @@ impl Shard {
         let keep = conn.session.is_durable();
         conn.kept = keep;
         conn.asked = Asked::Waiting;
-        self.by_key.insert(key.clone(), token);
         if clean_start {
             self.forget_subscriptions(&key);
         }
@@ -69,7 +69,7 @@ impl Shard {
         present.is_some_and(|present| present.asked_at > hello.asked_at)
     }
 
-    fn insert(&mut self, hello: Hello, peer: Box<str>, address: IpNet) -> Token {
+    fn insert(&mut self, hello: Hello, peer: SocketAddr) -> Token {
         self.generation = self.generation.wrapping_add(1);
         let asked_at = hello.asked_at;
         let session = Session::new(hello, &self.live.settings, self.now);
@@ -79,29 +79,24 @@ impl Shard {
             session,
             token,
             asked_at,
-            peer,
-            address,
+            peer: Peer { ip: peer.ip(), port: peer.port() },
             out: Vec::new(),
             filters: Vec::new(),
             flush_asked: false,
-            armed: Moment::default(),
             kept: false,
             asked: Asked::Not,
             asking: None,
-            closing: None,
+            is_closing: false,
             committing: 0,
             orders: false,
             noise: Default::default(),
-            meter: None,
-            throttled_until: None,
+            pacing: None,
+            next: NO_PLACE,
         });
         token
     }
 
-    fn take_over(&mut self, key: &SessionKey, peer: &str) {
-        if key.client_id.is_empty() {
-            return;
-        }
+    fn take_over(&mut self, key: &SessionKey, peer: SocketAddr) {
         let Some(old) = self.connected(key) else { return };
         self.shared.metrics.takeovers.inc();
         let words = format!(
@@ -115,11 +110,11 @@ impl Shard {
     /// mostly one that is dead already. To refuse the new one would lock its owner out.
     fn make_room(&mut self, uid: &Uid) {
         let max = self.live.connections_per_user_max;
-        let Some(tokens) = self.users.get(uid).filter(|tokens| tokens.len() >= max) else { return };
-        let heard_at = |token: &Token| Some(self.conns.get(token.index())?.session.heard_at());
-        let mut all: Vec<_> = tokens.iter().map(|token| (heard_at(token), *token)).collect();
+        let own = self.connections_of(uid);
+        let mut all: Vec<_> = own.map(|conn| (conn.session.heard_at(), conn.token)).collect();
+        let excess = (all.len() + 1).saturating_sub(max);
         all.sort_unstable();
-        for (_, token) in all.into_iter().take(tokens.len() + 1 - max) {
+        for (_, token) in all.into_iter().take(excess) {
             let words = format!(
                 "more than {max} connections of one user; this one was silent for longest \
                  (limits.connections_per_user)"

@@ -136,8 +136,7 @@ impl Shard {
         if uid.is_anonymous() {
             return self.conns.get(token.index()).map_or(0, |conn| conn.filters.len());
         }
-        let tokens = self.users.get(uid).into_iter().flatten();
-        let here = tokens.filter_map(|token| self.conns.get(token.index()));
+        let here = self.connections_of(uid);
         let away = self.away_of(uid).map(|(_, filters)| filters.len()).sum::<usize>();
         here.map(|conn| conn.filters.len()).sum::<usize>() + away
     }

@@ -42,7 +42,7 @@ impl Shard {
         self.kicked.note(uid, self.now);
         let is = |key: &SessionKey| key.uid == *uid && only.is_none_or(|id| key.client_id == *id);
         let mut keys: Vec<SessionKey> = self.away.keys().filter(|key| is(key)).cloned().collect();
-        keys.extend(self.by_key.keys().filter(|key| is(key)).cloned());
+        keys.extend(self.sessions_here().filter(|key| is(key)).cloned());
         self.end_all(reason, |conn| is(conn.session.key()));
         self.drop_wills(reason, is);
         keys
@@ -50,7 +50,9 @@ impl Shard {
 
     /// Ends the connections that a new ban is about, and drops their wills.
     pub fn banned(&mut self, target: &BanTarget) {
-        let is = |conn: &Conn| target.concerns(conn.session.key()) || target.covers(&conn.address);
+        let is = |conn: &Conn| {
+            target.concerns(conn.session.key()) || target.covers(&conn.peer.address())
+        };
         self.end_all(Reason::Banned, is);
         self.drop_wills(Reason::Banned, |key| target.concerns(key));
     }
@@ -80,7 +82,7 @@ impl Shard {
 
     /// The devices of a user that are connected.
     pub fn connected_devices(&self, uid: &Uid) -> Vec<ClientId> {
-        let own = self.by_key.keys().filter(|key| key.uid == *uid);
+        let own = self.sessions_here().filter(|key| key.uid == *uid);
         own.map(|key| key.client_id.clone()).collect()
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
 //! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
+//! `users` knows which connections a user has, `timers` when each is to be looked at,
 //! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close`
 //! is its end, `wills` those that wait for the directory, `due` what has waited for its time,
 //! `rights` what it may no longer.
@@ -21,12 +22,15 @@ mod share;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod users;
 mod wake;
 mod wills;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use core::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -52,9 +56,11 @@ pub use submit::unknown_user;
 pub use users::{worker_of, worker_of_session};
 pub use wire::Taken;
 
-use rates::{METERED_USERS_COUNT_MAX, Meter};
+use rates::{METERED_USERS_COUNT_MAX, Meter, Pacing};
 use share::Picked;
 use submit::Asking;
+use timers::Timers;
+use users::Owners;
 use wills::AskingWills;
 
 /// A connection: its place in the slab and how often that place was used.
@@ -64,6 +70,10 @@ pub struct Token(pub u64);
 impl Token {
     fn new(index: usize, generation: u32) -> Token {
         Token(u64::from(generation) << 32 | index as u64)
+    }
+
+    fn place(self) -> u32 {
+        self.0 as u32
     }
 
     pub fn index(self) -> usize {
@@ -108,32 +118,47 @@ struct Conn {
     token: Token,
     /// When its login began to be checked.
     asked_at: Moment,
-    /// The peer's address with its port, for the log.
-    peer: Box<str>,
-    /// The same without it, as bans see it.
-    address: IpNet,
+    peer: Peer,
     /// Bytes that have not left yet.
     out: Vec<u8>,
     /// What of plain topics this session is subscribed to.
     filters: Vec<Selector>,
     flush_asked: bool,
-    /// The timer that is set for it.
-    armed: Moment,
     /// The store keeps this session beyond the connection.
     kept: bool,
     asked: Asked,
     /// A publish to a user of whom the directory is asked; the connection is read no further.
     asking: Option<Box<Asking>>,
-    closing: Option<Closing>,
+    is_closing: bool,
     /// Publishes of it that wait for their commit. Those behind them must not overtake them.
     committing: u32,
     /// Its next packet is about subscriptions: it waits for those publishes, which came before.
     orders: bool,
     noise: Noise,
     /// What it published of late, if that is limited.
-    meter: Option<Box<Meter>>,
-    /// It published too fast and is read no further until then.
-    throttled_until: Option<Moment>,
+    pacing: Option<Box<Pacing>>,
+    /// The place of its user's next connection.
+    next: u32,
+}
+
+/// Where a connection comes from; smaller than a [`SocketAddr`].
+#[derive(Clone, Copy)]
+struct Peer {
+    ip: IpAddr,
+    port: u16,
+}
+
+impl Peer {
+    /// As bans see it.
+    fn address(self) -> IpNet {
+        IpNet::from(self.ip.to_canonical())
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.ip, self.port).fmt(f)
+    }
 }
 
 /// Whether the store was asked what it keeps for a session.
@@ -153,16 +178,15 @@ pub struct Shard {
     live: Arc<Live>,
     conns: Slab<Conn>,
     generation: u32,
-    by_key: HashMap<SessionKey, Token>,
-    users: HashMap<Uid, Vec<Token>>,
+    owners: Owners,
     asking: AskingWills,
     picked: Picked,
     kicked: kick::Kicked,
     /// Plain filters of durable sessions that are not connected.
     away: BTreeMap<SessionKey, Vec<Selector>>,
     meters: Bounded<Uid, Meter>,
-    timers: BTreeSet<(Moment, Token)>,
-    /// Scratch for the connections of one user.
+    timers: Timers,
+    /// Empty; its room is used for each message that is committed.
     woken: Vec<Token>,
     /// Empty buffers for connections that write.
     spare: Vec<Vec<u8>>,
@@ -186,14 +210,13 @@ impl Shard {
             live,
             conns: Slab::new(),
             generation: 0,
-            by_key: HashMap::new(),
-            users: HashMap::new(),
+            owners: Owners::default(),
             asking: AskingWills::default(),
             picked: Picked::default(),
             kicked: kick::Kicked::default(),
             away: BTreeMap::new(),
             meters: Bounded::new(METERED_USERS_COUNT_MAX),
-            timers: BTreeSet::new(),
+            timers: Timers::new(),
             woken: Vec::new(),
             spare: Vec::new(),
             ids: IdSource::new(seed),

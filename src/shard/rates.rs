@@ -4,7 +4,7 @@
 use crate::model::{Moment, Rate};
 use crate::throttle::Bucket;
 
-use super::{Shard, Token};
+use super::{Conn, Shard, Token};
 
 /// `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,14 @@ pub struct Meter {
     bytes: Option<Bucket>,
 }
 
+/// How fast one connection publishes.
+#[derive(Debug, Default)]
+pub struct Pacing {
+    meter: Meter,
+    /// It published too fast and is read no further until then.
+    throttled_until: Option<Moment>,
+}
+
 /// Users whose publishes are metered, per worker: one that is gone comes back to its debt.
 pub const METERED_USERS_COUNT_MAX: usize = 64 * 1024;
 
@@ -44,6 +52,17 @@ fn charge(bucket: &mut Option<Bucket>, rate: Option<Rate>, count: u64, now: Mome
     bucket.get_or_insert_with(|| Bucket::full(rate, now)).charge(count, rate, now)
 }
 
+impl Conn {
+    pub(super) fn throttled_until(&self) -> Option<Moment> {
+        self.pacing.as_ref()?.throttled_until
+    }
+
+    /// True if it was throttled.
+    pub(super) fn end_throttling(&mut self) -> bool {
+        self.pacing.as_mut().is_some_and(|pacing| pacing.throttled_until.take().is_some())
+    }
+}
+
 impl Shard {
     /// A connection has published a packet of so many bytes.
     pub(super) fn meter(&mut self, token: Token, bytes: usize) {
@@ -55,14 +74,15 @@ impl Shard {
         else {
             return;
         };
-        let own = conn.meter.get_or_insert_default().charge(rates.connection, bytes, now);
+        let pacing = conn.pacing.get_or_insert_default();
+        let own = pacing.meter.charge(rates.connection, bytes, now);
         let uid = conn.session.key().uid.clone();
         let until = match uid.is_anonymous() {
             true => own,
             false => own.max(self.meters.entry(uid, Meter::default).charge(rates.user, bytes, now)),
         };
         if until > now && !conn.session.has_ended() {
-            conn.throttled_until = Some(until);
+            pacing.throttled_until = Some(until);
             self.shared.metrics.readers_throttled.inc();
             self.arm(token);
         }
@@ -71,7 +91,7 @@ impl Shard {
     /// The connection waits for nothing but time; [`super::Effects::resumed`] tells its end.
     pub fn is_throttled(&self, token: Token) -> bool {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
-        conn.is_some_and(|conn| conn.throttled_until.is_some())
+        conn.is_some_and(|conn| conn.throttled_until().is_some())
     }
 
     /// True if the time has come to read this connection on.
@@ -79,9 +99,9 @@ impl Shard {
         let now = self.now;
         let over = |until: Moment| until <= now;
         let Some(conn) = self.conn(token) else { return false };
-        let ends = conn.throttled_until.is_some_and(over);
+        let ends = conn.throttled_until().is_some_and(over);
         if ends {
-            conn.throttled_until = None;
+            conn.end_throttling();
             self.shared.metrics.readers_throttled.dec();
             self.effects.resumed.push(token);
         }

@@ -33,7 +33,7 @@ impl Shard {
         if forbidden.is_empty() {
             return;
         }
-        let (kept, key, peer) = (conn.kept, conn.session.key().clone(), conn.peer.clone());
+        let (kept, key, peer) = (conn.kept, conn.session.key().clone(), conn.peer);
         let (uid, client) = (&key.uid, &key.client_id);
         tracing::warn!(%uid, %client, %peer, "subscriptions end, no longer allowed: {forbidden:?}");
         for filter in &forbidden {

@@ -39,7 +39,7 @@ impl Picked {
 impl Shard {
     pub(super) fn is_open(&self, token: Token) -> bool {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
-        conn.is_some_and(|conn| conn.closing.is_none())
+        conn.is_some_and(|conn| !conn.is_closing)
     }
 
     /// A connection leaves the tree when it closes; nothing may go round for one that did not.

@@ -23,11 +23,11 @@ impl Shard {
         }
     }
 
-    /// Those that are there now: one that ends on the way shifts no other.
+    /// Their names are taken first: one that ends on the way may take others along.
     fn each_connection(&mut self, uid: &Uid, mut act: impl FnMut(&mut Shard, Token)) {
         let mut tokens = std::mem::take(&mut self.woken);
-        tokens.extend(self.users.get(uid).into_iter().flatten());
-        tokens.drain(..).rev().for_each(|token| act(self, token));
+        tokens.extend(self.connections_of(uid).map(|conn| conn.token));
+        tokens.drain(..).for_each(|token| act(self, token));
         self.woken = tokens;
     }
 

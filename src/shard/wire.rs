@@ -24,7 +24,7 @@ impl Conn {
     fn wants_input(&self, live: &Live) -> bool {
         let room = self.out.len() < live.outbox_bytes_max;
         let behind = self.orders && self.committing > 0;
-        let waits = behind || self.asking.is_some() || self.throttled_until.is_some();
+        let waits = behind || self.asking.is_some() || self.throttled_until().is_some();
         room && !waits && self.session.wants_input(self.committing)
     }
 }
@@ -115,28 +115,22 @@ impl Shard {
     /// Sets a connection's timer. Its deadlines move to later by themselves, which is seen when
     /// the timer fires; so one entry is enough.
     pub(super) fn arm(&mut self, token: Token) {
-        let Some(conn) = self.conns.get_mut(token.index()).filter(|conn| conn.token == token)
-        else {
-            return;
-        };
-        self.timers.remove(&(conn.armed, token));
-        let deadline = [conn.session.deadline(), conn.throttled_until].into_iter().flatten().min();
-        if let Some(deadline) = deadline
-            && !conn.session.has_ended()
-        {
-            conn.armed = deadline;
-            self.timers.insert((deadline, token));
+        let Some(conn) = self.conn(token) else { return };
+        if conn.session.has_ended() {
+            return self.timers.clear(token.place());
         }
+        let deadline = conn.session.deadline();
+        let deadline = conn.throttled_until().map_or(deadline, |until| until.min(deadline));
+        self.timers.set(token.place(), deadline, self.now);
     }
 
-    /// Fires what is due. A deadline may have moved meanwhile: the session sees that by itself, and
+    /// Fires what is due, or will be within a second. A deadline may have moved meanwhile: the session sees that by itself, and
     /// gives back what memory a burst has left.
     /// `reading` is false while the worker reads from nobody.
     pub fn tick(&mut self, reading: bool) {
-        while let Some(&(due, token)) = self.timers.first()
-            && due <= self.now
-        {
-            self.timers.pop_first();
+        while let Some(place) = self.timers.pop(self.now) {
+            let Some(conn) = self.conns.get(place as usize) else { continue };
+            let token = conn.token;
             let (live, now) = (self.live.clone(), self.now);
             // What it sent meanwhile is still to be read.
             let resumed = self.ends_throttling(token);
@@ -152,7 +146,7 @@ impl Shard {
 
     /// When [`Shard::tick`] is due.
     pub fn deadline(&self) -> Option<Moment> {
-        self.timers.first().map(|(due, _)| *due)
+        self.timers.next()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! - `publish`: the codec, per PUBLISH.
 //! - `properties`: very many user properties.
+//! - `idle`: memory per connected, silent device.
 //! - `subscriptions`: memory per subscription, and what a match takes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -9,6 +10,7 @@
 // The worker of the unit tests, with the names it knows.
 use homing::{auth, broker, metrics, model, mqtt, session, shard, store};
 
+mod idle;
 mod properties;
 mod publish;
 mod subscriptions;
@@ -51,6 +53,35 @@ fn cost_once(work: impl FnOnce()) -> Cost {
     let given = change.bytes_deallocated as isize;
     Cost {
         count: change.allocations + change.reallocations,
-        kept_bytes: change.bytes_allocated as isize + change.bytes_reallocated - given,
+        kept_bytes: change.bytes_allocated as isize - given,
+    }
+}
+
+/// What is still held of the allocator.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// Pieces of memory.
+    count: isize,
+    requested_bytes: isize,
+}
+
+/// glibc's malloc has a word before each piece and hands out multiples of 16 bytes.
+const PIECE_OVERHEAD_BYTES: isize = 8 + 8;
+
+impl Kept {
+    /// With what the allocator adds, about.
+    fn bytes(self) -> isize {
+        self.requested_bytes + self.count * PIECE_OVERHEAD_BYTES
+    }
+}
+
+/// What `work`, done once, leaves behind.
+fn kept(work: impl FnOnce()) -> Kept {
+    let region = Region::new(ALLOCATOR);
+    work();
+    let change = region.change();
+    Kept {
+        count: change.allocations as isize - change.deallocations as isize,
+        requested_bytes: change.bytes_allocated as isize - change.bytes_deallocated as isize,
     }
 }

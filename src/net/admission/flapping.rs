@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::{Admission, locked};
 use crate::model::{BanTarget, Moment, SessionKey};
-use crate::throttle::Windows;
+use crate::throttle::Bounded;
 
 /// Devices, users and addresses that are counted, together.
 const COUNTED_COUNT_MAX: usize = 128 * 1024;
@@ -27,12 +27,20 @@ pub struct FlappingLimits {
 /// By a keyed hash of what is counted; that two fall together is as good as impossible.
 pub struct Flapping {
     hasher: RandomState,
-    counts: Windows<u64>,
+    counts: Bounded<u64, Count>,
+}
+
+/// Small, since each device that connects leaves one.
+#[derive(Clone, Copy)]
+struct Count {
+    /// The number of the window since the process started.
+    window: u32,
+    count: u32,
 }
 
 impl Flapping {
     pub fn new() -> Flapping {
-        Flapping { hasher: RandomState::new(), counts: Windows::new(COUNTED_COUNT_MAX) }
+        Flapping { hasher: RandomState::new(), counts: Bounded::new(COUNTED_COUNT_MAX) }
     }
 
     /// True for each one beyond the limit.
@@ -45,7 +53,14 @@ impl Flapping {
     ) -> bool {
         let Some(max) = max else { return false };
         let key = self.hasher.hash_one(target);
-        self.counts.count(key, now, window).count > max
+        let window = (now.0 / window.as_millis().max(1) as u64) as u32;
+        let new = Count { window, count: 0 };
+        let counted = self.counts.entry(key, || new);
+        if counted.window != window {
+            *counted = new;
+        }
+        counted.count = counted.count.saturating_add(1);
+        counted.count > max
     }
 }
 

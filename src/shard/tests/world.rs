@@ -183,8 +183,7 @@ impl World {
     ) -> Token {
         let login = LoginTime { asked_at, wall: self.stamp() };
         let hello = Hello::new(&connect, identity, login, &self.settings, || "assigned".into());
-        let address = "127.0.0.1/32".parse().unwrap();
-        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".into(), address);
+        let token = self.shard.connect(hello.unwrap(), "127.0.0.1:1".parse().unwrap());
         let end = End { version: connect.version, bytes: Vec::new(), closed: false };
         self.ends.insert(token, end);
         self.run();
@@ -410,7 +409,7 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>
     Shard::new(0, Arc::new(shared), Arc::new(live(settings)), 7)
 }
 
-fn live(settings: &Settings) -> Live {
+pub fn live(settings: &Settings) -> Live {
     Live {
         anonymous: true,
         settings: settings.clone(),

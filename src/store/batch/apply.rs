@@ -87,6 +87,7 @@ impl Work {
         for (recipient, delivery) in &append.addressees {
             let ledger = self.ledger(recipient)?;
             ledger.head = ledger.head.next();
+            ledger.busy = true;
             let (id, seq) = (ledger.id, ledger.head);
             let (delivery, message) = (*delivery, append.message.clone());
             // Its member left after it was picked: it is for another one.
@@ -171,6 +172,7 @@ impl Work {
             self.states.insert(key.clone(), Default::default());
         }
         let Some(slot) = self.states.get_mut(key) else { return };
+        slot.busy = true;
         slot.state.apply(step);
         if slot.stored || !slot.state.is_empty() {
             slot.changed = true;
@@ -209,6 +211,7 @@ impl Work {
             Log::Queue => Recipient::Session(key.clone()),
         };
         let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
+        ledger.busy = true;
         match &mut ledger.readers {
             Readers::Inbox(devices) => {
                 let Some(device) = devices.get_mut(&key.client_id) else { return };

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub(super) use changes::{Changes, Deletion, Leaving, Row};
 pub(super) use due::DueId;
-pub(super) use ledger::{Device, Ledger, Readers, Session};
+pub(super) use ledger::{Device, Devices, Ledger, Readers, Session};
 pub(super) use needs::Needs;
 pub(super) use run::{PageItem, Transaction, run};
 
@@ -60,11 +60,13 @@ pub(super) struct StateSlot {
     /// There is a row for it.
     pub(super) stored: bool,
     changed: bool,
+    /// A step was taken, so it is soon needed again and worth its place in a cache.
+    pub(super) busy: bool,
 }
 
 impl StateSlot {
     pub(super) fn stored(state: SenderState) -> StateSlot {
-        StateSlot { state, stored: true, changed: false }
+        StateSlot { state, stored: true, ..StateSlot::default() }
     }
 
     /// Bytes it takes in a cache, about.

@@ -142,8 +142,7 @@ impl Work {
         let Readers::Inbox(devices) = &mut ledger.readers else {
             return Ok(Written::Known(Cursor::default()));
         };
-        let others = devices.values().map(|device| device.cursor).max();
-        let cursor = others.unwrap_or(start);
+        let cursor = devices.first_cursor().unwrap_or(start);
         let evicted =
             oldest(devices.iter(), (devices.len() + 1).saturating_sub(devices_max.max(1) as usize));
         evicted.iter().for_each(|client_id| {
@@ -166,7 +165,7 @@ impl Work {
             return;
         };
         let Readers::Inbox(devices) = &mut ledger.readers else { return };
-        if devices.remove(&key.client_id).is_some() {
+        if devices.remove(&key.client_id) {
             let id = ledger.id;
             self.forget_devices(id, vec![key.client_id.clone()], Removal::Forgotten);
         }
@@ -178,7 +177,7 @@ impl Work {
         let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
         let (id, head) = (ledger.id, ledger.head);
         let Readers::Inbox(devices) = &mut ledger.readers else { return };
-        let gone = std::mem::take(devices).into_keys().collect();
+        let gone = devices.take();
         self.forget_devices(id, gone, Removal::Forgotten);
         self.delete(&recipient, head, Removal::Forgotten);
     }
@@ -193,7 +192,7 @@ impl Work {
 
 /// The `count` devices not seen for longest.
 fn oldest<'a>(
-    devices: impl Iterator<Item = (&'a ClientId, &'a Device)>,
+    devices: impl Iterator<Item = &'a (ClientId, Device)>,
     count: usize,
 ) -> Vec<ClientId> {
     let mut all: Vec<_> = devices.map(|(id, device)| (device.seen_at, id.clone())).collect();

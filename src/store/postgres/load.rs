@@ -10,7 +10,7 @@ use super::error::{Failed, store_error};
 use crate::model::{Recipient, SenderState, Seq, SessionKey, Stamp};
 use crate::store::StoreError;
 use crate::store::batch::{
-    DEDUPE_KEPT, DedupeId, Device, Ledger, Readers, Session, StateSlot, Work,
+    DEDUPE_KEPT, DedupeId, Device, Devices, Ledger, Readers, Session, StateSlot, Work,
 };
 use crate::store::record::{self, columns, corrupt};
 
@@ -99,7 +99,7 @@ async fn lock(
     let ledger = |row: &PgRow| {
         let name = record::recipient(get(row, 1)?, get(row, 2)?, get(row, 3)?)?;
         let readers = match &name {
-            Recipient::Inbox(_) => Readers::Inbox(BTreeMap::new()),
+            Recipient::Inbox(_) => Readers::Inbox(Devices::default()),
             Recipient::Session(_) => Readers::Session(None),
             Recipient::Feed(_) => Readers::Feed,
         };

@@ -11,7 +11,7 @@ use super::error::store_error;
 use crate::model::{Recipient, SenderState, SessionKey, Stamp};
 use crate::store::StoreError;
 use crate::store::batch::{
-    DEDUPE_KEPT, DedupeId, Device, Ledger, Readers, Session, StateSlot, Work,
+    DEDUPE_KEPT, DedupeId, Device, Devices, Ledger, Readers, Session, StateSlot, Work,
 };
 use crate::store::record::{self, columns, corrupt};
 
@@ -111,7 +111,7 @@ fn ledgers(rows: &[SqliteRow]) -> Result<HashMap<Recipient, Ledger>, StoreError>
         let head = record::seq(get(row, 4)?);
         let low = get::<Option<i64>>(row, 5)?.map(record::seq);
         let readers = match &name {
-            Recipient::Inbox(_) => Readers::Inbox(BTreeMap::new()),
+            Recipient::Inbox(_) => Readers::Inbox(Devices::default()),
             Recipient::Session(_) => Readers::Session(None),
             Recipient::Feed(_) => Readers::Feed,
         };

@@ -76,14 +76,15 @@ impl Writer {
         sqlx::query(sql).execute(&mut self.conn).await.map(drop).map_err(store_error)
     }
 
+    /// What is busy; not what was looked at because somebody has come or gone.
     fn put_back(&mut self, work: Work) {
         for (recipient, ledger) in work.ledgers {
-            if let Some(ledger) = ledger {
+            if let Some(ledger) = ledger.filter(|ledger| ledger.busy) {
                 let bytes = ledger.bytes();
                 self.ledgers.put(recipient, ledger, bytes);
             }
         }
-        for (key, slot) in work.states {
+        for (key, slot) in work.states.into_iter().filter(|(_, slot)| slot.busy) {
             let bytes = slot.bytes();
             self.states.put(key, slot, bytes);
         }

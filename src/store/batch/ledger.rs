@@ -13,8 +13,8 @@ pub(in crate::store) struct Ledger {
     /// The oldest record kept; after the head if there is none.
     pub(in crate::store) low: Seq,
     pub(in crate::store) readers: Readers,
-    /// Its log or a cursor has moved, so it is soon needed again and worth its place in a cache. Who
-    /// only connects moves nothing.
+    /// Its log or a cursor has moved, so it is soon needed again and worth its place in a cache.
+    /// Who only connects moves nothing.
     pub(in crate::store) busy: bool,
     /// `low` is only a bound since records were removed: load again before the next use.
     pub(super) stale: bool,

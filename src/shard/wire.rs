@@ -124,8 +124,8 @@ impl Shard {
         self.timers.set(token.place(), deadline, self.now);
     }
 
-    /// Fires what is due, or will be within a second. A deadline may have moved meanwhile: the session sees that by itself, and
-    /// gives back what memory a burst has left.
+    /// Fires what is due, or will be within a second. A deadline may have moved meanwhile: the
+    /// session sees that by itself, and gives back what memory a burst has left.
     /// `reading` is false while the worker reads from nobody.
     pub fn tick(&mut self, reading: bool) {
         while let Some(place) = self.timers.pop(self.now) {

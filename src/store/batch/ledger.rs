@@ -15,8 +15,8 @@ pub(in crate::store) struct Ledger {
     pub(in crate::store) readers: Readers,
     /// No record between `low` and `head` is missing; else some have expired, or nobody looked.
     pub(in crate::store) dense: bool,
-    /// Its log or a cursor has moved, so it is soon needed again and worth its place in a cache. Who
-    /// only connects moves nothing.
+    /// Its log or a cursor has moved, so it is soon needed again and worth its place in a cache.
+    /// Who only connects moves nothing.
     pub(in crate::store) busy: bool,
     /// `low` is only a bound since records were removed: load again before the next use.
     pub(super) stale: bool,

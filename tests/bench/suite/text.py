@@ -23,9 +23,9 @@ BARS = """\
 HOW = """\
 ## How it is measured
 
-- The broker has one core and the generator (`homing bench`, one thread) another; each measurement
-  has a fresh broker with an empty store, and the order of the brokers changes from round to
-  round.
+- The broker has one core and the generator (`homing bench`, one thread) another. Each measurement
+  has a fresh broker, with an empty store where the scene names no other. The order of the brokers
+  changes from round to round.
 - **CPU us/message** is the CPU time of the broker's process, user and system, divided by the
   messages that it delivered. It is what a server costs, and it is far steadier than messages/s.
 - **bytes each** is the growth of the broker's private memory (`Private_Clean` + `Private_Dirty`

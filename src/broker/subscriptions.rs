@@ -296,6 +296,10 @@ fn at(node: &mut Node, levels: &[&str], act: &mut dyn FnMut(&mut Audience) -> bo
             let done = at(next, rest, act);
             if next.is_empty() {
                 node.levels.remove(*level);
+                // Gives the room back that many needed; `Node::named` looks through all of it.
+                if node.levels.len() * 4 < node.levels.capacity() {
+                    node.levels.shrink_to_fit();
+                }
             }
             done
         }

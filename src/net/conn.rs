@@ -106,6 +106,16 @@ impl Worker {
     /// above all, is not to be lost: a script that publishes and goes comes again at once.
     fn hear_out(&mut self, key: &SessionKey) {
         let Some(token) = self.shard.connected(key) else { return };
+        self.hear(token);
+        // It may stay, if the new one is late: what was left is seen in its turn.
+        if let Some(socket) = self.sockets.get(token) {
+            socket.input.readable = true;
+            self.sockets.queue(token);
+        }
+    }
+
+    /// What has come already, within bounds.
+    fn hear(&mut self, token: Token) {
         let mut taken = self.feed_rest(token);
         for _ in 0..LAST_READS_COUNT_MAX {
             if taken.is_none_or(|taken| taken.paused) {
@@ -130,6 +140,8 @@ impl Worker {
             bytes += self.read_once(token);
             if bytes >= READ_PER_TURN_BYTES_MAX {
                 self.finish_turn();
+                // Answers and other workers' copies do not wait for everybody.
+                self.take_letters();
                 bytes = 0;
             }
         }
@@ -203,12 +215,12 @@ impl Worker {
 
     /// Reads on where there is room again.
     pub(super) fn resume_paused(&mut self) {
+        let resumed = std::mem::take(&mut self.shard.effects().resumed);
+        self.sockets.paused.extend(resumed);
         if self.is_held_back() {
             return;
         }
-        let resumed = std::mem::take(&mut self.shard.effects().resumed);
-        let paused = std::mem::take(&mut self.sockets.paused);
-        for token in paused.into_iter().chain(resumed) {
+        for token in std::mem::take(&mut self.sockets.paused) {
             let wanted = self.shard.wants_input(token);
             if wanted && self.feed_rest(token).is_some_and(|taken| !taken.paused) {
                 self.resume(token);

@@ -22,6 +22,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// What the system takes of a connection beyond what it could send already.
 const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
+/// The system takes no more milliseconds (24 days).
+const USER_TIMEOUT_MAX: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// Sets what the connections of a listener inherit; before it listens, those who come at once have
 /// it too.
 ///
@@ -36,7 +39,8 @@ pub fn prepare(listener: SockRef<'_>, outbox_wait: Duration) -> io::Result<()> {
     // A peer that is gone without a word would else hold its place for as long as the system sends
     // again, which is a quarter of an hour and more. Twice the time, since a peer that is there and
     // takes nothing is a slow reader, and told so.
-    listener.set_tcp_user_timeout(Some(outbox_wait.saturating_mul(2)))
+    let gone_after = outbox_wait.saturating_mul(2).min(USER_TIMEOUT_MAX);
+    listener.set_tcp_user_timeout(Some(gone_after))
 }
 
 /// What is listened on, and what stands behind it.

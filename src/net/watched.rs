@@ -89,7 +89,10 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
+    use std::time::Duration;
+
     use tokio::task::{LocalSet, yield_now};
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -115,7 +118,8 @@ mod tests {
     async fn a_panic_in_one_of_several_tasks_is_the_end_of_all() {
         let boxed: [Pin<Box<dyn Future<Output = ()>>>; 2] =
             [Box::pin(std::future::pending()), Box::pin(panic_later())];
-        LocalSet::new().run_until(run_all(boxed)).await;
+        let run = LocalSet::new().run_until(timeout(Duration::from_secs(30), run_all(boxed))).await;
+        assert!(run.is_ok(), "the panic was not passed on");
     }
 
     /// Threat N12.

@@ -154,6 +154,8 @@ impl Worker {
         let wait = self.wait();
         self.look(wait)?;
         self.take_letters();
+        // Whoever has room again is heard before it counts as silent.
+        self.resume_paused();
         let read_all = self.read_ready();
         self.tick(read_all);
         self.finish_turn();
@@ -178,9 +180,13 @@ impl Worker {
     fn look(&mut self, mut wait: Option<Duration>) -> io::Result<()> {
         // Each call names other sockets, unless more comes to one that was named.
         for _ in 0..=self.sockets.len() / EVENTS_COUNT_MAX {
-            match self.poll.poll(&mut self.events, wait) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
+            while let Err(error) = self.poll.poll(&mut self.events, wait) {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+                // The process may have stood still: what came meanwhile is seen before anybody
+                // counts as silent.
+                wait = Some(Duration::ZERO);
             }
             let sockets = self.events.iter().filter(|event| event.token() != LETTERS);
             sockets.for_each(|event| self.sockets.notice(event));
@@ -192,7 +198,7 @@ impl Worker {
         Ok(())
     }
 
-    fn take_letters(&mut self) {
+    pub(super) fn take_letters(&mut self) {
         let mut letters = std::mem::take(&mut self.letters);
         self.mailboxes[usize::from(self.index)].take(&mut letters);
         // Behind the letters: what they tell of has happened before.

@@ -177,7 +177,10 @@ fn bind(key: Key, text: &str, outbox_wait: Duration) -> Result<TcpListener, Stri
     let address = address.ok_or_else(|| format!("`listen.{name}`: {text} names no address"))?;
     let socket = reserve(address).map_err(problem)?;
     if key.speaks_mqtt() {
-        net::prepare(SockRef::from(&socket), outbox_wait).map_err(problem)?;
+        let prepared = net::prepare(SockRef::from(&socket), outbox_wait);
+        _ = prepared.inspect_err(|error| {
+            tracing::warn!("{text} (listen.{name}) serves without options of its sockets: {error}");
+        });
     }
     // A reconnect storm that overflows the queue would make clients wait for whole seconds.
     socket.listen(ACCEPT_QUEUE_COUNT_MAX).map_err(problem)?;

@@ -29,8 +29,8 @@ impl Shard {
             self.shared.metrics.readers_throttled.dec();
         }
         self.flush_advances_of(token);
-        self.leave_session(token, &key);
         self.leave_user(token);
+        self.leave_session(token, &key);
         let closed = match closing {
             Closing::Client => Closed::Client,
             Closing::Network => Closed::Network,

@@ -39,6 +39,7 @@ impl Shard {
         let keep = conn.session.is_durable();
         conn.kept = keep;
         conn.asked = Asked::Waiting;
+        self.take_session(token);
         if clean_start {
             self.forget_subscriptions(&key);
         }
@@ -110,11 +111,14 @@ impl Shard {
     /// mostly one that is dead already. To refuse the new one would lock its owner out.
     fn make_room(&mut self, uid: &Uid) {
         let max = self.live.connections_per_user_max;
+        let count = self.connections_of(uid).count();
+        if count < max {
+            return;
+        }
         let own = self.connections_of(uid);
         let mut all: Vec<_> = own.map(|conn| (conn.session.heard_at(), conn.token)).collect();
-        let excess = (all.len() + 1).saturating_sub(max);
         all.sort_unstable();
-        for (_, token) in all.into_iter().take(excess) {
+        for (_, token) in all.into_iter().take(count + 1 - max) {
             let words = format!(
                 "more than {max} connections of one user; this one was silent for longest \
                  (limits.connections_per_user)"

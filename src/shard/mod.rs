@@ -271,9 +271,9 @@ impl Shard {
     /// this connection, not the others (threat N12).
     fn handle(&mut self, token: Token, input: Input<'_>) {
         let index = token.index();
-        let Some(conn) = self.conns.get_mut(index).filter(|conn| conn.token == token) else {
-            return;
-        };
+        let conn = self.conns.get_mut(index).filter(|conn| conn.token == token);
+        // After a panic its session may be half changed: it is not touched any more.
+        let Some(conn) = conn.filter(|conn| !conn.is_closing) else { return };
         if conn.out.capacity() == 0 {
             conn.out = self.spare.pop().unwrap_or_default();
         }

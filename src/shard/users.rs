@@ -15,42 +15,38 @@ use super::{Asked, Conn, Shard, Token};
 /// No connection.
 pub(super) const NO_PLACE: u32 = u32::MAX;
 
-/// Of each user the connection that came last, by its place; it names the one before it. Who each
-/// one is stands in the connection alone.
+/// Where connections are found: by their places, since who each one is stands in the connection
+/// alone.
 #[derive(Default)]
 pub(super) struct Owners {
+    /// Of each user the connection that came last, which names the one before it.
     newest: HashTable<u32>,
+    /// Of each session that is connected and has a name.
+    sessions: HashTable<u32>,
     hasher: RandomState,
 }
 
-/// Whom a connection counts for: its user, or, without a login, itself.
-type Owner<'a> = (&'a Uid, Option<&'a ClientId>);
-
-fn owner(key: &SessionKey) -> Owner<'_> {
-    (&key.uid, key.uid.is_anonymous().then_some(&key.client_id))
+/// Whose connection is at this place.
+fn key_at(conns: &Slab<Conn>, place: u32) -> Option<&SessionKey> {
+    conns.get(place as usize).map(|conn| conn.session.key())
 }
 
-/// Whom the connection at this place counts for.
-fn owner_at(conns: &Slab<Conn>, place: u32) -> Option<Owner<'_>> {
-    conns.get(place as usize).map(|conn| owner(conn.session.key()))
+fn uid_at(conns: &Slab<Conn>, place: u32) -> Option<&Uid> {
+    key_at(conns, place).map(|key| &key.uid)
 }
 
 impl Owners {
-    fn hash(&self, owner: Owner<'_>) -> u64 {
-        self.hasher.hash_one(owner)
-    }
-
-    fn newest(&self, conns: &Slab<Conn>, owner: Owner<'_>) -> u32 {
-        let is = |place: &u32| owner_at(conns, *place) == Some(owner);
-        self.newest.find(self.hash(owner), is).copied().unwrap_or(NO_PLACE)
+    fn newest(&self, conns: &Slab<Conn>, uid: &Uid) -> u32 {
+        let is = |place: &u32| uid_at(conns, *place) == Some(uid);
+        self.newest.find(self.hasher.hash_one(uid), is).copied().unwrap_or(NO_PLACE)
     }
 
     /// Which one was the newest before.
-    fn put_newest(&mut self, conns: &Slab<Conn>, owner: Owner<'_>, place: u32) -> u32 {
-        let Owners { newest, hasher } = self;
-        let is = |other: &u32| owner_at(conns, *other) == Some(owner);
-        let hash = |other: &u32| owner_at(conns, *other).map_or(0, |owner| hasher.hash_one(owner));
-        match newest.entry(hasher.hash_one(owner), is, hash) {
+    fn put_newest(&mut self, conns: &Slab<Conn>, uid: &Uid, place: u32) -> u32 {
+        let Owners { newest, hasher, .. } = self;
+        let is = |other: &u32| uid_at(conns, *other) == Some(uid);
+        let hash = |other: &u32| uid_at(conns, *other).map_or(0, |uid| hasher.hash_one(uid));
+        match newest.entry(hasher.hash_one(uid), is, hash) {
             Entry::Occupied(mut entry) => std::mem::replace(entry.get_mut(), place),
             Entry::Vacant(entry) => {
                 entry.insert(place);
@@ -60,12 +56,32 @@ impl Owners {
     }
 
     /// The newest one goes, and `next` takes its place.
-    fn replace_newest(&mut self, conns: &Slab<Conn>, owner: Owner<'_>, next: u32) {
-        let is = |place: &u32| owner_at(conns, *place) == Some(owner);
-        let Ok(mut entry) = self.newest.find_entry(self.hash(owner), is) else { return };
+    fn replace_newest(&mut self, conns: &Slab<Conn>, uid: &Uid, next: u32) {
+        let is = |place: &u32| uid_at(conns, *place) == Some(uid);
+        let Ok(mut entry) = self.newest.find_entry(self.hasher.hash_one(uid), is) else { return };
         match next {
             NO_PLACE => _ = entry.remove(),
             _ => *entry.get_mut() = next,
+        }
+    }
+
+    fn session(&self, conns: &Slab<Conn>, key: &SessionKey) -> Option<Token> {
+        let is = |place: &u32| key_at(conns, *place) == Some(key);
+        let place = self.sessions.find(self.hasher.hash_one(key), is)?;
+        conns.get(*place as usize).map(|conn| conn.token)
+    }
+
+    fn put_session(&mut self, conns: &Slab<Conn>, key: &SessionKey, place: u32) {
+        let Owners { sessions, hasher, .. } = self;
+        let is = |other: &u32| key_at(conns, *other) == Some(key);
+        let hash = |other: &u32| key_at(conns, *other).map_or(0, |key| hasher.hash_one(key));
+        sessions.entry(hasher.hash_one(key), is, hash).insert(place);
+    }
+
+    fn take_session(&mut self, key: &SessionKey, place: u32) {
+        let is = |other: &u32| *other == place;
+        if let Ok(entry) = self.sessions.find_entry(self.hasher.hash_one(key), is) {
+            entry.remove();
         }
     }
 }
@@ -92,13 +108,24 @@ pub(super) fn uid_hash(uid: &Uid) -> u64 {
 }
 
 impl Shard {
-    /// A connection is there from now on.
+    /// A connection is there from now on. Clients without a login are no user: they have no inbox,
+    /// and nothing is counted for all of them.
     pub(super) fn join_user(&mut self, token: Token) {
         let Shard { conns, owners, .. } = self;
-        let Some(owner) = owner_at(conns, token.place()) else { return };
-        let next = owners.put_newest(conns, owner, token.place());
+        let uid = uid_at(conns, token.place()).filter(|uid| !uid.is_anonymous());
+        let Some(uid) = uid else { return };
+        let next = owners.put_newest(conns, uid, token.place());
         if let Some(conn) = self.conn(token) {
             conn.next = next;
+        }
+    }
+
+    /// It was let in: from now on it has its session, if it has a name.
+    pub(super) fn take_session(&mut self, token: Token) {
+        let Shard { conns, owners, .. } = self;
+        let key = key_at(conns, token.place()).filter(|key| !key.client_id.is_empty());
+        if let Some(key) = key {
+            owners.put_session(conns, key, token.place());
         }
     }
 
@@ -106,10 +133,11 @@ impl Shard {
     pub(super) fn leave_user(&mut self, token: Token) {
         let Shard { conns, owners, .. } = self;
         let Some(conn) = conns.get(token.index()) else { return };
-        let (owner, next) = (owner(conn.session.key()), conn.next);
-        let mut at = owners.newest(conns, owner);
+        let (key, next) = (conn.session.key(), conn.next);
+        owners.take_session(key, token.place());
+        let mut at = owners.newest(conns, &key.uid);
         if at == token.place() {
-            return owners.replace_newest(conns, owner, next);
+            return owners.replace_newest(conns, &key.uid, next);
         }
         while let Some(conn) = conns.get_mut(at as usize) {
             if conn.next == token.place() {
@@ -120,18 +148,10 @@ impl Shard {
         }
     }
 
-    /// The connections of whoever this is, from the newest on.
-    fn connections(&self, owner: Owner<'_>) -> impl Iterator<Item = &Conn> {
-        let at = |place: u32| self.conns.get(place as usize);
-        let newest = self.owners.newest(&self.conns, owner);
-        std::iter::successors(at(newest), move |conn| at(conn.next))
-    }
-
-    /// The connections of a user, from the newest on. Clients without a login are no user: they
-    /// have no inbox, and nothing is counted for all of them.
+    /// The connections of a user, from the newest on.
     pub(super) fn connections_of(&self, uid: &Uid) -> impl Iterator<Item = &Conn> {
-        let user = (!uid.is_anonymous()).then_some((uid, None));
-        user.into_iter().flat_map(|user| self.connections(user))
+        let at = |place: u32| self.conns.get(place as usize);
+        std::iter::successors(at(self.owners.newest(&self.conns, uid)), move |conn| at(conn.next))
     }
 
     /// The sessions that are connected and have a name.
@@ -157,9 +177,7 @@ impl Shard {
 
     /// The connection that has this session now.
     pub fn connected(&self, key: &SessionKey) -> Option<Token> {
-        let mut own = self.connections(owner(key));
-        let is = |conn: &&Conn| conn.has_session() && conn.session.key() == key;
-        own.find(is).map(|conn| conn.token)
+        self.owners.session(&self.conns, key)
     }
 }
 

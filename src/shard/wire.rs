@@ -35,7 +35,8 @@ impl Shard {
         let mut taken = 0;
         loop {
             let conn = self.conns.get_mut(token.index()).filter(|conn| conn.token == token);
-            let Some(conn) = conn.filter(|conn| !conn.session.has_ended()) else {
+            let Some(conn) = conn.filter(|conn| !conn.is_closing && !conn.session.has_ended())
+            else {
                 return Taken { bytes: data.len(), paused: false };
             };
             if !conn.wants_input(&self.live) || self.effects.is_full() {
@@ -116,7 +117,7 @@ impl Shard {
     /// the timer fires; so one entry is enough.
     pub(super) fn arm(&mut self, token: Token) {
         let Some(conn) = self.conn(token) else { return };
-        if conn.session.has_ended() {
+        if conn.is_closing || conn.session.has_ended() {
             return self.timers.clear(token.place());
         }
         let deadline = conn.session.deadline();
@@ -135,6 +136,7 @@ impl Shard {
             // What it sent meanwhile is still to be read.
             let resumed = self.ends_throttling(token);
             if let Some(conn) = self.conn(token)
+                && (resumed || conn.session.deadline() <= now)
                 && (resumed || !(reading && conn.wants_input(&live)))
             {
                 conn.session.is_not_read(now);

@@ -57,6 +57,9 @@ pub use sqlite::SqliteStore;
 /// A device seen again within this time is not written again: its age is known to that grain.
 pub const DEVICE_SEEN_GRAIN: Duration = Duration::from_secs(60);
 
+/// Records of one log that go at most with a cursor that moved: what follows waits for it.
+const RELEASE_COUNT_MAX: u64 = 1000;
+
 /// What a store must know beside its batches.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreLimits {

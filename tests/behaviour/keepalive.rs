@@ -44,6 +44,21 @@ fn any_packet_keeps_it_open() {
     stays_open(&mut publishes, &[0x30, 5, 0, 3, b'b', b'o', b'b']);
 }
 
+/// As a frozen container does. What came meanwhile is read before anybody counts as silent.
+#[test]
+fn a_broker_that_stood_still_ends_nobody_who_was_heard_meanwhile() {
+    let broker = Broker::dev();
+    let mut phone = Connect::v5("alice", "phone").keep_alive(1).open(broker.mqtt);
+    for _ in 0..3 {
+        broker.signal("STOP");
+        phone.send_raw(&[0xC0, 0]);
+        // Longer than its silence may last; nothing tells of the time of a process that is stopped.
+        std::thread::sleep(Duration::from_millis(1800));
+        broker.signal("CONT");
+        assert!(matches!(phone.recv(), Packet::PingResp), "it was ended");
+    }
+}
+
 #[test]
 fn a_server_that_shortens_the_keep_alive_says_so() {
     let broker = Broker::with(&[("HOMING__LIMITS__KEEP_ALIVE_MAX", "100s")]);

@@ -28,7 +28,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// One test at a time: the allocator counts for all threads.
 static ALONE: Mutex<()> = Mutex::new(());
-/// The test runner's own thread allocates now and then; the least of some tries is the cost itself.
+/// The test runner's own thread allocates and gives back now and then; the least of some tries is
+/// the cost itself.
 const TRIES: usize = 5;
 
 /// What was taken of the allocator.
@@ -42,7 +43,8 @@ struct Cost {
 
 /// The cost of `work`, which does the same every time.
 fn cost(mut work: impl FnMut()) -> Cost {
-    (0..TRIES).map(|_| cost_once(&mut work)).min().expect("some tries")
+    let tries = (0..TRIES).map(|_| cost_once(&mut work));
+    tries.min_by_key(|cost| (cost.count, cost.kept_bytes.abs())).expect("some tries")
 }
 
 /// For work that can be done only once.

@@ -17,5 +17,6 @@ mod rights;
 mod share;
 mod states;
 mod subscription_id;
+mod users;
 mod will;
 mod world;

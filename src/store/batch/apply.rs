@@ -3,7 +3,9 @@
 use super::{Changes, DedupeId, Deletion, Leaving, Readers, Row, Work};
 use crate::model::{DedupeKey, Delivery, MessageId, QoS, Recipient, Seq, SessionKey, Step, Uid};
 use crate::store::checksum::message_hash;
-use crate::store::{Append, Inherited, Log, Removal, StoreError, Subscription, Write, Written};
+use crate::store::{
+    Append, Inherited, Log, RELEASE_COUNT_MAX, Removal, StoreError, Subscription, Write, Written,
+};
 
 impl Work {
     /// Applies one write; [`Write::Sweep`] and [`Write::Claim`] have a way of their own.
@@ -139,10 +141,12 @@ impl Work {
 
     /// What every reader has acknowledged goes with the cursor that moved last: the log stays
     /// short, and with it what a commit writes. The newest record stays: it tells the log's head.
+    /// Of many, which a device left that is no more, the rest goes with the next or the sweeper.
     pub(super) fn release(&mut self) {
         for recipient in std::mem::take(&mut self.changes.advanced) {
             let Some(Some(ledger)) = self.ledgers.get(&recipient) else { continue };
             let last = ledger.acknowledged().min(Seq(ledger.head.0.saturating_sub(1)));
+            let last = last.min(Seq(ledger.start().0 + RELEASE_COUNT_MAX));
             self.delete(&recipient, last, Removal::Acknowledged);
         }
     }
@@ -211,23 +215,26 @@ impl Work {
             Log::Queue => Recipient::Session(key.clone()),
         };
         let Some(Some(ledger)) = self.ledgers.get_mut(&recipient) else { return };
-        ledger.busy = true;
-        match &mut ledger.readers {
+        let moves = match &mut ledger.readers {
             Readers::Inbox(devices) => {
                 let Some(device) = devices.get_mut(&key.client_id) else { return };
-                if forward(&mut device.cursor, &mut device.sent, cursor, sent) {
+                let moves = forward(&mut device.cursor, &mut device.sent, cursor, sent);
+                if moves {
                     device.seen_at = self.now;
                     let key = (ledger.id, key.client_id.clone());
                     self.changes.devices.insert(key, Some(*device));
                 }
+                moves
             }
             Readers::Session(Some(session)) => {
                 let moves = forward(&mut session.cursor, &mut session.sent, cursor, sent);
                 let changed = moves.then_some((ledger.id, Some(*session)));
                 self.changes.sessions.extend(changed);
+                moves
             }
             _ => return,
-        }
+        };
+        ledger.busy |= moves;
         self.changes.advanced.insert(recipient);
     }
 

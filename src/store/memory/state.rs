@@ -13,8 +13,8 @@ use crate::model::{
 };
 use crate::store::open::Restart;
 use crate::store::{
-    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Inherited, KnownDevice, Log, Removal,
-    StoreLimits, Subscription, Write, Written,
+    Account, Append, Commit, Cursor, DEVICE_SEEN_GRAIN, Inherited, KnownDevice, Log,
+    RELEASE_COUNT_MAX, Removal, StoreLimits, Subscription, Write, Written,
 };
 
 /// How long a publisher's own message id makes a second publish a duplicate.
@@ -242,7 +242,8 @@ impl State {
         for recipient in std::mem::take(&mut self.advanced) {
             let acknowledged = self.acknowledged(&recipient);
             let Some(log) = self.logs.get_mut(&recipient) else { continue };
-            let kept = log.records.split_off(&acknowledged.next().min(log.head));
+            let last = acknowledged.min(Seq(log.start().0 + RELEASE_COUNT_MAX));
+            let kept = log.records.split_off(&last.next().min(log.head));
             let gone = std::mem::replace(&mut log.records, kept).len() as u64;
             self.count(Removal::Acknowledged, gone);
         }

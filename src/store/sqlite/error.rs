@@ -43,6 +43,9 @@ pub(super) fn open_error(path: &std::path::Path, error: sqlx::Error) -> StoreErr
             "it is no store of homing or it is damaged: restore a backup or move it away"
         }
         Some(READ_ONLY) => "it is read-only: give this user the right to write it",
+        Some(FULL) => {
+            "the disk is full: to bring a store to a new schema takes up to four times its size"
+        }
         Some(IO_ERROR) => "the disk failed: look into the system's log",
         _ => "check that this user may read and write it and its directory",
     };

@@ -40,6 +40,8 @@ const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 /// The directory's lock keeps other writers out; only a checkpoint may be met for a moment.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_COUNT_MAX: usize = 256;
+/// Where what a statement sorts lies.
+const TEMP_STORE: &str = "MEMORY";
 
 fn options(path: &Path, cache_kib: i64) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
@@ -48,7 +50,7 @@ fn options(path: &Path, cache_kib: i64) -> SqliteConnectOptions {
         .busy_timeout(BUSY_WAIT)
         .statement_cache_capacity(STATEMENTS_COUNT_MAX)
         .pragma("cache_size", (-cache_kib).to_string())
-        .pragma("temp_store", "MEMORY")
+        .pragma("temp_store", TEMP_STORE)
         .disable_statement_logging()
 }
 
@@ -131,6 +133,15 @@ pub(super) async fn version(reader: &mut SqliteConnection, path: &Path) -> Resul
 async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let failed = |error| open_error(path, error);
     let version = version(writer, path).await?;
+    if version == NEWEST {
+        return Ok(());
+    }
+    if version > 0 {
+        let file = path.display();
+        tracing::warn!("bringing {file} from schema {version} to {NEWEST}; this may take minutes");
+    }
+    // What sorting a big store takes is not to be taken from memory.
+    set_temp_store(writer, "FILE").await.map_err(failed)?;
     for (index, sql) in MIGRATIONS.iter().enumerate().skip(version as usize) {
         let mut transaction = writer.begin().await.map_err(failed)?;
         let script = format!(
@@ -140,7 +151,12 @@ async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), Store
         sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
     }
-    Ok(())
+    set_temp_store(writer, TEMP_STORE).await.map_err(failed)
+}
+
+async fn set_temp_store(writer: &mut SqliteConnection, place: &str) -> Result<(), sqlx::Error> {
+    let sql = format!("PRAGMA temp_store = {place}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(writer).await.map(drop)
 }
 
 /// Reads the store's identity; a new store gets one.

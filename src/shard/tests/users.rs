@@ -38,12 +38,15 @@ proptest! {
 
     /// The tables grow, places are used again, devices take over from themselves.
     #[test]
-    fn everybody_is_found(steps in prop::collection::vec((0..40u8, 0..4u8, any::<bool>()), 1..300)) {
+    fn everybody_is_found(
+        steps in prop::collection::vec((0..40u8, 0..4u8, any::<bool>()), 1..300),
+    ) {
         let (mut world, mut model) = (World::new(), Model::new());
         for (user, device, comes) in steps {
             match comes {
                 true => {
-                    let token = world.connect(&format!("user{user}"), v5(&format!("device{device}")));
+                    let (uid, client_id) = (format!("user{user}"), format!("device{device}"));
+                    let token = world.connect(&uid, v5(&client_id));
                     model.insert((user, device), token);
                 }
                 false => {

@@ -51,19 +51,21 @@ pub fn plan(
     subscriptions: &Subscriptions,
 ) -> Result<Plan, Denial> {
     policy.may(identity, Action::Publish(&submission.target))?;
-    let mut plan = Plan::default();
-    match &submission.target {
+    Ok(match &submission.target {
         Target::User(uid) => {
             let delivery = Delivery::plain(QoS::AtLeastOnce, false);
-            plan.durable.push((Recipient::Inbox(uid.clone()), delivery));
+            let durable = vec![(Recipient::Inbox(uid.clone()), delivery)];
+            Plan { durable, live: Vec::new() }
         }
-        Target::Plain(topic) => {
-            let mut found = Vec::new();
-            subscriptions.pick(topic, &mut found);
-            plan.add(&found, &submission.message);
-        }
-    }
-    Ok(plan)
+        Target::Plain(topic) => plain(&submission.message, topic, subscriptions),
+    })
+}
+
+/// One of each group that shares it is picked by this.
+fn plain(message: &Message, topic: &TopicName, subscriptions: &Subscriptions) -> Plan {
+    let mut found = Vec::new();
+    subscriptions.pick(topic, &mut found);
+    Plan::of(&found, message)
 }
 
 /// Copies for connections that are sent now, whatever the sender may do by now: for a plain message
@@ -73,19 +75,15 @@ pub fn address(
     topic: &TopicName,
     subscriptions: &Subscriptions,
 ) -> Vec<LiveCopy> {
-    let (mut plan, mut found) = (Plan::default(), Vec::new());
+    let mut found = Vec::new();
     subscriptions.matches(topic, &mut found);
-    plan.add(&found, message);
-    plan.live
+    Plan::of(&found, message).live
 }
 
 /// Copies of what the broker itself tells, for whoever has subscribed to it, alone or with others.
 /// It has QoS 0, so no queue takes it.
 pub fn tell(message: &Message, topic: &TopicName, subscriptions: &Subscriptions) -> Vec<LiveCopy> {
-    let (mut plan, mut found) = (Plan::default(), Vec::new());
-    subscriptions.pick(topic, &mut found);
-    plan.add(&found, message);
-    plan.live
+    plain(message, topic, subscriptions).live
 }
 
 impl Way {
@@ -104,17 +102,18 @@ impl Way {
 }
 
 impl Plan {
-    fn add(&mut self, found: &[Subscriber<'_>], message: &Message) {
-        self.live.reserve(found.len());
+    fn of(found: &[Subscriber<'_>], message: &Message) -> Plan {
+        let mut plan = Plan { durable: Vec::new(), live: Vec::with_capacity(found.len()) };
         for subscriber in found {
             if subscriber.grant.no_local && is_own(subscriber, message) {
                 continue;
             }
             match Way::of(subscriber, message) {
-                Way::Queue(recipient, delivery) => self.durable.push((recipient, delivery)),
-                Way::Live(copy) => self.live.push(copy),
+                Way::Queue(recipient, delivery) => plan.durable.push((recipient, delivery)),
+                Way::Live(copy) => plan.live.push(copy),
             }
         }
+        plan
     }
 }
 

@@ -75,7 +75,7 @@ impl Live {
     /// log has no reader in this session.
     pub fn next(&mut self, window: u16, log: LogName) -> Option<(Waiting, Option<u16>)> {
         let qos = self.waiting.front()?.delivery.qos;
-        if qos != QoS::AtMostOnce && self.flights.len() >= window.into() {
+        if !self.may_fly(qos, window) {
             return None;
         }
         let waiting = self.waiting.pop_front()?;
@@ -86,7 +86,11 @@ impl Live {
 
     /// Nothing waits before it, and the window is open for it: it need not wait.
     pub fn lets_through(&self, qos: QoS, window: u16) -> bool {
-        self.waiting.is_empty() && (qos == QoS::AtMostOnce || self.flights.len() < window.into())
+        self.waiting.is_empty() && self.may_fly(qos, window)
+    }
+
+    fn may_fly(&self, qos: QoS, window: u16) -> bool {
+        qos == QoS::AtMostOnce || self.flights.len() < window.into()
     }
 
     /// A message is sent: under this packet id, none for QoS 0.

@@ -298,7 +298,7 @@ impl Shard {
         let packets = ctx.wire.packets;
         self.tally.traffic.sent(packets, conn.out.len() - before);
         if conn.out.is_empty() {
-            self.spare.push(std::mem::take(&mut conn.out));
+            wire::keep_spare(&mut self.spare, std::mem::take(&mut conn.out));
         } else if !conn.flush_asked {
             conn.flush_asked = true;
             self.effects.flush.push(token);

@@ -91,10 +91,7 @@ impl Shard {
     /// All bytes have left: what waited for room may be written now.
     pub fn drained(&mut self, token: Token, mut buffer: Vec<u8>) {
         buffer.clear();
-        if self.spare.len() < SPARE_BUFFERS_COUNT_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX
-        {
-            self.spare.push(buffer);
-        }
+        keep_spare(&mut self.spare, buffer);
         self.handle(token, Input::Writable);
     }
 
@@ -156,6 +153,13 @@ impl Shard {
 /// one is there for it: so this waits for the commit.
 fn is_about_subscriptions(packet: &Packet<'_>) -> bool {
     matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_))
+}
+
+/// For the next one that writes, if few such buffers are kept already.
+pub(super) fn keep_spare(spare: &mut Vec<Vec<u8>>, buffer: Vec<u8>) {
+    if spare.len() < SPARE_BUFFERS_COUNT_MAX && buffer.capacity() <= SPARE_BUFFER_BYTES_MAX {
+        spare.push(buffer);
+    }
 }
 
 fn decode_reason(error: &DecodeError) -> Reason {

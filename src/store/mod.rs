@@ -420,7 +420,8 @@ impl Removal {
 pub struct Commit {
     /// One answer per write.
     pub answers: Vec<Written>,
-    /// Records that fell to a limit inside this transaction (the count limit at append).
+    /// Records that went inside this transaction, by reason: to the count limit at append, or with
+    /// the last cursor that moved past them.
     pub removed: Vec<(Removal, u64)>,
     /// How long COMMIT took, where the store has one.
     pub synced: Option<Duration>,

@@ -48,7 +48,7 @@ pub struct Done {
 /// What a batch was beside its results.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// Records that fell to a limit.
+    /// Records that went, by reason.
     pub removed: &'a [(Removal, u64)],
     /// From handing in its oldest write to its end.
     pub waited: Duration,
@@ -107,7 +107,7 @@ impl Committer {
 }
 
 /// Starts the writer's thread. `on_commit` runs on it, after each commit or failure, with the
-/// results in the order of the writes and the records that fell to a limit.
+/// results in the order of the writes and the records that went.
 ///
 /// The thread ends with an error when the store could not be reopened after an unknown outcome:
 /// the process must end then, as after a panic of the thread.

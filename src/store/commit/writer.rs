@@ -35,7 +35,7 @@ impl Drop for End {
 
 type Answer = Result<Written, StoreError>;
 
-/// The answers to a batch and what fell to a limit; `fatal` if the store is no more.
+/// The answers to a batch and what went; `fatal` if the store is no more.
 #[derive(Default)]
 struct Outcome {
     answers: Vec<Answer>,

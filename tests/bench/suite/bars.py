@@ -16,12 +16,12 @@ class Beside:
     least: bool = False
 
     def met(self, value, table, bar):
-        theirs = table.median(self.scene or bar.scene, self.peer, bar.figure)
+        theirs = self.known(table, bar)
         return value / theirs, (value >= self.factor * theirs if self.least
                                 else value <= self.factor * theirs)
 
     def text(self, table, bar):
-        theirs = table.median(self.scene or bar.scene, self.peer, bar.figure)
+        theirs = self.known(table, bar)
         kind = "at least" if self.least else "at most"
         plain = " plain QoS 1" if self.scene and self.scene != bar.scene else ""
         return f"{kind} {self.factor:g}x {self.peer}'s{plain} {one(bar.figure, theirs)}"
@@ -69,11 +69,11 @@ class Flat:
     scene: str
 
     def met(self, value, table, bar):
-        small = table.median(self.scene, "homing", bar.figure)
+        small = self.known(table, bar)
         return value / small, value <= self.factor * small
 
     def text(self, table, bar):
-        small = table.median(self.scene, "homing", bar.figure)
+        small = self.known(table, bar)
         title = table.scenes[self.scene]["title"]
         return f"at most {self.factor:g}x the {one(bar.figure, small)} with {title}"
 

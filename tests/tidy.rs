@@ -53,6 +53,7 @@ const PURE: &[&str] = &["model", "mqtt", "session", "throttle", "broker", "shard
 const IMPURE: &[&str] = &[
     "tokio",
     "axum",
+    "rusqlite",
     "sqlx",
     "rand",
     "std::net",

@@ -10,8 +10,7 @@ use homing::store::{
     Census, Commit, Cursor, MemoryStore, Opened, Removal, SqliteStore, Store, StoreError,
     StoreLimits, Sweep, Write, Written,
 };
-use sqlx::ConnectOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::say::T0;
@@ -63,9 +62,8 @@ pub fn copy_image(from: &Path, to: &Path) {
 }
 
 /// A connection of the test's own to a store's file.
-pub async fn sqlite_connection(dir: &Path) -> SqliteConnection {
-    let options = SqliteConnectOptions::new().filename(dir.join("homing.db"));
-    options.connect().await.unwrap()
+pub fn sqlite_connection(dir: &Path) -> Connection {
+    Connection::open(dir.join("homing.db")).unwrap()
 }
 
 impl Rig {
@@ -90,11 +88,10 @@ impl Rig {
         match &self.place {
             Place::Memory(store) => store.fail_next(StoreError::Unavailable(POISON.into())),
             Place::Sqlite(dir) => {
-                let mut conn = sqlite_connection(dir.path()).await;
                 let sql = "CREATE TRIGGER poison BEFORE INSERT ON log
                            WHEN instr(new.message, CAST('poison' AS BLOB))
                            BEGIN SELECT raise(ABORT, 'poison'); END";
-                sqlx::query(sql).execute(&mut conn).await.unwrap();
+                sqlite_connection(dir.path()).execute(sql, []).unwrap();
             }
             Place::Postgres(schema) => schema.poison().await,
         }

@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use homing::model::Seq;
 use homing::store::{Log, SqliteStore, Store, StoreError, Write, Written};
-use sqlx::{AssertSqlSafe, Row};
 
 use crate::rig::{LIMITS, appended, sqlite_connection};
 use crate::say::*;
@@ -24,9 +23,12 @@ async fn refusal(dir: &Path) -> String {
     }
 }
 
-async fn execute(dir: &Path, sql: &str) {
-    let mut conn = sqlite_connection(dir).await;
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.unwrap();
+fn execute(dir: &Path, sql: &str) {
+    sqlite_connection(dir).execute_batch(sql).unwrap();
+}
+
+fn ask<T: rusqlite::types::FromSql>(dir: &Path, sql: &str) -> T {
+    sqlite_connection(dir).query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]
@@ -47,7 +49,6 @@ async fn all_files_are_private_even_if_they_were_not() {
 async fn the_file_says_who_made_it_and_how() {
     let dir = tempfile::tempdir().unwrap();
     let _store = open_in(dir.path()).await.unwrap();
-    let mut conn = sqlite_connection(dir.path()).await;
     let expected = [
         ("application_id", 0x686f_6d67),
         ("user_version", 5),
@@ -55,19 +56,16 @@ async fn the_file_says_who_made_it_and_how() {
         ("auto_vacuum", 2),
     ];
     for (name, value) in expected {
-        let query = sqlx::query(AssertSqlSafe(format!("PRAGMA {name}")));
-        let row = query.fetch_one(&mut conn).await.unwrap();
-        assert_eq!(row.get::<i64, _>(0), value, "{name}");
+        assert_eq!(ask::<i64>(dir.path(), &format!("PRAGMA {name}")), value, "{name}");
     }
-    let row = sqlx::query("PRAGMA journal_mode").fetch_one(&mut conn).await.unwrap();
-    assert_eq!(row.get::<String, _>(0), "wal");
+    assert_eq!(ask::<String>(dir.path(), "PRAGMA journal_mode"), "wal");
 }
 
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     open_in(dir.path()).await.unwrap().close().await.unwrap();
-    execute(dir.path(), "PRAGMA user_version = 99").await;
+    execute(dir.path(), "PRAGMA user_version = 99");
     let words = refusal(dir.path()).await;
     assert!(words.contains("schema version 99") && words.contains("newer homing"), "{words}");
 }
@@ -76,9 +74,9 @@ async fn a_newer_schema_is_refused() {
 async fn a_database_of_another_program_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("homing.db"), "").unwrap();
-    execute(dir.path(), "CREATE TABLE theirs (x)").await;
+    execute(dir.path(), "CREATE TABLE theirs (x)");
     assert!(refusal(dir.path()).await.contains("another program"));
-    execute(dir.path(), "INSERT INTO theirs VALUES (1)").await;
+    execute(dir.path(), "INSERT INTO theirs VALUES (1)");
 }
 
 #[tokio::test]
@@ -174,14 +172,10 @@ async fn a_shared_body_is_stored_once_and_goes_with_its_last_record() {
     let store = open_in(dir.path()).await.unwrap();
     let both = Write::Append(to(&[inbox("a"), inbox("b")], message(1)));
     store.commit(&[both, know(&key("a", "x")), know(&key("b", "x"))], T0).await.unwrap();
-    let bodies = async || {
-        let mut conn = sqlite_connection(dir.path()).await;
-        let row = sqlx::query("SELECT count(*) FROM body").fetch_one(&mut conn).await.unwrap();
-        row.get::<i64, _>(0)
-    };
+    let bodies = || ask::<i64>(dir.path(), "SELECT count(*) FROM body");
     for (name, left) in [("a", 1), ("b", 0)] {
         let cursor = advance(&key(name, "x"), Log::Inbox, 1, 1);
         store.commit(&[cursor, Write::Sweep(sweep())], T0).await.unwrap();
-        assert_eq!(bodies().await, left);
+        assert_eq!(bodies(), left);
     }
 }

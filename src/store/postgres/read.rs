@@ -175,8 +175,11 @@ pub(super) async fn devices(pool: &PgPool, uid: &Uid) -> Result<Vec<KnownDevice>
                ORDER BY d.client_id";
     let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
     let device = |row: &PgRow| {
-        let position = |index| Ok(record::seq(get(row, index)?));
-        let cursor = Cursor { cursor: position(1)?, sent: position(2)?, head: position(3)? };
+        let cursor = Cursor {
+            cursor: record::seq(get(row, 1)?),
+            sent: record::seq(get(row, 2)?),
+            head: record::seq(get(row, 3)?),
+        };
         let client_id = record::client_id(get(row, 0)?)?;
         Ok(KnownDevice { client_id, cursor, seen_at: Stamp(get(row, 4)?) })
     };

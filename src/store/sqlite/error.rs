@@ -1,5 +1,7 @@
 //! From SQLite's result codes to what the contract calls them.
 
+use rusqlite::Error;
+
 use crate::store::StoreError;
 use crate::store::record::corrupt;
 
@@ -12,32 +14,41 @@ const READ_ONLY: i32 = 8;
 const TRANSIENT: [i32; 5] = [5, 6, 7, 9, 14];
 
 /// The primary result code is the low byte of the extended one.
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let code = error.as_database_error()?.code()?;
-    code.parse::<i32>().ok().map(|code| code & 0xff)
+fn primary_code(error: &Error) -> Option<i32> {
+    match error {
+        Error::SqliteFailure(error, _) | Error::SqlInputError { error, .. } => {
+            Some(error.extended_code & 0xff)
+        }
+        _ => None,
+    }
 }
 
 /// For reads and for statements inside a transaction.
-pub(super) fn store_error(error: sqlx::Error) -> StoreError {
-    let words = error.to_string();
-    match primary_code(&error) {
-        Some(FULL) => StoreError::Full(words),
-        Some(IO_ERROR) => StoreError::OutcomeUnknown(words),
-        Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt(format!(
-            "{words}; stop the broker, keep a copy of the data directory and restore a backup"
-        )),
-        Some(code) if TRANSIENT.contains(&code) => StoreError::Unavailable(words),
-        Some(_) => StoreError::Refused(words),
-        // Not SQLite's word: the connection's thread or a value that cannot be read.
-        None => match error {
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => corrupt(words),
-            _ => StoreError::Unavailable(words),
-        },
+impl From<Error> for StoreError {
+    fn from(error: Error) -> StoreError {
+        let words = error.to_string();
+        match primary_code(&error) {
+            Some(FULL) => StoreError::Full(words),
+            Some(IO_ERROR) => StoreError::OutcomeUnknown(words),
+            Some(CORRUPT | NOT_A_DATABASE) => StoreError::Corrupt(format!(
+                "{words}; stop the broker, keep a copy of the data directory and restore a backup"
+            )),
+            Some(code) if TRANSIENT.contains(&code) => StoreError::Unavailable(words),
+            Some(_) => StoreError::Refused(words),
+            // Not SQLite's word: a value that is not what its column holds, or a misuse.
+            None => match error {
+                Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..) => corrupt(words),
+                _ => StoreError::Unavailable(words),
+            },
+        }
     }
 }
 
 /// For opening: the words say which file and what to do.
-pub(super) fn open_error(path: &std::path::Path, error: sqlx::Error) -> StoreError {
+pub(super) fn open_error(path: &std::path::Path, error: Error) -> StoreError {
     let advice = match primary_code(&error) {
         Some(NOT_A_DATABASE | CORRUPT) => {
             "it is no store of homing or it is damaged: restore a backup or move it away"

@@ -1,62 +1,86 @@
 //! Reading a store's version without making, changing or removing a file beside it.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteLockingMode};
-use sqlx::{ConnectOptions, Connection};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use tokio::task::spawn_blocking;
 
 use super::FILE_NAME;
 use super::error::open_error;
-use super::schema::{self, reader_options};
+use super::schema;
 use crate::model::Stamp;
 use crate::store::StoreError;
 use crate::store::look::Look;
 
 /// A VFS of SQLite's own that takes no locks.
 const NO_LOCKS: &str = "unix-none";
+const NEWEST_MESSAGE: &str = "SELECT ts FROM log ORDER BY id DESC LIMIT 1";
 
 /// As [`crate::store::look::look`].
 pub async fn look(data_dir: &Path, in_use: bool) -> Result<Option<Look>, StoreError> {
     let path = data_dir.join(FILE_NAME);
-    let failed = |error| open_error(&path, error);
-    match tokio::fs::metadata(&path).await {
+    let looking = spawn_blocking(move || look_at(&path, in_use));
+    looking.await.map_err(|error| StoreError::Open(format!("the look did not end: {error}")))?
+}
+
+fn look_at(path: &Path, in_use: bool) -> Result<Option<Look>, StoreError> {
+    match std::fs::metadata(path) {
         Ok(file) if file.len() > 0 => {}
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error.into())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(StoreError::Open(format!(
+                "{}: {error}; check that this user may read it and its directory",
+                path.display()
+            )));
+        }
         _ => return Ok(None),
     }
-    let mut reader = options(&path, in_use).await.connect().await.map_err(failed)?;
-    let look = read(&mut reader, &path).await;
-    reader.close().await.map_err(failed)?;
-    look
+    let reader = connect(path, in_use).map_err(|error| open_error(path, error))?;
+    read(&reader, path)
 }
 
 /// - Beside a running broker as one of its readers: the log and its index are there and stay.
 /// - After a crash there is a log without a live index. Without locks the index is made in memory
 ///   (SQLite, "Use of WAL without shared-memory"); otherwise a file would be made for it.
 /// - After a clean end there is no log; only an immutable file makes SQLite not make one.
-async fn options(path: &Path, in_use: bool) -> SqliteConnectOptions {
+fn connect(path: &Path, in_use: bool) -> rusqlite::Result<Connection> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    let options = reader_options(path).read_only(true);
-    match tokio::fs::metadata(&log).await {
-        _ if in_use => options,
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let reader = match std::fs::metadata(&log) {
+        _ if in_use => Connection::open_with_flags(path, flags)?,
         Ok(log) if log.len() > 0 => {
-            options.vfs(NO_LOCKS).locking_mode(SqliteLockingMode::Exclusive)
+            let reader = Connection::open_with_flags_and_vfs(path, flags, NO_LOCKS)?;
+            reader.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+            reader
         }
-        _ => options.immutable(true),
-    }
+        _ => Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)?,
+    };
+    schema::prepare_reader(&reader)?;
+    Ok(reader)
 }
 
-async fn read(reader: &mut SqliteConnection, path: &Path) -> Result<Option<Look>, StoreError> {
-    schema::check_maker(reader, path).await?;
-    let schema = schema::version(reader, path).await?;
+/// The file's address with what tells SQLite that nobody changes it.
+fn immutable(path: &Path) -> String {
+    let encode = |byte: &u8| match byte {
+        b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+            char::from(*byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    let path: String = path.as_os_str().as_bytes().iter().map(encode).collect();
+    format!("file:{path}?immutable=1")
+}
+
+fn read(reader: &Connection, path: &Path) -> Result<Option<Look>, StoreError> {
+    schema::check_maker(reader, path)?;
+    let schema = schema::version(reader, path)?;
     if schema == 0 {
         return Ok(None);
     }
-    let newest = sqlx::query_scalar::<_, i64>("SELECT ts FROM log ORDER BY id DESC LIMIT 1");
-    let newest = newest.fetch_optional(reader).await.map_err(|error| open_error(path, error))?;
-    let newest_message = newest.map(Stamp);
+    let newest = reader.query_row(NEWEST_MESSAGE, [], |row| row.get(0)).optional();
+    let newest_message = newest.map_err(|error| open_error(path, error))?.map(Stamp);
     Ok(Some(Look { schema, newest_schema: schema::NEWEST, newest_message, server: None }))
 }
 
@@ -139,9 +163,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         made(dir.path()).await.close().await.unwrap();
         let path = dir.path().join(FILE_NAME);
-        let mut writer = schema::writer_options(&path).connect().await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut writer).await.unwrap();
-        writer.close().await.unwrap();
+        let writer = schema::open_writer(&path).unwrap();
+        writer.pragma_update(None, "user_version", 99).unwrap();
+        writer.close().unwrap();
         let words = look_at_rest(dir.path()).await.unwrap_err().to_string();
         assert!(words.contains("schema version 99"), "{words}");
         std::fs::write(&path, "this is no database, whatever its name says").unwrap();

@@ -1,27 +1,31 @@
 //! The embedded store: one SQLite file in WAL mode, one writing connection, a few reading ones.
+//! Nothing here waits for anything but the disk, so a commit does its work when it is polled: the
+//! writer has a thread of its own (`commit.rs`). Reads go to threads that may block.
 
-mod chunk;
+mod checkpoint;
 mod due;
 mod error;
 mod flush;
 mod load;
 mod look;
 mod read;
+mod readers;
 mod retained;
 mod schema;
+mod statement;
 mod sweep;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{Connection, Row};
+use rusqlite::Connection;
 use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
 
 pub use self::look::look;
 
-use self::error::{open_error, store_error};
+use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     Account, Commit, KnownDevice, RetainedPage, Store, StoreError, StoreFuture, StoreIdentity,
@@ -31,7 +35,6 @@ use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionK
 
 /// The file's name inside the data directory.
 pub const FILE_NAME: &str = "homing.db";
-const READERS_COUNT_MAX: u32 = 4;
 
 pub struct SqliteStore {
     path: PathBuf,
@@ -39,7 +42,7 @@ pub struct SqliteStore {
     identity: StoreIdentity,
     /// `None` once closed.
     writer: Mutex<Option<Writer>>,
-    readers: RwLock<SqlitePool>,
+    readers: RwLock<Arc<Readers>>,
 }
 
 impl SqliteStore {
@@ -53,16 +56,35 @@ impl SqliteStore {
         now: Stamp,
     ) -> Result<SqliteStore, StoreError> {
         let path = dir.join(FILE_NAME);
-        let mut conn = schema::open_writer(&path).await?;
-        let identity = schema::identity(&mut conn, rand::random()).await?;
-        schema::end_open_sessions(&mut conn, &limits, now).await?;
-        let readers = RwLock::new(pool(&path));
-        let writer = Mutex::new(Some(Writer::new(conn, limits)));
+        // Bringing a big store to a new schema takes minutes.
+        let opening = spawn_blocking(move || SqliteStore::open_file(path, limits, now));
+        let failed = |error| StoreError::Open(format!("opening it did not end: {error}"));
+        opening.await.map_err(failed)?
+    }
+
+    fn open_file(
+        path: PathBuf,
+        limits: StoreLimits,
+        now: Stamp,
+    ) -> Result<SqliteStore, StoreError> {
+        let mut conn = schema::open_writer(&path)?;
+        let identity = schema::identity(&conn, rand::random())?;
+        schema::end_open_sessions(&mut conn, &limits, now)?;
+        let readers = RwLock::new(Arc::new(Readers::new(path.clone())));
+        let writer = Mutex::new(Some(Writer::new(conn, &path, limits)?));
         Ok(SqliteStore { path, limits, identity, writer, readers })
     }
 
-    fn pool(&self) -> SqlitePool {
+    fn readers(&self) -> Arc<Readers> {
         self.readers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn beside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let readers = self.readers();
+        Box::pin(async move { readers.read(read).await })
     }
 
     async fn commit_batch(&self, batch: &[Write], now: Stamp) -> Result<Commit, StoreError> {
@@ -76,9 +98,9 @@ impl SqliteStore {
     }
 
     async fn close_all(&self) -> Result<(), StoreError> {
-        self.pool().close().await;
+        self.readers().close().await;
         match self.writer.lock().await.take() {
-            Some(writer) => writer.into_connection().close().await.map_err(store_error),
+            Some(writer) => writer.close(),
             None => Ok(()),
         }
     }
@@ -89,37 +111,15 @@ impl SqliteStore {
         if let Err(error) = self.close_all().await {
             tracing::warn!("while closing after a failure: {error}");
         }
-        let mut conn = schema::open_writer(&self.path).await?;
-        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let failed = |error| open_error(&self.path, error);
-        let row = sqlx::query(sql).fetch_one(&mut conn).await.map_err(failed)?;
-        if row.try_get::<i64, _>(0).map_err(failed)? != 0 {
-            let path = self.path.display();
-            return Err(StoreError::Open(format!("{path}: its log cannot be written back")));
-        }
-        quick_check(&mut conn).await?;
+        let conn = schema::open_writer(&self.path)?;
+        schema::write_log_back(&conn, &self.path)?;
+        schema::quick_check(&conn)?;
         // Whoever claimed it may not have heard of it.
-        due::unclaim(&mut conn).await?;
-        *self.readers.write().unwrap_or_else(PoisonError::into_inner) = pool(&self.path);
-        *self.writer.lock().await = Some(Writer::new(conn, self.limits));
+        due::unclaim(&conn)?;
+        let readers = Arc::new(Readers::new(self.path.clone()));
+        *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
+        *self.writer.lock().await = Some(Writer::new(conn, &self.path, self.limits)?);
         Ok(())
-    }
-}
-
-fn pool(path: &Path) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(READERS_COUNT_MAX)
-        .test_before_acquire(false)
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .connect_lazy_with(schema::reader_options(path))
-}
-
-async fn quick_check(conn: &mut sqlx::sqlite::SqliteConnection) -> Result<(), StoreError> {
-    let query = sqlx::query_scalar::<_, String>("PRAGMA quick_check(1)");
-    match query.fetch_one(conn).await.map_err(store_error)?.as_str() {
-        "ok" => Ok(()),
-        finding => Err(super::record::corrupt(finding)),
     }
 }
 
@@ -135,13 +135,12 @@ impl Store for SqliteStore {
         count_max: usize,
         bytes_max: usize,
     ) -> StoreFuture<'a, Vec<Entry>> {
-        let pool = self.pool();
-        Box::pin(async move { read::records(&pool, recipient, after, count_max, bytes_max).await })
+        let recipient = recipient.clone();
+        self.beside(move |conn| read::records(conn, &recipient, after, count_max, bytes_max))
     }
 
     fn legacies(&self, count_max: usize) -> StoreFuture<'_, Vec<(SessionKey, Entry)>> {
-        let pool = self.pool();
-        Box::pin(async move { read::legacies(&pool, count_max).await })
+        self.beside(move |conn| read::legacies(conn, count_max))
     }
 
     fn retained<'a>(
@@ -151,18 +150,18 @@ impl Store for SqliteStore {
         count_max: usize,
         bytes_max: usize,
     ) -> StoreFuture<'a, RetainedPage> {
-        let pool = self.pool();
-        Box::pin(async move { retained::read(&pool, filter, after, count_max, bytes_max).await })
+        let (filter, after) = (filter.clone(), after.map(str::to_owned));
+        self.beside(move |conn| {
+            retained::read(conn, &filter, after.as_deref(), count_max, bytes_max)
+        })
     }
 
     fn next_due(&self) -> StoreFuture<'_, Option<Stamp>> {
-        let pool = self.pool();
-        Box::pin(async move { due::next(&pool).await })
+        self.beside(due::next)
     }
 
     fn due_count(&self) -> StoreFuture<'_, u64> {
-        let pool = self.pool();
-        Box::pin(async move { due::count(&pool).await })
+        self.beside(due::count)
     }
 
     fn subscriptions<'a>(
@@ -170,13 +169,12 @@ impl Store for SqliteStore {
         after: Option<(SessionKey, Filter)>,
         count_max: usize,
     ) -> StoreFuture<'a, Vec<(SessionKey, Subscription)>> {
-        let pool = self.pool();
-        Box::pin(async move { read::subscriptions(&pool, after, count_max).await })
+        self.beside(move |conn| read::subscriptions(conn, after, count_max))
     }
 
     fn account<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Option<Account>> {
-        let pool = self.pool();
-        Box::pin(async move { read::account(&pool, uid).await })
+        let uid = uid.clone();
+        self.beside(move |conn| read::account(conn, &uid))
     }
 
     fn accounts<'a>(
@@ -184,33 +182,30 @@ impl Store for SqliteStore {
         after: Option<&'a Uid>,
         count_max: usize,
     ) -> StoreFuture<'a, Vec<(Uid, Roles)>> {
-        let pool = self.pool();
-        Box::pin(async move { read::accounts(&pool, after, count_max).await })
+        let after = after.cloned();
+        self.beside(move |conn| read::accounts(conn, after.as_ref(), count_max))
     }
 
     fn bans(&self) -> StoreFuture<'_, Vec<Ban>> {
-        let pool = self.pool();
-        Box::pin(async move { read::bans(&pool).await })
+        self.beside(read::bans)
     }
 
     fn newest(&self) -> StoreFuture<'_, Option<Stamp>> {
-        let pool = self.pool();
-        Box::pin(async move { read::newest(&pool).await })
+        self.beside(read::newest)
     }
 
     fn devices<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<KnownDevice>> {
-        let pool = self.pool();
-        Box::pin(async move { read::devices(&pool, uid).await })
+        let uid = uid.clone();
+        self.beside(move |conn| read::devices(conn, &uid))
     }
 
     fn sessions<'a>(&'a self, uid: &'a Uid) -> StoreFuture<'a, Vec<ClientId>> {
-        let pool = self.pool();
-        Box::pin(async move { read::sessions(&pool, uid).await })
+        let uid = uid.clone();
+        self.beside(move |conn| read::sessions(conn, &uid))
     }
 
     fn retained_count(&self) -> StoreFuture<'_, u64> {
-        let pool = self.pool();
-        Box::pin(async move { read::retained_count(&pool).await })
+        self.beside(read::retained_count)
     }
 
     fn identity(&self) -> StoreIdentity {
@@ -218,8 +213,7 @@ impl Store for SqliteStore {
     }
 
     fn verify(&self) -> StoreFuture<'_, ()> {
-        let pool = self.pool();
-        Box::pin(async move { quick_check(&mut *pool.acquire().await.map_err(store_error)?).await })
+        self.beside(schema::quick_check)
     }
 
     fn reopen(&self) -> StoreFuture<'_, ()> {

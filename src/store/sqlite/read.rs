@@ -1,9 +1,8 @@
 //! Reads beside the writer: records with their check, subscriptions, accounts, devices, sessions.
 
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use rusqlite::{Connection, Row, params};
 
-use super::error::store_error;
-use super::load::get;
+use super::statement::{all, bytes, first, get, number, text};
 use crate::model::{Ban, ClientId, Entry, Filter, Recipient, Roles, Seq, SessionKey, Stamp, Uid};
 use crate::store::record::{self, RawMessage, RawRecord, columns};
 use crate::store::{Account, Cursor, KnownDevice, StoreError, Subscription};
@@ -17,50 +16,31 @@ const RECORDS: &str = "
       AND l.seq > ?
     ORDER BY l.seq LIMIT ?";
 
-/// Records that one statement fetches: a read is bounded in bytes, and what is beyond the bound
-/// should not be read.
-const FETCH_COUNT_MAX: usize = 64;
-
-pub(super) async fn records(
-    pool: &SqlitePool,
+/// Row by row: what is beyond the bound in bytes is not read.
+pub(super) fn records(
+    conn: &Connection,
     recipient: &Recipient,
     after: Seq,
     count_max: usize,
     bytes_max: usize,
 ) -> Result<Vec<Entry>, StoreError> {
-    let (mut entries, mut bytes, mut after) = (Vec::new(), 0, after);
-    let count_max = count_max.max(1);
-    loop {
-        let count = FETCH_COUNT_MAX.min(count_max - entries.len());
-        let rows = fetch(pool, recipient, after, count).await?;
-        let fetched = rows.len();
-        for row in rows {
-            let entry = raw(&row)?.check(recipient)?;
-            bytes += entry.message.body.len();
-            if !entries.is_empty() && bytes > bytes_max {
-                return Ok(entries);
-            }
-            after = entry.seq;
-            entries.push(entry);
-        }
-        if fetched < count || entries.len() == count_max {
-            return Ok(entries);
-        }
-    }
-}
-
-async fn fetch(
-    pool: &SqlitePool,
-    recipient: &Recipient,
-    after: Seq,
-    count: usize,
-) -> Result<Vec<SqliteRow>, StoreError> {
     let (kind, uid, client_id) = columns(recipient);
-    let query = sqlx::query(RECORDS).bind(kind).bind(uid.to_owned()).bind(client_id.to_owned());
-    query.bind(after.0 as i64).bind(count as i64).fetch_all(pool).await.map_err(store_error)
+    let count_max = i64::try_from(count_max.max(1)).unwrap_or(i64::MAX);
+    let mut statement = conn.prepare_cached(RECORDS)?;
+    let mut rows = statement.query((kind, uid, client_id, after.0 as i64, count_max))?;
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let entry = raw(row)?.check(recipient)?;
+        bytes += entry.message.body.len();
+        if !entries.is_empty() && bytes > bytes_max {
+            break;
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
 }
 
-fn raw(row: &SqliteRow) -> Result<RawRecord, StoreError> {
+fn raw(row: &Row<'_>) -> Result<RawRecord, StoreError> {
     Ok(RawRecord {
         recipient: get(row, 0)?,
         seq: get(row, 1)?,
@@ -74,9 +54,9 @@ fn raw(row: &SqliteRow) -> Result<RawRecord, StoreError> {
 
 /// A message from `message_id` to `body`, as the tables of retained and of waiting ones name its
 /// columns; the first of them is `at`.
-pub(super) fn raw_message(row: &SqliteRow, at: usize) -> Result<RawMessage, StoreError> {
+pub(super) fn raw_message(row: &Row<'_>, at: usize) -> Result<RawMessage, StoreError> {
     Ok(RawMessage {
-        message_id: get(row, at)?,
+        message_id: bytes(row, at)?.to_vec(),
         from_uid: get(row, at + 1)?,
         from_client: get(row, at + 2)?,
         kind: get(row, at + 3)?,
@@ -91,8 +71,8 @@ pub(super) fn raw_message(row: &SqliteRow, at: usize) -> Result<RawMessage, Stor
 }
 
 /// See [`crate::store::Store::legacies`]: their logs are below zero.
-pub(super) async fn legacies(
-    pool: &SqlitePool,
+pub(super) fn legacies(
+    conn: &Connection,
     count_max: usize,
 ) -> Result<Vec<(SessionKey, Entry)>, StoreError> {
     let sql = "SELECT r.id, l.seq, l.delivery, l.ts, l.expires_at, l.checksum,
@@ -100,18 +80,15 @@ pub(super) async fn legacies(
                FROM log l JOIN recipient r ON r.id = -l.recipient
                LEFT JOIN body b ON b.id = l.body_id
                WHERE l.recipient < 0 ORDER BY l.recipient, l.seq LIMIT ?";
-    let query = sqlx::query(sql).bind(i64::try_from(count_max).unwrap_or(i64::MAX));
-    let rows = query.fetch_all(pool).await.map_err(store_error)?;
-    let legacy = |row: &SqliteRow| {
-        let key = record::session_key(get(row, 7)?, get(row, 8)?)?;
+    all(conn, sql, [i64::try_from(count_max).unwrap_or(i64::MAX)], |row| {
+        let key = record::session_key(text(row, 7)?, text(row, 8)?)?;
         let entry = raw(row)?.check(&Recipient::Session(key.clone()))?;
         Ok((key, entry))
-    };
-    rows.iter().map(legacy).collect()
+    })
 }
 
-pub(super) async fn subscriptions(
-    pool: &SqlitePool,
+pub(super) fn subscriptions(
+    conn: &Connection,
     after: Option<(SessionKey, Filter)>,
     count_max: usize,
 ) -> Result<Vec<(SessionKey, Subscription)>, StoreError> {
@@ -120,94 +97,75 @@ pub(super) async fn subscriptions(
                WHERE r.kind = 1 AND r.domain = '' AND (r.uid, r.client_id) >= (?1, ?2)
                  AND (r.uid, r.client_id, s.filter) > (?1, ?2, ?3)
                ORDER BY r.uid, r.client_id, s.filter LIMIT ?4";
-    let query = match &after {
-        Some((key, filter)) => sqlx::query(sql)
-            .bind(key.uid.as_str())
-            .bind(key.client_id.as_str())
-            .bind(filter.as_str()),
-        None => sqlx::query(sql).bind("").bind("").bind(""),
+    let (uid, client_id, filter) = match &after {
+        Some((key, filter)) => (key.uid.as_str(), key.client_id.as_str(), filter.as_str()),
+        None => ("", "", ""),
     };
-    let rows = query.bind(count_max as i64).fetch_all(pool).await.map_err(store_error)?;
-    let subscription = |row: &SqliteRow| {
-        let key = record::session_key(get(row, 0)?, get(row, 1)?)?;
-        Ok((key, record::subscription(get(row, 2)?, get(row, 3)?, get(row, 4)?)?))
-    };
-    rows.iter().map(subscription).collect()
+    all(conn, sql, params![uid, client_id, filter, count_max as i64], |row| {
+        let key = record::session_key(text(row, 0)?, text(row, 1)?)?;
+        Ok((key, record::subscription(text(row, 2)?, get(row, 3)?, get(row, 4)?)?))
+    })
 }
 
-pub(super) async fn account(pool: &SqlitePool, uid: &Uid) -> Result<Option<Account>, StoreError> {
+pub(super) fn account(conn: &Connection, uid: &Uid) -> Result<Option<Account>, StoreError> {
     let sql = "SELECT password_hash, roles FROM account WHERE domain = '' AND uid = ?";
-    let row =
-        sqlx::query(sql).bind(uid.as_str()).fetch_optional(pool).await.map_err(store_error)?;
-    let account = |row: &SqliteRow| {
-        Ok(Account {
-            password_hash: get::<&str>(row, 0)?.to_owned(),
-            roles: record::roles(get(row, 1)?)?,
-        })
-    };
-    row.as_ref().map(account).transpose()
+    first(conn, sql, [uid.as_str()], |row| {
+        Ok(Account { password_hash: get(row, 0)?, roles: record::roles(text(row, 1)?)? })
+    })
 }
 
-pub(super) async fn accounts(
-    pool: &SqlitePool,
+pub(super) fn accounts(
+    conn: &Connection,
     after: Option<&Uid>,
     count_max: usize,
 ) -> Result<Vec<(Uid, Roles)>, StoreError> {
     let sql = "SELECT uid, roles FROM account WHERE domain = '' AND uid > ? ORDER BY uid LIMIT ?";
-    let query = sqlx::query(sql).bind(after.map_or("", Uid::as_str)).bind(count_max as i64);
-    let rows = query.fetch_all(pool).await.map_err(store_error)?;
-    rows.iter().map(|row| Ok((record::uid(get(row, 0)?)?, record::roles(get(row, 1)?)?))).collect()
+    all(conn, sql, params![after.map_or("", Uid::as_str), count_max as i64], |row| {
+        Ok((record::uid(text(row, 0)?)?, record::roles(text(row, 1)?)?))
+    })
 }
 
 /// See [`crate::store::Store::newest`].
-pub(super) async fn newest(pool: &SqlitePool) -> Result<Option<Stamp>, StoreError> {
+pub(super) fn newest(conn: &Connection) -> Result<Option<Stamp>, StoreError> {
     let sql = "SELECT ts FROM log ORDER BY id DESC LIMIT 1";
-    let row = sqlx::query(sql).fetch_optional(pool).await.map_err(store_error)?;
-    row.map(|row| Ok(Stamp(get(&row, 0)?))).transpose()
+    first(conn, sql, [], |row| Ok(Stamp(get(row, 0)?)))
 }
 
-pub(super) async fn bans(pool: &SqlitePool) -> Result<Vec<Ban>, StoreError> {
+pub(super) fn bans(conn: &Connection) -> Result<Vec<Ban>, StoreError> {
     let sql = "SELECT uid, client_id, net, made_at, until, reason FROM ban WHERE domain = ''
                ORDER BY uid, client_id, net";
-    let rows = sqlx::query(sql).fetch_all(pool).await.map_err(store_error)?;
-    let ban = |row: &SqliteRow| {
-        record::ban(
-            [get(row, 0)?, get(row, 1)?, get(row, 2)?],
-            get(row, 3)?,
-            get(row, 4)?,
-            get(row, 5)?,
-        )
-    };
-    rows.iter().map(ban).collect()
+    all(conn, sql, [], |row| {
+        let target = [text(row, 0)?, text(row, 1)?, text(row, 2)?];
+        record::ban(target, get(row, 3)?, get(row, 4)?, text(row, 5)?)
+    })
 }
 
-pub(super) async fn devices(pool: &SqlitePool, uid: &Uid) -> Result<Vec<KnownDevice>, StoreError> {
+pub(super) fn devices(conn: &Connection, uid: &Uid) -> Result<Vec<KnownDevice>, StoreError> {
     let sql = "SELECT d.client_id, d.cursor, d.sent,
                       max(r.head, coalesce((SELECT max(seq) FROM log WHERE recipient = r.id), 0)),
                       d.seen_at
                FROM recipient r JOIN device d ON d.recipient = r.id
                WHERE r.kind = 0 AND r.domain = '' AND r.uid = ? AND r.client_id = ''
                ORDER BY d.client_id";
-    let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
-    let device = |row: &SqliteRow| {
-        let position = |index| Ok(record::seq(get(row, index)?));
-        let cursor = Cursor { cursor: position(1)?, sent: position(2)?, head: position(3)? };
-        let client_id = record::client_id(get(row, 0)?)?;
+    all(conn, sql, [uid.as_str()], |row| {
+        let cursor = Cursor {
+            cursor: record::seq(get(row, 1)?),
+            sent: record::seq(get(row, 2)?),
+            head: record::seq(get(row, 3)?),
+        };
+        let client_id = record::client_id(text(row, 0)?)?;
         Ok(KnownDevice { client_id, cursor, seen_at: Stamp(get(row, 4)?) })
-    };
-    rows.iter().map(device).collect()
+    })
 }
 
-pub(super) async fn sessions(pool: &SqlitePool, uid: &Uid) -> Result<Vec<ClientId>, StoreError> {
+pub(super) fn sessions(conn: &Connection, uid: &Uid) -> Result<Vec<ClientId>, StoreError> {
     let sql = "SELECT r.client_id FROM recipient r JOIN session s ON s.recipient = r.id
                WHERE r.kind = 1 AND r.domain = '' AND r.uid = ?
                ORDER BY s.ended_at IS NULL, s.ended_at, r.client_id";
-    let rows = sqlx::query(sql).bind(uid.as_str()).fetch_all(pool).await.map_err(store_error)?;
-    rows.iter().map(|row| record::client_id(get(row, 0)?)).collect()
+    all(conn, sql, [uid.as_str()], |row| record::client_id(text(row, 0)?))
 }
 
-pub(super) async fn retained_count(pool: &SqlitePool) -> Result<u64, StoreError> {
+pub(super) fn retained_count(conn: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM retained WHERE domain = ''";
-    let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await.map_err(store_error)?;
-    Ok(count.max(0) as u64)
+    Ok(number(conn, sql, [])?.max(0) as u64)
 }

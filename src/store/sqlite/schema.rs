@@ -6,15 +6,15 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use rusqlite::{Connection, OpenFlags, ToSql};
 
+use super::checkpoint::LOG_PAGES_DUE;
 use super::due;
-use super::error::{open_error, store_error};
+use super::error::open_error;
+use super::statement::execute;
 use crate::model::Stamp;
 use crate::store::open::{LAST, Restart};
+use crate::store::record::corrupt;
 use crate::store::{StoreError, StoreIdentity, StoreLimits, millis};
 
 /// "homg": tells a store of homing from other SQLite files.
@@ -32,9 +32,7 @@ pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
 const PAGE_BYTES: u32 = 16 * 1024;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
-/// Pages in the log (32 MiB) after which it is written back: a page that many commits change is
-/// written back once. After kill -9 so much is read at the start.
-const WAL_PAGES_MAX: u32 = 2048;
+const CHECKPOINT_CACHE_KIB: i64 = 64;
 /// The log is cut back to this after a checkpoint.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 /// The directory's lock keeps other writers out; only a checkpoint may be met for a moment.
@@ -43,40 +41,65 @@ const STATEMENTS_COUNT_MAX: usize = 256;
 /// Where what a statement sorts lies.
 const TEMP_STORE: &str = "MEMORY";
 
-fn options(path: &Path, cache_kib: i64) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .foreign_keys(false)
-        .busy_timeout(BUSY_WAIT)
-        .statement_cache_capacity(STATEMENTS_COUNT_MAX)
-        .pragma("cache_size", (-cache_kib).to_string())
-        .pragma("temp_store", TEMP_STORE)
-        .disable_statement_logging()
+/// How a file is opened that is there. A connection is used by one thread at a time.
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+/// What every connection is told first.
+pub(super) fn prepare(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_COUNT_MAX);
+    conn.busy_timeout(BUSY_WAIT)?;
+    set(conn, "foreign_keys", false)?;
+    set(conn, "cache_size", -cache_kib)?;
+    set(conn, "temp_store", TEMP_STORE)
 }
 
-pub(super) fn writer_options(path: &Path) -> SqliteConnectOptions {
-    options(path, WRITER_CACHE_KIB)
-        .page_size(PAGE_BYTES)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", WAL_PAGES_MAX.to_string())
-        .pragma("journal_size_limit", WAL_KEPT_BYTES.to_string())
+fn set(conn: &Connection, name: &str, value: impl ToSql) -> rusqlite::Result<()> {
+    conn.pragma_update(None, name, value)
 }
 
-pub(super) fn reader_options(path: &Path) -> SqliteConnectOptions {
-    options(path, READER_CACHE_KIB).pragma("query_only", "ON")
+/// A connection that writes; the first one makes the file what it is.
+fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open_with_flags(path, FLAGS)?;
+    prepare(&conn, WRITER_CACHE_KIB)?;
+    set(&conn, "page_size", PAGE_BYTES)?;
+    set(&conn, "auto_vacuum", "INCREMENTAL")?;
+    set(&conn, "journal_mode", "WAL")?;
+    set(&conn, "synchronous", "FULL")?;
+    set(&conn, "wal_autocheckpoint", LOG_PAGES_DUE)?;
+    set(&conn, "journal_size_limit", WAL_KEPT_BYTES)?;
+    Ok(conn)
+}
+
+/// A connection that writes the log back; it needs next to no memory.
+pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, StoreError> {
+    let connect = || {
+        let conn = Connection::open_with_flags(path, FLAGS)?;
+        prepare(&conn, CHECKPOINT_CACHE_KIB)?;
+        set(&conn, "synchronous", "FULL")?;
+        Ok(conn)
+    };
+    connect().map_err(|error| open_error(path, error))
+}
+
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let conn = Connection::open_with_flags(path, FLAGS)?;
+    prepare_reader(&conn)?;
+    Ok(conn)
+}
+
+pub(super) fn prepare_reader(conn: &Connection) -> rusqlite::Result<()> {
+    prepare(conn, READER_CACHE_KIB)?;
+    set(conn, "query_only", true)
 }
 
 /// Opens the file for writing, made private and brought to the newest schema.
-pub(super) async fn open_writer(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     make_private(path).map_err(|error| {
         StoreError::Open(format!("{}: {error}; check its owner and rights", path.display()))
     })?;
-    let mut writer =
-        writer_options(path).connect().await.map_err(|error| open_error(path, error))?;
-    check_maker(&mut writer, path).await?;
-    migrate(&mut writer, path).await?;
+    let mut writer = connect_writer(path).map_err(|error| open_error(path, error))?;
+    check_maker(&writer, path)?;
+    migrate(&mut writer, path)?;
     Ok(writer)
 }
 
@@ -94,19 +117,15 @@ fn make_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-async fn pragma(writer: &mut SqliteConnection, name: &'static str) -> Result<i64, sqlx::Error> {
-    let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(writer).await?;
-    row.try_get::<i64, _>(0)
+fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, name, |row| row.get(0))
 }
 
-pub(super) async fn check_maker(
-    writer: &mut SqliteConnection,
-    path: &Path,
-) -> Result<(), StoreError> {
+pub(super) fn check_maker(conn: &Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |error| open_error(path, error);
-    let maker = pragma(writer, "application_id").await.map_err(failed)?;
-    let tables = sqlx::query("SELECT count(*) FROM sqlite_schema").fetch_one(writer).await;
-    let tables: i64 = tables.and_then(|row| row.try_get(0)).map_err(failed)?;
+    let maker = pragma(conn, "application_id").map_err(failed)?;
+    let sql = "SELECT count(*) FROM sqlite_schema";
+    let tables: i64 = conn.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
     match maker {
         APPLICATION_ID => Ok(()),
         0 if tables == 0 => Ok(()),
@@ -118,8 +137,8 @@ pub(super) async fn check_maker(
 }
 
 /// The schema's version; 0 if there is none yet.
-pub(super) async fn version(reader: &mut SqliteConnection, path: &Path) -> Result<u64, StoreError> {
-    let version = pragma(reader, "user_version").await.map_err(|error| open_error(path, error))?;
+pub(super) fn version(conn: &Connection, path: &Path) -> Result<u64, StoreError> {
+    let version = pragma(conn, "user_version").map_err(|error| open_error(path, error))?;
     match u64::try_from(version).unwrap_or(0) {
         version if version > NEWEST => Err(StoreError::Open(format!(
             "{} has schema version {version}, this homing knows up to {NEWEST}: it was written by \
@@ -130,9 +149,8 @@ pub(super) async fn version(reader: &mut SqliteConnection, path: &Path) -> Resul
     }
 }
 
-async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let failed = |error| open_error(path, error);
-    let version = version(writer, path).await?;
+fn migrate(writer: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let version = version(writer, path)?;
     if version == NEWEST {
         return Ok(());
     }
@@ -140,71 +158,77 @@ async fn migrate(writer: &mut SqliteConnection, path: &Path) -> Result<(), Store
         let file = path.display();
         tracing::warn!("bringing {file} from schema {version} to {NEWEST}; this may take minutes");
     }
-    // What sorting a big store takes is not to be taken from memory.
-    set_temp_store(writer, "FILE").await.map_err(failed)?;
-    for (index, sql) in MIGRATIONS.iter().enumerate().skip(version as usize) {
-        let mut transaction = writer.begin().await.map_err(failed)?;
-        let script = format!(
-            "{sql}; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {};",
-            index + 1
-        );
-        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-    }
-    set_temp_store(writer, TEMP_STORE).await.map_err(failed)
+    migrate_from(version, writer).map_err(|error| open_error(path, error))
 }
 
-async fn set_temp_store(writer: &mut SqliteConnection, place: &str) -> Result<(), sqlx::Error> {
-    let sql = format!("PRAGMA temp_store = {place}");
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(writer).await.map(drop)
+fn migrate_from(version: u64, writer: &mut Connection) -> rusqlite::Result<()> {
+    // What sorting a big store takes is not to be taken from memory.
+    set(writer, "temp_store", "FILE")?;
+    for (index, sql) in MIGRATIONS.iter().enumerate().skip(version as usize) {
+        let transaction = writer.transaction()?;
+        transaction.execute_batch(sql)?;
+        set(&transaction, "application_id", APPLICATION_ID)?;
+        set(&transaction, "user_version", index as i64 + 1)?;
+        transaction.commit()?;
+    }
+    set(writer, "temp_store", TEMP_STORE)
 }
 
 /// Reads the store's identity; a new store gets one.
-pub(super) async fn identity(
-    writer: &mut SqliteConnection,
-    random: u128,
-) -> Result<StoreIdentity, StoreError> {
+pub(super) fn identity(writer: &Connection, random: u128) -> Result<StoreIdentity, StoreError> {
     let sql = "INSERT INTO meta (name, value) VALUES ('uuid', ?), ('epoch', ?)
                ON CONFLICT DO NOTHING";
-    let insert =
-        sqlx::query(sql).bind(random.to_be_bytes().to_vec()).bind(1u64.to_be_bytes().to_vec());
-    insert.execute(&mut *writer).await.map_err(store_error)?;
-    let uuid = meta(writer, "uuid").await?;
-    let epoch = meta(writer, "epoch").await?;
+    execute(writer, sql, (random.to_be_bytes(), 1u64.to_be_bytes()))?;
+    let (uuid, epoch) = (meta(writer, "uuid")?, meta(writer, "epoch")?);
     Ok(StoreIdentity { uuid: u128::from_be_bytes(uuid), epoch: u64::from_be_bytes(epoch) })
 }
 
-async fn meta<const N: usize>(
-    writer: &mut SqliteConnection,
-    name: &str,
-) -> Result<[u8; N], StoreError> {
-    let query = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?").bind(name.to_owned());
-    let value: Vec<u8> = query.fetch_one(writer).await.map_err(store_error)?;
-    value
-        .try_into()
-        .map_err(|_| crate::store::record::corrupt(format!("meta '{name}' has a wrong length")))
+fn meta<const N: usize>(writer: &Connection, name: &str) -> Result<[u8; N], StoreError> {
+    let sql = "SELECT value FROM meta WHERE name = ?";
+    let value: Vec<u8> = writer.query_row(sql, [name], |row| row.get(0))?;
+    value.try_into().map_err(|_| corrupt(format!("meta '{name}' has a wrong length")))
 }
 
 /// Durable sessions that were connected when the last process ended begin to expire. How far they
 /// were sent to went with that process, so all of their queue may have been sent before: it goes
 /// out with DUP [MQTT-3.3.1-1]. The clock says `now`, see [`Restart`].
-pub(super) async fn end_open_sessions(
-    writer: &mut SqliteConnection,
+pub(super) fn end_open_sessions(
+    writer: &mut Connection,
     limits: &StoreLimits,
     now: Stamp,
 ) -> Result<(), StoreError> {
-    let mut transaction = writer.begin().await.map_err(store_error)?;
-    let last = sqlx::query_scalar::<_, Option<i64>>(LAST).fetch_one(&mut *transaction).await;
-    let restart = Restart::new(now, last.map_err(store_error)?.map(Stamp));
+    let transaction = writer.transaction()?;
+    let last: Option<i64> = transaction.query_row(LAST, [], |row| row.get(0))?;
+    let restart = Restart::new(now, last.map(Stamp));
     let sql = "UPDATE session SET ended_at = ended_at + ?1 WHERE ?1 > 0";
-    let delay = sqlx::query(sql).bind(millis(restart.off));
-    delay.execute(&mut *transaction).await.map_err(store_error)?;
+    execute(&transaction, sql, [millis(restart.off)])?;
     let sql = "UPDATE session SET ended_at = ?, expiry = ?, sent = max(sent,
         coalesce((SELECT max(seq) FROM log WHERE log.recipient = session.recipient), 0))
         WHERE ended_at IS NULL";
-    let end = sqlx::query(sql).bind(restart.now.0).bind(millis(limits.session_expiry_max));
-    end.execute(&mut *transaction).await.map_err(store_error)?;
+    execute(&transaction, sql, [restart.now.0, millis(limits.session_expiry_max)])?;
     // What was on its way when the last process ended waits again.
-    due::unclaim(&mut transaction).await?;
-    transaction.commit().await.map_err(store_error)
+    due::unclaim(&transaction)?;
+    Ok(transaction.commit()?)
+}
+
+/// Compares the structure of the whole file with itself.
+pub(super) fn quick_check(conn: &Connection) -> Result<(), StoreError> {
+    let finding: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match finding.as_str() {
+        "ok" => Ok(()),
+        finding => Err(corrupt(finding)),
+    }
+}
+
+/// Writes all of the log into the main file and begins it anew.
+pub(super) fn write_log_back(writer: &Connection, path: &Path) -> Result<(), StoreError> {
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    let busy = writer.query_row(sql, [], |row| row.get::<_, i64>(0));
+    match busy.map_err(|error| open_error(path, error))? {
+        0 => Ok(()),
+        _ => {
+            let path = path.display();
+            Err(StoreError::Open(format!("{path}: its log cannot be written back")))
+        }
+    }
 }

@@ -3,11 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use rusqlite::{Connection, Row, params};
 
-use super::error::store_error;
-use super::load::get;
+use super::statement::{all, execute, first, get, number, text};
 use crate::model::{Seq, Stamp};
 use crate::store::StoreError;
 use crate::store::batch::PageItem;
@@ -25,49 +23,39 @@ const PAGE: &str = "
            (SELECT ts FROM log WHERE recipient = r.id ORDER BY seq LIMIT 1)
     FROM recipient r WHERE r.id > ? ORDER BY r.id LIMIT ?";
 
-pub(super) async fn page(
-    conn: &mut SqliteConnection,
+pub(super) fn page(
+    conn: &Connection,
     after: i64,
     count: u32,
     oldest: Stamp,
 ) -> Result<Vec<PageItem>, StoreError> {
-    let query = sqlx::query(PAGE).bind(after).bind(i64::from(count));
-    let rows = query.fetch_all(&mut *conn).await.map_err(store_error)?;
-    let mut page = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut item = item(&row)?;
-        let ts: Option<i64> = get(&row, 6)?;
+    all(conn, PAGE, params![after, count], |row| {
+        let mut item = item(row)?;
+        let ts: Option<i64> = get(row, 6)?;
         if ts.is_some_and(|ts| ts < oldest.0) {
-            let head = record::seq(get(&row, 4)?);
-            item.aged = aged(conn, &item, oldest).await?.unwrap_or(head);
+            let head = record::seq(get(row, 4)?);
+            item.aged = aged(conn, &item, oldest)?.unwrap_or(head);
         }
-        page.push(item);
-    }
-    Ok(page)
+        Ok(item)
+    })
 }
 
-fn item(row: &SqliteRow) -> Result<PageItem, StoreError> {
+fn item(row: &Row<'_>) -> Result<PageItem, StoreError> {
     let head = record::seq(get(row, 4)?);
     let low = get::<Option<i64>>(row, 5)?.map(record::seq);
     Ok(PageItem {
         number: get(row, 0)?,
-        recipient: record::recipient(get(row, 1)?, get(row, 2)?, get(row, 3)?)?,
+        recipient: record::recipient(get(row, 1)?, text(row, 2)?, text(row, 3)?)?,
         low: low.unwrap_or(head.next()),
         aged: Seq(0),
     })
 }
 
 /// The last of the oldest records that were all taken before `oldest`; `None` if it is all of them.
-async fn aged(
-    conn: &mut SqliteConnection,
-    item: &PageItem,
-    oldest: Stamp,
-) -> Result<Option<Seq>, StoreError> {
+fn aged(conn: &Connection, item: &PageItem, oldest: Stamp) -> Result<Option<Seq>, StoreError> {
     let sql = "SELECT seq FROM log WHERE recipient = ? AND ts >= ? ORDER BY seq LIMIT 1";
-    let query = sqlx::query(sql).bind(item.number).bind(oldest.0);
-    let first_kept = query.fetch_optional(conn).await.map_err(store_error)?;
-    let before = |row: SqliteRow| Ok(Seq(record::seq(get(&row, 0)?).0.saturating_sub(1)));
-    first_kept.map(before).transpose()
+    let before = |row: &Row<'_>| Ok(Seq(record::seq(get(row, 0)?).0.saturating_sub(1)));
+    first(conn, sql, [item.number, oldest.0], before)
 }
 
 /// Messages past their expiry. Of a session's queue only those that were not sent: what was sent
@@ -80,80 +68,66 @@ const EXPIRED: &str = "
     ORDER BY expires_at LIMIT ?";
 
 /// Removes them. Returns how many of which logs.
-pub(super) async fn remove_expired(
-    conn: &mut SqliteConnection,
+pub(super) fn remove_expired(
+    conn: &Connection,
     now: Stamp,
     count: u32,
 ) -> Result<(u64, HashSet<i64>), StoreError> {
-    let query = sqlx::query(EXPIRED).bind(now.0).bind(i64::from(count));
-    let rows = query.fetch_all(&mut *conn).await.map_err(store_error)?;
+    let place = |row: &Row<'_>| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?));
+    let expired: Vec<(i64, i64, i64)> = all(conn, EXPIRED, params![now.0, count], place)?;
     let mut newest: HashMap<i64, i64> = HashMap::new();
-    for row in &rows {
-        let seq: i64 = get(row, 2)?;
-        let last = newest.entry(get(row, 1)?).or_default();
-        *last = seq.max(*last);
+    for (_, recipient, seq) in &expired {
+        let last = newest.entry(*recipient).or_default();
+        *last = (*seq).max(*last);
     }
     for (recipient, seq) in &newest {
-        keep_head(conn, *recipient, *seq).await?;
+        keep_head(conn, *recipient, *seq)?;
     }
-    for row in &rows {
-        let delete = sqlx::query("DELETE FROM log WHERE id = ?").bind(get::<i64>(row, 0)?);
-        delete.execute(&mut *conn).await.map_err(store_error)?;
+    for (id, _, _) in &expired {
+        execute(conn, "DELETE FROM log WHERE id = ?", [id])?;
     }
-    Ok((rows.len() as u64, newest.into_keys().collect()))
+    Ok((expired.len() as u64, newest.into_keys().collect()))
 }
 
 /// The newest record of a log may be among the removed ones: its number is never given again.
-async fn keep_head(
-    conn: &mut SqliteConnection,
-    recipient: i64,
-    seq: i64,
-) -> Result<(), StoreError> {
+fn keep_head(conn: &Connection, recipient: i64, seq: i64) -> Result<(), StoreError> {
     let sql = "UPDATE recipient SET head = ?2 WHERE id = ?1 AND head < ?2
                AND NOT EXISTS (SELECT 1 FROM log WHERE recipient = ?1 AND seq > ?2)";
-    let update = sqlx::query(sql).bind(recipient).bind(seq);
-    update.execute(conn).await.map(drop).map_err(store_error)
+    execute(conn, sql, [recipient, seq]).map(drop)
 }
 
 /// See [`crate::store::batch::Transaction::remove_states`].
-pub(super) async fn remove_states(
-    conn: &mut SqliteConnection,
+pub(super) fn remove_states(
+    conn: &Connection,
     after: i64,
     oldest: Stamp,
     count: u32,
 ) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT max(id), count(*) FROM
-               (SELECT id FROM sender_state WHERE id > ? ORDER BY id LIMIT ?)";
-    let query = sqlx::query(sql).bind(after).bind(i64::from(count));
-    let row = query.fetch_one(&mut *conn).await.map_err(store_error)?;
-    let (last, found): (Option<i64>, i64) = (get(&row, 0)?, get(&row, 1)?);
-    let Some(last) = last else { return Ok(None) };
+    let sql = "SELECT id FROM sender_state WHERE id > ? ORDER BY id LIMIT ?";
+    let ids: Vec<i64> = all(conn, sql, params![after, count], |row| get(row, 0))?;
+    let Some(last) = ids.last() else { return Ok(None) };
     let sql = "DELETE FROM sender_state WHERE id > ? AND id <= ? AND touched_at < ?";
-    let delete = sqlx::query(sql).bind(after).bind(last).bind(oldest.0);
-    delete.execute(conn).await.map_err(store_error)?;
-    Ok((found == i64::from(count)).then_some(last))
+    execute(conn, sql, [after, *last, oldest.0])?;
+    Ok((ids.len() as u64 == u64::from(count)).then_some(*last))
 }
 
-pub(super) async fn remove_dedupe(
-    conn: &mut SqliteConnection,
+pub(super) fn remove_dedupe(
+    conn: &Connection,
     times: RangeInclusive<Stamp>,
     count: u32,
 ) -> Result<u64, StoreError> {
     let sql = "DELETE FROM dedupe WHERE (taken_at <= ? OR taken_at > ?)
                AND id IN (SELECT id FROM dedupe ORDER BY id LIMIT ?)";
-    let query = sqlx::query(sql).bind(times.start().0).bind(times.end().0);
-    let delete = query.bind(i64::from(count));
-    Ok(delete.execute(conn).await.map_err(store_error)?.rows_affected())
+    execute(conn, sql, params![times.start().0, times.end().0, count])
 }
 
 /// Gives a bounded number of free pages back where many are free.
-pub(super) async fn shrink(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    let number = |row: SqliteRow| row.try_get::<i64, _>(0);
-    let free = sqlx::query("PRAGMA freelist_count").fetch_one(&mut *conn).await.and_then(number);
-    let pages = sqlx::query("PRAGMA page_count").fetch_one(&mut *conn).await.and_then(number);
-    if free.map_err(store_error)? > pages.map_err(store_error)? / VACUUM_SHARE_DIVISOR {
+pub(super) fn shrink(conn: &Connection) -> Result<(), StoreError> {
+    let free = number(conn, "PRAGMA freelist_count", [])?;
+    if free > number(conn, "PRAGMA page_count", [])? / VACUUM_SHARE_DIVISOR {
         let sql = format!("PRAGMA incremental_vacuum({VACUUM_PAGES_COUNT_MAX})");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(conn).await.map_err(store_error)?;
+        // It gives one page back per step.
+        all(conn, &sql, [], |_| Ok(()))?;
     }
     Ok(())
 }

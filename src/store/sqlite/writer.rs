@@ -1,10 +1,12 @@
 //! The one writing connection: a transaction per batch, and the cache of what batches need.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::Connection;
 
-use super::error::store_error;
+use super::checkpoint::Checkpoints;
+use super::statement::execute;
 use super::{due, flush, load, retained, sweep};
 use crate::clock::Stopwatch;
 use crate::model::{Due, Recipient, SessionKey, Stamp};
@@ -18,20 +20,28 @@ use crate::store::{Claim, Commit, StoreError, StoreLimits, Write};
 const CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 pub(super) struct Writer {
-    conn: SqliteConnection,
+    /// Ends before the connection does: the last one to be closed writes the log back.
+    checkpoints: Checkpoints,
+    conn: Connection,
     limits: StoreLimits,
     ledgers: Cache<Recipient, Ledger>,
     states: Cache<SessionKey, StateSlot>,
 }
 
 impl Writer {
-    pub(super) fn new(conn: SqliteConnection, limits: StoreLimits) -> Writer {
+    pub(super) fn new(
+        mut conn: Connection,
+        path: &Path,
+        limits: StoreLimits,
+    ) -> Result<Writer, StoreError> {
+        let checkpoints = Checkpoints::start(path, &mut conn)?;
         let (ledgers, states) = (Cache::new(CACHE_BYTES_MAX), Cache::new(CACHE_BYTES_MAX));
-        Writer { conn, limits, ledgers, states }
+        Ok(Writer { checkpoints, conn, limits, ledgers, states })
     }
 
-    pub(super) fn into_connection(self) -> SqliteConnection {
-        self.conn
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        drop(self.checkpoints);
+        Ok(self.conn.close().map_err(|(_, error)| error)?)
     }
 
     /// One transaction. What it took from the cache comes back only after its commit, so a failed
@@ -41,13 +51,14 @@ impl Writer {
         batch: &[Write],
         now: Stamp,
     ) -> Result<Commit, StoreError> {
+        self.checkpoints.before_commit(&self.conn);
         let mut work = Work::new(self.limits, now);
-        self.execute("BEGIN").await?;
+        self.execute("BEGIN")?;
         let result = run(self, &mut work, batch).await;
         let result = match result {
             Ok(commit) => {
                 let watch = Stopwatch::start();
-                let done = self.execute("COMMIT").await;
+                let done = self.execute("COMMIT");
                 done.map(|()| Commit { synced: Some(watch.elapsed()), ..commit })
             }
             Err(error) => Err(error),
@@ -57,14 +68,14 @@ impl Writer {
                 self.put_back(work);
                 Ok(commit)
             }
-            Err(error) => Err(self.roll_back(error).await),
+            Err(error) => Err(self.roll_back(error)),
         }
     }
 
     /// SQLite may have rolled back by itself, and then says that no transaction is active; any
     /// other failure here means that only opening again tells what is there.
-    async fn roll_back(&mut self, error: StoreError) -> StoreError {
-        match self.execute("ROLLBACK").await {
+    fn roll_back(&mut self, error: StoreError) -> StoreError {
+        match self.execute("ROLLBACK") {
             Ok(()) | Err(StoreError::Refused(_)) => error,
             Err(failure) => {
                 StoreError::OutcomeUnknown(format!("{error}; and it was not undone: {failure}"))
@@ -72,8 +83,8 @@ impl Writer {
         }
     }
 
-    async fn execute(&mut self, sql: &'static str) -> Result<(), StoreError> {
-        sqlx::query(sql).execute(&mut self.conn).await.map(drop).map_err(store_error)
+    fn execute(&self, sql: &str) -> Result<(), StoreError> {
+        execute(&self.conn, sql, []).map(drop)
     }
 
     /// What is busy; not what was looked at because somebody has come or gone.
@@ -109,21 +120,21 @@ impl Transaction for Writer {
             }
             None => true,
         });
-        let conn = &mut self.conn;
-        load::recipients(conn, needs.recipients, work).await?;
-        load::states(conn, needs.states.into_iter().collect(), work).await?;
-        load::dedupe(conn, needs.dedupe.into_iter().collect(), work).await?;
-        load::subscriptions(conn, needs.subscriptions.into_iter().collect(), work).await?;
-        retained::load(conn, needs.retained, needs.keepers, work).await?;
-        due::load(conn, needs.due_names, needs.due, needs.owners, work).await
+        let conn = &self.conn;
+        load::recipients(conn, needs.recipients, work)?;
+        load::states(conn, needs.states, work)?;
+        load::dedupe(conn, needs.dedupe, work)?;
+        load::subscriptions(conn, needs.subscriptions, work)?;
+        retained::load(conn, needs.retained, needs.keepers, work)?;
+        due::load(conn, needs.due_names, needs.due, needs.owners, work)
     }
 
     async fn flush(&mut self, changes: Changes, now: Stamp) -> Result<Counts, StoreError> {
-        flush::flush(&mut self.conn, changes, now).await
+        flush::flush(&self.conn, changes, now)
     }
 
     async fn claim(&mut self, claim: Claim) -> Result<Vec<Due>, StoreError> {
-        due::claim(&mut self.conn, claim).await
+        due::claim(&self.conn, claim)
     }
 
     async fn page(
@@ -132,15 +143,15 @@ impl Transaction for Writer {
         count: u32,
         oldest: Stamp,
     ) -> Result<Vec<PageItem>, StoreError> {
-        sweep::page(&mut self.conn, after, count, oldest).await
+        sweep::page(&self.conn, after, count, oldest)
     }
 
     async fn remove_expired(&mut self, work: &mut Work, count: u32) -> Result<u64, StoreError> {
-        let (gone, logs) = sweep::remove_expired(&mut self.conn, work.now, count).await?;
+        let (gone, logs) = sweep::remove_expired(&self.conn, work.now, count)?;
         work.forget(&logs);
         self.ledgers.retain(|ledger| !logs.contains(&ledger.id));
         let left = count - u32::try_from(gone).unwrap_or(count).min(count);
-        Ok(gone + retained::remove_expired(&mut self.conn, work.now, left).await?)
+        Ok(gone + retained::remove_expired(&self.conn, work.now, left)?)
     }
 
     async fn remove_states(
@@ -150,7 +161,7 @@ impl Transaction for Writer {
         count: u32,
     ) -> Result<Option<i64>, StoreError> {
         self.states.clear();
-        sweep::remove_states(&mut self.conn, after, oldest, count).await
+        sweep::remove_states(&self.conn, after, oldest, count)
     }
 
     async fn remove_dedupe(
@@ -158,8 +169,8 @@ impl Transaction for Writer {
         times: RangeInclusive<Stamp>,
         count: u32,
     ) -> Result<u64, StoreError> {
-        let gone = sweep::remove_dedupe(&mut self.conn, times, count).await?;
-        sweep::shrink(&mut self.conn).await?;
+        let gone = sweep::remove_dedupe(&self.conn, times, count)?;
+        sweep::shrink(&self.conn)?;
         Ok(gone)
     }
 }

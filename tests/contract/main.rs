@@ -11,6 +11,7 @@ mod rig;
 mod say;
 mod sqlite_file;
 mod sqlite_image;
+mod sqlite_log;
 
 /// Each promise becomes one test per store.
 macro_rules! promises {

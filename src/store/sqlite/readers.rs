@@ -12,8 +12,8 @@ use super::schema;
 use crate::store::StoreError;
 
 const READERS_COUNT_MAX: u32 = 4;
-/// Steps of SQLite's machine after which a read looks whether the store is being closed.
-const STEPS_PER_LOOK: i32 = 10_000;
+/// Steps of SQLite's machine, or pages of a check, after which a read looks whether the store is being closed.
+const STEPS_PER_LOOK: i32 = 1000;
 
 pub(super) struct Readers {
     turns: Arc<Semaphore>,
@@ -41,8 +41,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let closed = |_| StoreError::Unavailable("it is closed".into());
-        let turn = self.turns.clone().acquire_owned().await.map_err(closed)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| closed())?;
         let shelf = self.shelf.clone();
         let reading = spawn_blocking(move || {
             let conn = shelf.take()?;
@@ -66,8 +65,15 @@ impl Readers {
     }
 }
 
+fn closed() -> StoreError {
+    StoreError::Unavailable("it is closed".into())
+}
+
 impl Shelf {
     fn take(&self) -> Result<Connection, StoreError> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(closed());
+        }
         if let Some(conn) = self.idle().pop() {
             return Ok(conn);
         }

@@ -45,7 +45,7 @@ const TEMP_STORE: &str = "MEMORY";
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// What every connection is told first.
-pub(super) fn prepare(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
+fn prepare(conn: &Connection, cache_kib: i64) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(STATEMENTS_COUNT_MAX);
     conn.busy_timeout(BUSY_WAIT)?;
     set(conn, "foreign_keys", false)?;

@@ -16,9 +16,9 @@ use crate::store::StoreError;
 /// Pages in the log (32 MiB) after which it is written back: a page that many commits change is
 /// written back once.
 pub(super) const LOG_PAGES_DUE: u32 = 2048;
-/// From this on (64 MiB) the writer does it itself before each commit. So the log is bounded by this
-/// and one commit; what reads for long keeps it from beginning anew and is bounded for that.
-/// After kill -9 so much is read at the start.
+/// From this on (64 MiB) the writer does it itself before each commit. So the log is bounded by
+/// this and one commit; only what reads for long keeps it from beginning anew, and reads are
+/// bounded for that. After kill -9 so much is read at the start.
 const LOG_PAGES_MAX: u32 = 4096;
 /// A rest (2 MiB) that is small enough for the writer.
 const REST_PAGES_MAX: i64 = 128;

@@ -12,7 +12,8 @@ use super::schema;
 use crate::store::StoreError;
 
 const READERS_COUNT_MAX: u32 = 4;
-/// Steps of SQLite's machine, or pages of a check, after which a read looks whether the store is being closed.
+/// Steps of SQLite's machine, or pages of a check, after which a read looks whether the store is
+/// being closed.
 const STEPS_PER_LOOK: i32 = 1000;
 
 pub(super) struct Readers {

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::{
@@ -30,6 +29,7 @@ use super::door::{Door, Opened};
 use super::flapper::Banning;
 use super::listen::Reception;
 use super::stream::{Parts, Stream};
+use super::tcp::Tcp;
 use super::worker::Mail;
 
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
@@ -172,15 +172,11 @@ struct Known {
 }
 
 /// To the worker of its user, or to its end.
-pub async fn greet(
-    reception: &Reception,
-    door: &Door,
-    tcp: TcpStream,
-    from: SocketAddr,
-    mut seat: Seat,
-) {
+pub async fn greet(reception: &Reception, door: &Door, tcp: Tcp, from: SocketAddr, mut seat: Seat) {
     let told_to_go = seat.told_to_go();
     let known = tokio::select! {
+        // What it has said already comes first.
+        biased;
         known = meet(reception, door, tcp, from, &mut seat) => known,
         () = told_to_go => {
             return reception.gate.admission.count_refused(from, Refused::Unauthenticated);
@@ -196,7 +192,7 @@ pub async fn greet(
 async fn meet(
     reception: &Reception,
     door: &Door,
-    tcp: TcpStream,
+    tcp: Tcp,
     from: SocketAddr,
     seat: &mut Seat,
 ) -> Option<Known> {
@@ -228,7 +224,7 @@ async fn meet(
 async fn hear(
     reception: &Reception,
     door: &Door,
-    mut tcp: TcpStream,
+    mut tcp: Tcp,
     from: SocketAddr,
     seat: &mut Seat,
 ) -> Option<Heard> {

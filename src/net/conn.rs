@@ -269,7 +269,10 @@ impl Worker {
             Some(Ok(false)) => {
                 self.shard.put_back(token, out);
                 // The client takes nothing for now.
-                self.sockets.block(token, self.now.after(self.outbox_wait));
+                let until = self.now.after(self.outbox_wait);
+                if self.sockets.block(token, until, self.poll.registry()).is_err() {
+                    self.shard.lost(token);
+                }
             }
             Some(Err(_)) | None => self.shard.lost(token),
         }

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 pub enum Tcp {
     /// It does not block, and nobody waits for it.
     Loose(std::net::TcpStream),
+    /// The same; there was nothing to read yet.
+    Silent(std::net::TcpStream),
     Watched(TcpStream),
     /// The runtime could not watch it.
     Lost,
@@ -33,18 +35,19 @@ impl From<mio::net::TcpStream> for Tcp {
 impl Tcp {
     /// For those who have to wait for it.
     pub fn watched(&mut self) -> io::Result<&mut TcpStream> {
-        if let Tcp::Loose(tcp) = std::mem::replace(self, Tcp::Lost) {
-            *self = Tcp::Watched(TcpStream::from_std(tcp)?);
-        }
+        *self = match std::mem::replace(self, Tcp::Lost) {
+            Tcp::Loose(tcp) | Tcp::Silent(tcp) => Tcp::Watched(TcpStream::from_std(tcp)?),
+            other => other,
+        };
         match self {
             Tcp::Watched(tcp) => Ok(tcp),
-            Tcp::Loose(_) | Tcp::Lost => Err(ErrorKind::NotConnected.into()),
+            _ => Err(ErrorKind::NotConnected.into()),
         }
     }
 
     pub fn into_std(self) -> io::Result<std::net::TcpStream> {
         match self {
-            Tcp::Loose(tcp) => Ok(tcp),
+            Tcp::Loose(tcp) | Tcp::Silent(tcp) => Ok(tcp),
             Tcp::Watched(tcp) => tcp.into_std(),
             Tcp::Lost => Err(ErrorKind::NotConnected.into()),
         }
@@ -53,7 +56,7 @@ impl Tcp {
     /// The connection broke, or the peer has closed and all that it sent was read.
     pub fn is_over(&self) -> bool {
         let socket = match self {
-            Tcp::Loose(tcp) => SockRef::from(tcp),
+            Tcp::Loose(tcp) | Tcp::Silent(tcp) => SockRef::from(tcp),
             Tcp::Watched(tcp) => SockRef::from(tcp),
             Tcp::Lost => return true,
         };
@@ -63,15 +66,25 @@ impl Tcp {
         }
     }
 
+    /// Who says nothing yet is looked at once more, behind those who came with it, before the
+    /// system is asked to tell.
     pub fn poll_read(
         &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Tcp::Loose(tcp) = self
+        if let Tcp::Loose(tcp) | Tcp::Silent(tcp) = self
             && let Some(read) = at_once(tcp.read(buffer.initialize_unfilled()))
         {
             return Poll::Ready(read.map(|count| buffer.advance(count)));
+        }
+        match std::mem::replace(self, Tcp::Lost) {
+            Tcp::Loose(tcp) => {
+                *self = Tcp::Silent(tcp);
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            other => *self = other,
         }
         Pin::new(self.watched()?).poll_read(context, buffer)
     }
@@ -81,7 +94,7 @@ impl Tcp {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Tcp::Loose(tcp) = self
+        if let Tcp::Loose(tcp) | Tcp::Silent(tcp) = self
             && let Some(written) = at_once(tcp.write(bytes))
         {
             return Poll::Ready(written);

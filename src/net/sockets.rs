@@ -1,7 +1,8 @@
 //! The sockets of a worker and what is known of each: whether there is something to read, whether
 //! its client takes what is written. The system tells of a change once (edge-triggered), so each is
-//! registered once and then asked no more than it has to say. An idle one is an entry in a table:
-//! no task, no buffer, no channel and no timer of its own.
+//! registered once, and once more when its client takes no more for the first time; then it is
+//! asked no more than it has to say. An idle one is an entry in a table: no task, no buffer, no
+//! channel and no timer of its own.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use homing::auth::Directory;
-use homing::broker::{Access, Policy, Subscriptions};
+use homing::broker::{Access, Policy, RetainedLevels, Subscriptions};
 use homing::metrics::Metrics;
 use homing::model::{Entry, Identity, Moment, Seq, Stamp, Uid};
 use homing::mqtt::{
@@ -70,6 +70,7 @@ impl World {
         let store = MemoryStore::new(StoreLimits { messages_max, session_expiry_max });
         let shared = Shared {
             subscriptions: RwLock::new(Subscriptions::default()),
+            retained: RetainedLevels::default(),
             metrics: Arc::new(Metrics::default()),
             directory: Arc::new(Directory::everyone()),
             workers: 1,

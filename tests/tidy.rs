@@ -99,7 +99,7 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/net/watched.rs",     2, "one for each listener; and what others begin, each in its own line \
                                    here"),
     ("src/node/aside.rs",      1, "one at a time, of a reload"),
-    ("src/node/build.rs",     11, "parts of the process"),
+    ("src/node/build.rs",     12, "parts of the process"),
     ("src/node/mod.rs",        2, "the one that SIGHUP wakes, and the start"),
     ("src/store/commit/mod.rs", 1, "the writer's thread"),
     ("src/store/sqlite/checkpoint.rs", 1, "the thread beside the writer"),

@@ -33,6 +33,10 @@ impl Bans {
         Bans { prefixes: all.keys().filter_map(prefix).collect(), all }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// The ban of an address. An IPv4 address inside an IPv6 one counts as itself.
     pub fn of_address(&self, ip: IpAddr, now: Stamp) -> Option<&Ban> {
         let ip = ip.to_canonical();
@@ -43,7 +47,7 @@ impl Bans {
 
     /// The ban of a user, of a client id, or of the two together.
     pub fn of_login(&self, uid: &Uid, client_id: &ClientId, now: Stamp) -> Option<&Ban> {
-        if self.all.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let user = self.get(&BanTarget::User(uid.clone()), now);

@@ -78,11 +78,14 @@ impl Guard {
     /// # Errors
     /// [`AuthError::Banned`], [`AuthError::TooMany`]
     pub fn may_ask(&self, credentials: &Credentials<'_>) -> Result<(), AuthError> {
-        let now = self.clock.stamp();
         let bans = self.bans.now();
-        banned(bans.of_address(credentials.peer.ip(), now), now)?;
-        if let Ok(uid) = Uid::parse(credentials.uid.unwrap_or_default()) {
-            self.not_banned(&uid, credentials.client_id)?;
+        // Mostly there is none, and the time and the name are not needed.
+        if !bans.is_empty() {
+            let now = self.clock.stamp();
+            banned(bans.of_address(credentials.peer.ip(), now), now)?;
+            if let Ok(uid) = Uid::parse(credentials.uid.unwrap_or_default()) {
+                banned(bans.of_login(&uid, credentials.client_id, now), now)?;
+            }
         }
         let key = self.key(credentials);
         self.with(|tries| tries.not_paused(&key, self.clock.moment()))
@@ -109,18 +112,27 @@ impl Guard {
 
     /// Waits while those under way would use up the wrong passwords that are free.
     async fn begin(&self, key: Key) -> Result<UnderWay<'_>, AuthError> {
+        if let Some(under_way) = self.begin_now(key)? {
+            return Ok(under_way);
+        }
         let begun = async {
             loop {
                 let mut decided = pin!(self.decided.notified());
                 decided.as_mut().enable();
-                let (now, limits) = (self.clock.moment(), **self.limits.load());
-                match self.with(|tries| tries.begin(key, now, limits))? {
-                    Begun::Now => return Ok(UnderWay { guard: self, key }),
-                    Begun::NotYet => decided.await,
+                match self.begin_now(key)? {
+                    Some(under_way) => return Ok(under_way),
+                    None => decided.await,
                 }
             }
         };
-        tokio::time::timeout(DECISION_WAIT, begun).await.unwrap_or(Err(AuthError::BUSY))
+        let begun = tokio::time::timeout(DECISION_WAIT, Box::pin(begun));
+        begun.await.unwrap_or(Err(AuthError::BUSY))
+    }
+
+    fn begin_now(&self, key: Key) -> Result<Option<UnderWay<'_>>, AuthError> {
+        let (now, limits) = (self.clock.moment(), **self.limits.load());
+        let begun = self.with(|tries| tries.begin(key, now, limits))?;
+        Ok((begun == Begun::Now).then(|| UnderWay { guard: self, key }))
     }
 
     fn key(&self, credentials: &Credentials<'_>) -> Key {
@@ -133,8 +145,12 @@ impl Guard {
     /// # Errors
     /// [`AuthError::Banned`]
     pub fn not_banned(&self, uid: &Uid, client_id: &ClientId) -> Result<(), AuthError> {
+        let bans = self.bans.now();
+        if bans.is_empty() {
+            return Ok(());
+        }
         let now = self.clock.stamp();
-        banned(self.bans.now().of_login(uid, client_id, now), now)
+        banned(bans.of_login(uid, client_id, now), now)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Tries) -> T) -> T {

@@ -3,9 +3,11 @@
 
 mod group;
 pub mod policy;
+pub mod retained;
 pub mod submit;
 pub mod subscriptions;
 
 pub use policy::{Access, Action, Policy};
+pub use retained::RetainedLevels;
 pub use submit::{CopyTo, LiveCopy, Plan, Way, address, plan, tell};
 pub use subscriptions::{Subscriber, Subscriptions};

@@ -35,7 +35,7 @@ pub use startalk::Startalk;
 use crate::auth::Certificate;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::net::{Door, Stream};
+use crate::net::{Door, Stream, Tcp};
 use visitors::{Place, Visitors};
 
 /// Connections that are served at the same time: the next one sends an idle one away, or waits in
@@ -133,11 +133,12 @@ async fn visit(
 
 async fn come_in(
     (door, place): (Arc<Door>, Place),
-    mut tcp: TcpStream,
+    tcp: TcpStream,
     from: SocketAddr,
     pages: Router,
     stopped: watch::Receiver<()>,
 ) {
+    let mut tcp = Tcp::from(tcp);
     let Some(peer) = door.caller(&mut tcp, from, HEADERS_WAIT).await else { return };
     place.comes_from(peer.ip());
     let Some(opened) = door.open(tcp, peer, HEADERS_WAIT).await else { return };

@@ -205,10 +205,12 @@ impl Worker {
         }
     }
 
-    /// A paused connection is looked at in each turn, unless it waits for nothing but time: then
-    /// the shard says when that is over, and any number of them costs the others nothing.
+    /// A paused connection is looked at in each turn, unless it waits for nothing but time, or for
+    /// what the store keeps of its session: then the shard says when that is over, and any number of
+    /// them costs the others nothing.
     fn look_at_again(&mut self, token: Token) {
-        if !self.shard.is_throttled(token) && self.sockets.get(token).is_some() {
+        let is_told_of = self.shard.is_throttled(token) || self.shard.is_opening(token);
+        if !is_told_of && self.sockets.get(token).is_some() {
             self.sockets.paused.push(token);
         }
     }
@@ -267,7 +269,10 @@ impl Worker {
             Some(Ok(false)) => {
                 self.shard.put_back(token, out);
                 // The client takes nothing for now.
-                self.sockets.block(token, self.now.after(self.outbox_wait));
+                let until = self.now.after(self.outbox_wait);
+                if self.sockets.block(token, until, self.poll.registry()).is_err() {
+                    self.shard.lost(token);
+                }
             }
             Some(Err(_)) | None => self.shard.lost(token),
         }

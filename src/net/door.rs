@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::proxy::{self, Caller, Header, ProxyError};
 use super::stream::Stream;
+use super::tcp::Tcp;
 use super::tls::{Protocol, Secure, Tls};
 use super::websocket::Upgrade;
 use crate::auth::Certificate;
@@ -54,7 +55,7 @@ impl Door {
     /// left of the time to connect.
     pub async fn caller(
         &self,
-        tcp: &mut TcpStream,
+        tcp: &mut Tcp,
         from: SocketAddr,
         left: Duration,
     ) -> Option<SocketAddr> {
@@ -63,6 +64,7 @@ impl Door {
             balancer.refuse(self.listener, from, "this address is not in proxy.trusted");
             return None;
         }
+        let tcp = watched(tcp, from)?;
         let wait = balancer.header_wait.min(left);
         match tokio::time::timeout(wait, Box::pin(read_header(tcp))).await {
             Ok(Ok(Some(Caller::Client(peer)))) => Some(peer),
@@ -83,13 +85,14 @@ impl Door {
     }
 
     /// The handshake, where there is TLS. `None` as in [`Door::caller`].
-    pub async fn open(&self, tcp: TcpStream, peer: SocketAddr, left: Duration) -> Option<Opened> {
+    pub async fn open(&self, mut tcp: Tcp, peer: SocketAddr, left: Duration) -> Option<Opened> {
         let Some(lock) = &self.lock else {
             return Some(Opened { stream: Stream::new(tcp, None), certificate: None });
         };
         let asks = (lock.protocol, lock.client_certificate);
+        let watched = watched(&mut tcp, peer)?;
         // Boxed, so that who comes without TLS does not hold the room for it; and so below.
-        let secure = Box::pin(lock.tls.accept(&tcp, asks, peer, left)).await?;
+        let secure = Box::pin(lock.tls.accept(watched, asks, peer, left)).await?;
         let certificate = lock.names(&secure, peer)?;
         Some(Opened { stream: Stream::new(tcp, Some(secure)), certificate })
     }
@@ -135,6 +138,12 @@ impl Balancer {
         let from = from.to_canonical();
         self.trusted.iter().any(|network| network.contains(&from))
     }
+}
+
+/// For those who have to wait for what the peer says. `None` as in [`Door::caller`].
+fn watched(tcp: &mut Tcp, peer: SocketAddr) -> Option<&mut TcpStream> {
+    let told = |error: &io::Error| tracing::error!(%peer, "a connection is not watched: {error}");
+    tcp.watched().inspect_err(told).ok()
 }
 
 /// Takes the header and no byte of what stands behind it. `None` if the connection was closed

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::auth::{
@@ -30,8 +29,11 @@ use super::door::{Door, Opened};
 use super::flapper::Banning;
 use super::listen::Reception;
 use super::stream::{Parts, Stream};
+use super::tcp::Tcp;
 use super::worker::Mail;
 
+/// Most CONNECTs fit into it, and are read at once.
+const CONNECT_BYTES: usize = 512;
 /// How a TLS client begins (RFC 8446, section 5.1): a handshake record, version 3.x.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 /// A refusal that the client does not take in this time is not heard.
@@ -92,12 +94,16 @@ impl Gate {
     }
 
     pub(super) fn is_banned(&self, key: &SessionKey, ip: IpAddr) -> bool {
-        self.bans.now().hits(key, ip, self.clock.stamp())
+        let bans = self.bans.now();
+        !bans.is_empty() && bans.hits(key, ip, self.clock.stamp())
     }
 
     /// Nothing is read from a banned address, and nothing said to it.
     fn is_address_banned(&self, ip: IpAddr) -> bool {
         let bans = self.bans.now();
+        if bans.is_empty() {
+            return false;
+        }
         let ban = bans.of_address(ip, self.clock.stamp());
         if let Some(ban) = ban {
             tracing::debug!(%ip, "refused: {} is banned", ban.target);
@@ -172,15 +178,11 @@ struct Known {
 }
 
 /// To the worker of its user, or to its end.
-pub async fn greet(
-    reception: &Reception,
-    door: &Door,
-    tcp: TcpStream,
-    from: SocketAddr,
-    mut seat: Seat,
-) {
+pub async fn greet(reception: &Reception, door: &Door, tcp: Tcp, from: SocketAddr, mut seat: Seat) {
     let told_to_go = seat.told_to_go();
     let known = tokio::select! {
+        // What it has said already comes first.
+        biased;
         known = meet(reception, door, tcp, from, &mut seat) => known,
         () = told_to_go => {
             return reception.gate.admission.count_refused(from, Refused::Unauthenticated);
@@ -196,7 +198,7 @@ pub async fn greet(
 async fn meet(
     reception: &Reception,
     door: &Door,
-    tcp: TcpStream,
+    tcp: Tcp,
     from: SocketAddr,
     seat: &mut Seat,
 ) -> Option<Known> {
@@ -228,7 +230,7 @@ async fn meet(
 async fn hear(
     reception: &Reception,
     door: &Door,
-    mut tcp: TcpStream,
+    mut tcp: Tcp,
     from: SocketAddr,
     seat: &mut Seat,
 ) -> Option<Heard> {
@@ -243,7 +245,7 @@ async fn hear(
     seat.comes_from(peer.ip()).map_err(|why| gate.admission.count_refused(peer, why)).ok()?;
     let Opened { stream, certificate } = door.open(tcp, peer, left()).await?;
     let guest = Guest { peer, listener: door.listener, certificate };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(CONNECT_BYTES);
     let mut stream = door.upgrade(stream, &mut bytes, peer, left()).await?;
     let reading = read_connect(&mut stream, &mut bytes);
     let connect = match tokio::time::timeout(left(), reading).await {

@@ -5,14 +5,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mio::net::TcpListener;
 use socket2::SockRef;
-use tokio::net::TcpListener;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::task::LocalSet;
 
 use super::Mailbox;
 use super::door::Door;
 use super::greet::{self, Gate};
-use super::watched::{run_all, spawn_apart};
+use super::watched::{begin_apart, run_all};
 use super::worker::Mail;
 
 /// After a failed accept (mostly: no more open files) the next try waits, so that the loop does
@@ -43,6 +45,8 @@ pub fn prepare(listener: SockRef<'_>, outbox_wait: Duration) -> io::Result<()> {
     listener.set_tcp_user_timeout(Some(gone_after))
 }
 
+type Watched = AsyncFd<TcpListener>;
+
 /// What is listened on, and what stands behind it.
 pub type Listener = (std::net::TcpListener, Arc<Door>);
 
@@ -66,15 +70,21 @@ pub fn receive(listeners: Vec<Listener>, reception: Reception) -> io::Result<()>
 }
 
 async fn serve(listeners: Vec<Listener>, reception: Arc<Reception>) -> io::Result<()> {
-    let listener = |(listener, door)| Ok((TcpListener::from_std(listener)?, door));
-    let listeners: Vec<_> = listeners.into_iter().map(listener).collect::<io::Result<_>>()?;
+    let watched = |(listener, door)| Ok((watch(listener)?, door));
+    let listeners: Vec<_> = listeners.into_iter().map(watched).collect::<io::Result<_>>()?;
     let all = listeners.into_iter();
     run_all(all.map(|(listener, door)| accept(reception.clone(), listener, door))).await;
     // Those who are being greeted hear that the broker stops.
     std::future::pending().await
 }
 
-async fn accept(reception: Arc<Reception>, listener: TcpListener, door: Arc<Door>) {
+/// The runtime says when there is somebody; it is not asked to watch each one who comes.
+#[expect(deprecated, reason = "what it asks of the descriptor holds: this listener owns its own")]
+fn watch(listener: std::net::TcpListener) -> io::Result<Watched> {
+    AsyncFd::with_interest(TcpListener::from_std(listener), Interest::READABLE)
+}
+
+async fn accept(reception: Arc<Reception>, listener: Watched, door: Arc<Door>) {
     reception.gate.until_open().await;
     tokio::select! {
         biased;
@@ -83,24 +93,26 @@ async fn accept(reception: Arc<Reception>, listener: TcpListener, door: Arc<Door
     }
 }
 
-async fn accept_all(reception: &Arc<Reception>, listener: &TcpListener, door: &Arc<Door>) {
+async fn accept_all(reception: &Arc<Reception>, listener: &Watched, door: &Arc<Door>) {
     let gate = &reception.gate;
     let mut outbox_wait = gate.live.load().outbox_wait;
+    let mut room = None;
     loop {
-        match listener.accept().await {
+        match listener.async_io(Interest::READABLE, TcpListener::accept).await {
             Ok((stream, peer)) => {
                 let wait = gate.live.load().outbox_wait;
                 if std::mem::replace(&mut outbox_wait, wait) != wait
-                    && let Err(error) = prepare(SockRef::from(listener), wait)
+                    && let Err(error) = prepare(SockRef::from(listener.get_ref()), wait)
                 {
                     tracing::error!("limits.outbox_wait does not hold for new ones: {error}");
                 }
                 if let Some(seat) = gate.enter(peer).await {
                     let (reception, door) = (reception.clone(), door.clone());
                     let metrics = gate.metrics.clone();
+                    let tcp = stream.into();
                     let greeting =
-                        async move { greet::greet(&reception, &door, stream, peer, seat).await };
-                    spawn_apart(greeting, move || _ = metrics.panics.inc());
+                        async move { greet::greet(&reception, &door, tcp, peer, seat).await };
+                    begin_apart(greeting, &mut room, move || _ = metrics.panics.inc());
                 }
             }
             Err(error) => {

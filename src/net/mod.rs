@@ -3,7 +3,7 @@
 //! in batches.
 //!
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
-//! and makes the connection secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
+//! and makes the connection (`tcp`) secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
 //! and asks who it is, `flapper` bans who comes too often, `worker` drives one shard, `sockets`
 //! knows which of its connections can be read and written, `conn` moves one connection's bytes,
 //! `layers` has what they go through, `lingering` those that have ended, `errands` are done for the
@@ -26,6 +26,7 @@ mod proxy;
 mod route;
 mod sockets;
 mod stream;
+mod tcp;
 pub mod tls;
 mod watched;
 pub mod websocket;
@@ -42,4 +43,5 @@ pub use listen::{Reception, prepare, receive};
 pub use mailbox::Mailbox;
 pub use route::on_commit;
 pub use stream::Stream;
+pub use tcp::Tcp;
 pub use worker::{Mail, Start, run};

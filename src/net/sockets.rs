@@ -1,7 +1,8 @@
 //! The sockets of a worker and what is known of each: whether there is something to read, whether
 //! its client takes what is written. The system tells of a change once (edge-triggered), so each is
-//! registered once and then asked no more than it has to say. An idle one is an entry in a table:
-//! no task, no buffer, no channel and no timer of its own.
+//! registered once, and once more when its client takes no more for the first time; then it is
+//! asked no more than it has to say. An idle one is an entry in a table: no task, no buffer, no
+//! channel and no timer of its own.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -33,6 +34,8 @@ pub struct Socket {
     pub input: Input,
     /// The client takes no more for now; it has to go on until then.
     blocked: Option<Moment>,
+    /// It was blocked once: from then on the system tells of room to write, too.
+    tells_writable: bool,
     /// Until the session has ended; what lingers counts no more.
     pub counted: Option<Counted>,
     /// Free again when the socket is closed.
@@ -75,6 +78,7 @@ impl Socket {
             paused: true,
             input: Input::default(),
             blocked: None,
+            tells_writable: false,
             counted: Some(counted),
             seat,
         }
@@ -110,8 +114,9 @@ impl Sockets {
 
     /// Takes it in, paused, and has the system tell of it from now on.
     pub fn add(&mut self, mut socket: Socket, system: &Registry) -> io::Result<()> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        system.register(&mut socket.tcp, mio::Token(socket.token.0 as usize), both)?;
+        let token = mio::Token(socket.token.0 as usize);
+        // That there is room to write is told only to those who wait for it: it is true at first.
+        system.register(&mut socket.tcp, token, Interest::READABLE)?;
         let index = socket.token.index();
         if self.all.len() <= index {
             self.all.resize_with(index + 1, || None);
@@ -172,11 +177,16 @@ impl Sockets {
     }
 
     /// What is left to write waits until the client takes it, but no longer than `until`.
-    pub fn block(&mut self, token: Token, until: Moment) {
-        if let Some(socket) = self.get(token) {
-            socket.blocked = Some(until);
-            self.blocked.insert((until, token));
+    pub fn block(&mut self, token: Token, until: Moment, system: &Registry) -> io::Result<()> {
+        let Some(socket) = self.get(token) else { return Ok(()) };
+        if !std::mem::replace(&mut socket.tells_writable, true) {
+            // What it has to say by now is told at once, and again.
+            let both = Interest::READABLE | Interest::WRITABLE;
+            system.reregister(&mut socket.tcp, mio::Token(token.0 as usize), both)?;
         }
+        socket.blocked = Some(until);
+        self.blocked.insert((until, token));
+        Ok(())
     }
 
     fn unblock(&mut self, token: Token) {

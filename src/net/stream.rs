@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::layers::Layers;
+use super::tcp::Tcp;
 use super::tls::Secure;
 use super::websocket::{End, Violation, WebSocket};
 
@@ -17,7 +18,7 @@ use super::websocket::{End, Violation, WebSocket};
 pub const LINGER: Duration = Duration::from_secs(1);
 
 pub struct Stream {
-    tcp: TcpStream,
+    tcp: Tcp,
     layers: Layers,
 }
 
@@ -28,8 +29,8 @@ pub struct Parts {
 }
 
 impl Stream {
-    pub fn new(tcp: TcpStream, tls: Option<Box<Secure>>) -> Stream {
-        Stream { tcp, layers: Layers { tls, web: None } }
+    pub fn new(tcp: impl Into<Tcp>, tls: Option<Box<Secure>>) -> Stream {
+        Stream { tcp: tcp.into(), layers: Layers { tls, web: None } }
     }
 
     /// From here on MQTT is in frames.
@@ -84,11 +85,7 @@ impl Stream {
 
     /// The connection broke, or the peer has closed and all that it sent was read.
     pub fn is_over(&self) -> bool {
-        let socket = socket2::SockRef::from(&self.tcp);
-        match socket.peek(&mut [std::mem::MaybeUninit::uninit()]) {
-            Ok(count) => count == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+        self.tcp.is_over()
     }
 
     /// What was decrypted already is appended to `rest`, which came before it.
@@ -99,8 +96,9 @@ impl Stream {
 
     /// Says that nothing more comes, and leaves the client the time to read what came.
     pub async fn finish(mut self) {
-        self.layers.say_goodbye(Direct(&self.tcp));
-        linger(&self.tcp).await;
+        let Ok(tcp) = self.tcp.watched() else { return };
+        self.layers.say_goodbye(Direct(tcp));
+        linger(tcp).await;
     }
 }
 
@@ -210,7 +208,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
-        let Some(tls) = tls else { return Pin::new(tcp).poll_read(context, buffer) };
+        let Some(tls) = tls else { return tcp.poll_read(context, buffer) };
+        let tcp = tcp.watched()?;
         let count = ready!(tls.poll_plain(tcp, context, buffer.initialize_unfilled()))?;
         buffer.advance(count);
         Poll::Ready(Ok(()))
@@ -225,18 +224,20 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
         match tls {
-            None => Pin::new(tcp).poll_write(context, bytes),
-            Some(tls) => tls.poll_seal(tcp, context, bytes),
+            None => tcp.poll_write(context, bytes),
+            Some(tls) => tls.poll_seal(tcp.watched()?, context, bytes),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
-        tls.as_mut().map_or(Poll::Ready(Ok(())), |tls| tls.poll_send(tcp, context))
+        let Some(tls) = tls else { return Poll::Ready(Ok(())) };
+        tls.poll_send(tcp.watched()?, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Stream { tcp, layers: Layers { tls, .. } } = &mut *self;
+        let tcp = tcp.watched()?;
         if let Some(tls) = tls {
             tls.close();
             ready!(tls.poll_send(tcp, context))?;

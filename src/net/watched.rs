@@ -5,7 +5,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use tokio::task::{JoinSet, spawn_local};
 
@@ -33,7 +33,32 @@ pub async fn run_all<F: Future<Output = ()> + 'static>(tasks: impl IntoIterator<
 /// Runs a task whose panic costs nobody else anything; then `count` is called.
 pub fn spawn_apart(task: impl Future<Output = ()> + 'static, count: impl FnOnce() + 'static) {
     // Else the task would hold its room several times: a future keeps what it hands on.
-    let task = Box::pin(task);
+    go_on_apart(Box::pin(task), count);
+}
+
+/// The same for what is mostly over at once: then it is when this returns, and needs no task.
+/// `room` is used again for the next one.
+pub fn begin_apart<F>(task: F, room: &mut Option<Pin<Box<F>>>, count: impl FnOnce() + 'static)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let mut task = match room.take() {
+        Some(mut room) => {
+            room.set(task);
+            room
+        }
+        None => Box::pin(task),
+    };
+    // Nobody has to be woken: what goes on as a task is looked at again.
+    let mut context = Context::from_waker(Waker::noop());
+    match contained(|| task.as_mut().poll(&mut context)) {
+        Ok(Poll::Ready(())) => *room = Some(task),
+        Ok(Poll::Pending) => go_on_apart(task, count),
+        Err(_) => count(),
+    }
+}
+
+fn go_on_apart(task: Pin<Box<impl Future<Output = ()> + 'static>>, count: impl FnOnce() + 'static) {
     spawn_local(async move {
         if caught(task).await.is_err() {
             count();
@@ -73,7 +98,7 @@ impl<T> Own<T> {
 }
 
 async fn caught(mut task: Pin<Box<impl Future<Output = ()>>>) -> Result<(), Panic> {
-    let step = |context: &mut std::task::Context<'_>| {
+    let step = |context: &mut Context<'_>| {
         let polled = contained(|| task.as_mut().poll(context));
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
@@ -120,6 +145,38 @@ mod tests {
             [Box::pin(std::future::pending()), Box::pin(panic_later())];
         let run = LocalSet::new().run_until(timeout(Duration::from_secs(30), run_all(boxed))).await;
         assert!(run.is_ok(), "the panic was not passed on");
+    }
+
+    #[tokio::test]
+    async fn what_is_over_at_once_needs_no_task_and_what_waits_goes_on() {
+        let (begun, ended) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+        let mut room = None;
+        let tasks = LocalSet::new();
+        let entered = tasks.enter();
+        for waits in [false, true, false, true] {
+            let (begun, ended) = (begun.clone(), ended.clone());
+            let task = async move {
+                begun.update(|count| count + 1);
+                if waits {
+                    yield_now().await;
+                }
+                ended.update(|count| count + 1);
+            };
+            begin_apart(task, &mut room, || ());
+        }
+        drop(entered);
+        assert_eq!((begun.get(), ended.get(), room.is_some()), (4, 2, false));
+        tasks.await;
+        assert_eq!((begun.get(), ended.get()), (4, 4));
+    }
+
+    /// Threat N12.
+    #[tokio::test]
+    async fn a_panic_at_once_is_counted_too() {
+        let count = Rc::new(Cell::new(0));
+        let counted = count.clone();
+        begin_apart(async { panic!("injected") }, &mut None, move || counted.set(1));
+        assert_eq!(count.get(), 1);
     }
 
     /// Threat N12.

@@ -13,7 +13,7 @@ use crate::auth::{
     self, AccountWriter, Auth, Authenticator, BanBook, BanParts, DeviceBook, Guard, GuardLimits,
     Hasher, MemberApi, Password,
 };
-use crate::broker::Subscriptions;
+use crate::broker::{RetainedLevels, Subscriptions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{Audit, ControlSocket, Desk};
@@ -34,6 +34,7 @@ use super::heirs::Heirs;
 use super::pages;
 use super::panics::{last_words, panicked};
 use super::reload::{self, Reloader};
+use super::retained;
 use super::settings::{admission, guard_limits, live, store_limits};
 use super::sweep::Sweeper;
 use super::sys::SysTopics;
@@ -360,6 +361,7 @@ fn start_workers(
     mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     let shared = Arc::new(Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
+        retained: RetainedLevels::default(),
         metrics: base.metrics.clone(),
         directory: auth.directory.clone(),
         workers: base.mailboxes.len() as u16,
@@ -465,7 +467,11 @@ fn serve(
     base.health.serve();
     services.spawn(timekeeper(base).run());
     services.spawn(sweeper(base).run());
-    services.spawn(heirs(base, shared).run());
+    services.spawn(heirs(base, shared.clone()).run());
+    // Nobody else writes to this one: of PostgreSQL other nodes may know more.
+    if &*base.config.store.url == "sqlite" {
+        services.spawn(retained::find(base.store.clone(), shared));
+    }
     services.spawn(send_due(due_engine(base, gate), stop.clone()));
     services.spawn(sys_topics(base, gate).run());
 }

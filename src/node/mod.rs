@@ -16,6 +16,7 @@ mod redis;
 #[path = "without_redis.rs"]
 mod redis;
 mod reload;
+mod retained;
 mod settings;
 mod sweep;
 mod sys;

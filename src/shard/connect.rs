@@ -158,6 +158,7 @@ impl Shard {
         }
         self.review(token);
         self.handle(token, Input::Opened(Box::new(opened)));
+        self.effects.resumed.push(token);
         self.arm(token);
     }
 

@@ -32,6 +32,8 @@ impl Shard {
             if let (Ok(Interest::Plain(selector)), Ok(_)) = (&ask.interest, &result)
                 && selector.share().is_none()
                 && wants_retained(ask.options, is_new)
+                // Behind its place in the tree: what is retained from now on comes by that.
+                && self.shared.retained.may_match(selector.filter())
             {
                 retained.push((selector.filter().clone(), ask.qos));
             }

@@ -39,7 +39,7 @@ use ipnet::IpNet;
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Action, Policy, Subscriptions};
+use crate::broker::{Action, Policy, RetainedLevels, Subscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Identity, Moment, Noise, Reason, Selector, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
@@ -104,9 +104,10 @@ pub struct Live {
     pub store_queue_bytes_max: u64,
 }
 
-/// What all workers share. Only the subscriptions change.
+/// What all workers share. Only the first two change.
 pub struct Shared {
     pub subscriptions: RwLock<Subscriptions>,
+    pub retained: RetainedLevels,
     pub metrics: Arc<Metrics>,
     pub directory: Arc<Directory>,
     pub workers: u16,

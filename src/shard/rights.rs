@@ -23,7 +23,8 @@ impl Shard {
     /// Ends the subscriptions of one session that it may no longer have.
     pub(super) fn review(&mut self, token: Token) {
         let live = self.live.clone();
-        let Some(conn) = self.conn(token) else { return };
+        let subscribed = self.conn(token).filter(|conn| !conn.filters.is_empty());
+        let Some(conn) = subscribed else { return };
         let who = conn.session.identity().clone();
         let may = |filter: &mut Selector| {
             let interest = Interest::Plain(filter.clone());

@@ -200,6 +200,9 @@ impl Shard {
                 return Some(Answer::Done);
             }
             Decision::Append(append, live) => {
+                if append.retain.is_some() {
+                    self.shared.retained.note(&append.message.topic);
+                }
                 self.picked.keep(append.message.id, live);
                 self.ask_store(Write::Append(append), Some(answer_to));
             }

@@ -4,7 +4,7 @@ use crate::model::{Moment, Reason};
 use crate::mqtt::{DecodeError, Packet, decode, reason};
 use crate::session::Input;
 
-use super::{Conn, Live, Shard, Token};
+use super::{Asked, Conn, Live, Shard, Token};
 
 /// What became of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,13 @@ impl Shard {
     pub fn wants_input(&self, token: Token) -> bool {
         let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
         !self.effects.is_full() && conn.is_some_and(|conn| conn.wants_input(&self.live))
+    }
+
+    /// The store is asked what it keeps for this session: until it answers nothing is read, and
+    /// then the session is among the effects' `resumed`.
+    pub fn is_opening(&self, token: Token) -> bool {
+        let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
+        conn.is_some_and(|conn| conn.asked == Asked::Waiting)
     }
 
     /// Takes the bytes that wait for this connection.

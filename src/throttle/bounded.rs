@@ -26,8 +26,9 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
 
     /// The value of `key`, used now; `make` makes it where there is none.
     pub fn entry(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
-        let known = self.old.remove(&key);
-        if !self.young.contains_key(&key) && self.young.len() >= self.half_max {
+        // To ask a map that is empty costs a hash, too.
+        let known = if self.old.is_empty() { None } else { self.old.remove(&key) };
+        if self.young.len() >= self.half_max && !self.young.contains_key(&key) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.entry(key).or_insert_with(|| known.unwrap_or_else(make))

@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use homing::auth::Directory;
-use homing::broker::Subscriptions;
+use homing::broker::{RetainedLevels, Subscriptions};
 use homing::metrics::Metrics;
 use homing::model::{Identity, Moment, Stamp, Uid};
 use homing::session::{Hello, LoginTime, Settings, Ticket};
@@ -22,6 +22,7 @@ const CONNECTION_BYTES_MAX: isize = 800;
 fn shard(settings: &Settings) -> Shard {
     let shared = Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
+        retained: RetainedLevels::default(),
         metrics: Arc::new(Metrics::default()),
         directory: Arc::new(Directory::everyone()),
         workers: 1,

@@ -111,7 +111,11 @@ impl Admission {
         patience -= sleep(wait).await?;
         let wait = locked(&self.turns).all(limits.connect_rate, self.clock.moment(), patience);
         patience -= sleep(wait).await?;
-        match tokio::time::timeout(patience, self.logins.acquire()).await {
+        let login = match self.logins.try_acquire() {
+            Ok(login) => Ok(Ok(login)),
+            Err(_) => tokio::time::timeout(patience, Box::pin(self.logins.acquire())).await,
+        };
+        match login {
             Ok(Ok(login)) => Ok(Turn { _login: login, _bytes: waiting_bytes }),
             Ok(Err(_)) | Err(_) => Err(Busy { wait: limits.connect_wait }),
         }

@@ -4,8 +4,8 @@ use std::sync::RwLock;
 
 use super::*;
 use crate::auth::Directory;
-use crate::broker::Subscriptions;
 use crate::broker::subscriptions::{Connection, Grant};
+use crate::broker::{RetainedLevels, Subscriptions};
 use crate::clock::ManualClock;
 use crate::metrics::Metrics;
 use crate::model::{
@@ -31,6 +31,7 @@ fn heirs(store: &Arc<MemoryStore>) -> Heirs {
     tree.add(&share(), (Some(here), key("here")), grant);
     let shared = Shared {
         subscriptions: RwLock::new(tree),
+        retained: RetainedLevels::default(),
         metrics: Arc::new(Metrics::default()),
         directory: Arc::new(Directory::everyone()),
         workers: 1,

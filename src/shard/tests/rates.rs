@@ -31,6 +31,7 @@ fn publish(world: &mut World, token: Token, count: u16) -> u16 {
 fn beyond_its_rate_a_connection_is_read_no_further_until_time_has_passed() {
     let mut world = world(Rates { connection: pace(10, 5), user: Pace::default() });
     let post = world.device("bob", "post");
+    world.shard.effects().resumed.clear();
     assert_eq!(publish(&mut world, post, 100), 6);
     assert!(world.shard.is_throttled(post));
     assert_eq!(world.metrics.readers_throttled.get(), 1);
@@ -94,6 +95,7 @@ fn who_is_slowed_down_is_not_silent() {
 fn who_ends_while_it_is_slowed_down_leaves_no_trace() {
     let mut world = world(Rates { connection: pace(1, 1), user: Pace::default() });
     let post = world.device("bob", "post");
+    world.shard.effects().resumed.clear();
     publish(&mut world, post, 2);
     assert_eq!(world.metrics.readers_throttled.get(), 1);
     world.lose(post);

@@ -45,6 +45,25 @@ fn a_new_subscription_gets_them_after_its_suback() {
     assert_eq!(world.take(ear), ["SUBACK #1 [00]", go, rust]);
 }
 
+/// A filter without any costs no read of the store. One that is not committed yet counts: the read
+/// comes behind it, or the message behind the subscription.
+#[test]
+fn they_are_looked_for_where_there_may_be_some() {
+    let mut world = World::new();
+    world.shard.shared.retained.found_all();
+    let bob = world.connect("bob", v5("phone"));
+    retain(&mut world, bob, "news/rust", "1.95");
+    let filters = ["quiet/#", "news/go", "late/+", "+/x", "#"];
+    let ears = filters.map(|filter| (world.connect("eve", v5(filter)), filter));
+    (world.held, world.reads_wait) = (true, true);
+    retain(&mut world, bob, "late/x", "1");
+    let asked = ears.map(|(ear, filter)| {
+        world.subscribe(ear, filter, QoS::AtMostOnce);
+        std::mem::take(&mut world.shard.effects().retained).len()
+    });
+    assert_eq!(asked, [0, 1, 1, 1, 1]);
+}
+
 #[test]
 fn they_are_flagged_for_new_subscriptions_alone() {
     let (mut world, bob) = kept();

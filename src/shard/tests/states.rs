@@ -102,3 +102,16 @@ fn a_connection_that_is_not_open_hears_nothing() {
         });
     }
 }
+
+/// Whoever reads its connection looks no more at it until it is told.
+#[test]
+fn whose_session_was_asked_for_says_when_it_may_be_read() {
+    let mut world = World::new();
+    world.held = true;
+    let token = world.connect("bob", v311("phone"));
+    assert!(world.shard.is_opening(token) && !world.shard.wants_input(token));
+    assert_eq!(world.shard.effects().resumed, []);
+    world.release();
+    assert_eq!(world.shard.effects().resumed, [token]);
+    assert!(!world.shard.is_opening(token) && world.shard.wants_input(token));
+}

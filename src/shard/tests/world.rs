@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::auth::Directory;
 use crate::broker::policy::{InboxAccess, RuleText};
-use crate::broker::{Access, Policy, Subscriptions};
+use crate::broker::{Access, Policy, RetainedLevels, Subscriptions};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, PacketId, Properties, Version, decode, encode};
@@ -402,6 +402,7 @@ impl World {
 fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>) -> Shard {
     let shared = Shared {
         subscriptions: RwLock::new(Subscriptions::default()),
+        retained: RetainedLevels::default(),
         metrics: metrics.clone(),
         directory: directory.clone(),
         workers: 1,

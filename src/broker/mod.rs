@@ -3,9 +3,13 @@
 
 mod group;
 pub mod policy;
+mod routes;
+mod shared;
 pub mod submit;
 pub mod subscriptions;
 
 pub use policy::{Access, Action, Policy};
+pub use routes::Routes;
+pub use shared::SharedSubscriptions;
 pub use submit::{CopyTo, LiveCopy, Plan, Way, address, plan, tell};
 pub use subscriptions::{Subscriber, Subscriptions};

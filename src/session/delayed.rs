@@ -13,7 +13,7 @@ use super::Ctx;
 const DELAYED_KEY: &str = "delayed-key";
 
 /// What the topic of a PUBLISH says.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Destination {
     /// As the receivers see it.
     pub topic: Arc<str>,

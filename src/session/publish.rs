@@ -167,7 +167,8 @@ impl Session {
             }
         };
         let message = Arc::new(self.message(&publish, &destination, ctx));
-        let Destination { target, timing, .. } = destination;
+        let (target, timing) = (destination.target.clone(), destination.timing.clone());
+        self.remember(destination);
         let step = self.step(&publish, message.id);
         let ticket = publish.packet_id.map(|packet_id| {
             let publishing = self.publishing.get_or_insert_default();
@@ -181,23 +182,25 @@ impl Session {
         ctx.ask(Request::Submit { ticket, submission, step });
     }
 
-    /// Clients publish to one topic again and again: what it means is read once. That does not
-    /// change while the process lives; who may do what is asked for each message.
+    /// Where this goes: as the last one, or as its topic is read.
     fn destination(
         &mut self,
         publish: &Publish<'_>,
         ctx: &Ctx<'_>,
     ) -> Result<Destination, (Reason, Box<str>)> {
-        let last = self.publishing.as_ref().and_then(|publishing| publishing.last.as_ref());
-        if let Some(last) = last.filter(|last| *last.topic == *publish.topic) {
-            return Ok(last.clone());
+        let last = self.publishing.as_mut().and_then(|publishing| publishing.last.take());
+        match last.filter(|last| *last.topic == *publish.topic) {
+            Some(last) => Ok(last),
+            None => destination(publish, ctx),
         }
-        let destination = destination(publish, ctx)?;
-        if destination.timing == Timing::Now && publish.topic.len() <= LAST_TOPIC_BYTES_MAX {
-            let publishing = self.publishing.get_or_insert_default();
-            publishing.last = Some(destination.clone());
+    }
+
+    /// Clients publish to one topic again and again: what it means is read once. That does not
+    /// change while the process lives; who may do what is asked for each message.
+    fn remember(&mut self, destination: Destination) {
+        if destination.timing == Timing::Now && destination.topic.len() <= LAST_TOPIC_BYTES_MAX {
+            self.publishing.get_or_insert_default().last = Some(destination);
         }
-        Ok(destination)
     }
 
     /// The publisher's own id counts per topic: the same id to somebody else is another message;

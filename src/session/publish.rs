@@ -99,7 +99,7 @@ impl Publishing {
 }
 
 impl Session {
-    pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
+    pub(super) fn publish(&mut self, publish: &Publish<'_>, ctx: &mut Ctx<'_>) {
         ctx.tally.received[publish.qos as usize] += 1;
         ctx.tally.traffic.payload_received += publish.payload.len() as u64;
         self.settle_stir(ctx);
@@ -114,15 +114,15 @@ impl Session {
     }
 
     /// A PUBLISH whose topic is known.
-    pub(super) fn publish_to(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
-        let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish));
+    pub(super) fn publish_to(&mut self, publish: &Publish<'_>, ctx: &mut Ctx<'_>) {
+        let known = publish.packet_id.and_then(|id| self.known_publish(id, publish));
         match known {
             Some(Known::Running) if publish.dup => {}
             Some(Known::Running) => {
                 let words = "the packet identifier of a publish that is not answered yet";
                 self.end(Reason::ProtocolError, words.into(), ctx);
             }
-            Some(Known::Answer) => self.queue_answer(&publish, Answer::Duplicate, ctx),
+            Some(Known::Answer) => self.queue_answer(publish, Answer::Duplicate, ctx),
             None => self.submit(publish, ctx),
         }
     }
@@ -137,7 +137,7 @@ impl Session {
         (held || resend).then_some(Known::Answer)
     }
 
-    fn submit(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
+    fn submit(&mut self, publish: &Publish<'_>, ctx: &mut Ctx<'_>) {
         let max = match self.version {
             mqtt::Version::V5 => usize::from(self.promised.receive_maximum),
             _ => UNRELEASED_COUNT_MAX,
@@ -148,28 +148,28 @@ impl Session {
             let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
             return self.end(Reason::ReceiveMaximum, words.into(), ctx);
         }
-        let destination = match self.destination(&publish, ctx) {
+        let destination = match self.destination(publish, ctx) {
             Ok(destination) => destination,
             Err((reason, words)) => {
-                return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
+                return self.queue_answer(publish, Answer::Refused(reason, words), ctx);
             }
         };
         if !is_payload_as_announced(publish.properties, publish.payload) {
             let reason = Reason::PayloadInvalid;
             let words = "it is announced as UTF-8 text and is none [MQTT-3.3.2-4]";
-            return self.queue_answer(&publish, Answer::Refused(reason, words.into()), ctx);
+            return self.queue_answer(publish, Answer::Refused(reason, words.into()), ctx);
         }
-        let dedupe = match self.dedupe_key(&publish) {
+        let dedupe = match self.dedupe_key(publish) {
             Ok(dedupe) => dedupe,
             Err(words) => {
                 let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
-                return self.queue_answer(&publish, answer, ctx);
+                return self.queue_answer(publish, answer, ctx);
             }
         };
-        let message = Arc::new(self.message(&publish, &destination, ctx));
+        let message = Arc::new(self.message(publish, &destination, ctx));
         let (target, timing) = (destination.target.clone(), destination.timing.clone());
         self.remember(destination);
-        let step = self.step(&publish, message.id);
+        let step = self.step(publish, message.id);
         let ticket = publish.packet_id.map(|packet_id| {
             let publishing = self.publishing.get_or_insert_default();
             if publish.qos == mqtt::QoS::ExactlyOnce {

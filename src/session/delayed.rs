@@ -13,7 +13,7 @@ use super::Ctx;
 const DELAYED_KEY: &str = "delayed-key";
 
 /// What the topic of a PUBLISH says.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Destination {
     /// As the receivers see it.
     pub topic: Arc<str>,

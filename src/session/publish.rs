@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
     DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
-    Submission, Timing,
+    Submission, Target, Timing,
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish};
 
@@ -148,7 +148,7 @@ impl Session {
             let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
             return self.end(Reason::ReceiveMaximum, words.into(), ctx);
         }
-        let destination = match self.destination(publish, ctx) {
+        let Destination { topic, target, timing } = match self.destination(publish, ctx) {
             Ok(destination) => destination,
             Err((reason, words)) => {
                 return self.queue_answer(publish, Answer::Refused(reason, words), ctx);
@@ -166,9 +166,7 @@ impl Session {
                 return self.queue_answer(publish, answer, ctx);
             }
         };
-        let message = Arc::new(self.message(publish, &destination, ctx));
-        let (target, timing) = (destination.target.clone(), destination.timing.clone());
-        self.remember(destination);
+        let message = Arc::new(self.message(publish, topic, &target, ctx));
         let step = self.step(publish, message.id);
         let ticket = publish.packet_id.map(|packet_id| {
             let publishing = self.publishing.get_or_insert_default();
@@ -182,25 +180,23 @@ impl Session {
         ctx.ask(Request::Submit { ticket, submission, step });
     }
 
-    /// Where this goes: as the last one, or as its topic is read.
+    /// Clients publish to one topic again and again: what it means is read once. That does not
+    /// change while the process lives; who may do what is asked for each message.
     fn destination(
         &mut self,
         publish: &Publish<'_>,
         ctx: &Ctx<'_>,
     ) -> Result<Destination, (Reason, Box<str>)> {
-        let last = self.publishing.as_mut().and_then(|publishing| publishing.last.take());
-        match last.filter(|last| *last.topic == *publish.topic) {
-            Some(last) => Ok(last),
-            None => destination(publish, ctx),
+        let last = self.publishing.as_ref().and_then(|publishing| publishing.last.as_ref());
+        if let Some(last) = last.filter(|last| *last.topic == *publish.topic) {
+            return Ok(last.clone());
         }
-    }
-
-    /// Clients publish to one topic again and again: what it means is read once. That does not
-    /// change while the process lives; who may do what is asked for each message.
-    fn remember(&mut self, destination: Destination) {
-        if destination.timing == Timing::Now && destination.topic.len() <= LAST_TOPIC_BYTES_MAX {
-            self.publishing.get_or_insert_default().last = Some(destination);
+        let destination = destination(publish, ctx)?;
+        if destination.timing == Timing::Now && publish.topic.len() <= LAST_TOPIC_BYTES_MAX {
+            let publishing = self.publishing.get_or_insert_default();
+            publishing.last = Some(destination.clone());
         }
+        Ok(destination)
     }
 
     /// The publisher's own id counts per topic: the same id to somebody else is another message;
@@ -219,7 +215,13 @@ impl Session {
         Ok((!key.is_empty()).then(|| DedupeKey(format!("{place:032x} {key}").into())))
     }
 
-    fn message(&self, publish: &Publish<'_>, to: &Destination, ctx: &mut Ctx<'_>) -> Message {
+    fn message(
+        &self,
+        publish: &Publish<'_>,
+        topic: Arc<str>,
+        target: &Target,
+        ctx: &mut Ctx<'_>,
+    ) -> Message {
         let expiry = publish.properties.message_expiry_secs();
         Message {
             id: ctx.ids.next(ctx.stamp),
@@ -227,11 +229,11 @@ impl Session {
             kind: Kind::Chat,
             ts: ctx.stamp,
             expires_at: expiry.map(|s| ctx.stamp.after(std::time::Duration::from_secs(s.into()))),
-            topic: to.topic.clone(),
+            topic,
             retain: publish.retain,
             qos: model_qos(publish.qos),
             body: Bytes::copy_from_slice(publish.payload),
-            attributes: attributes(publish.properties, &to.target),
+            attributes: attributes(publish.properties, target),
         }
     }
 

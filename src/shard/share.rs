@@ -69,7 +69,7 @@ impl Shard {
         };
         match heir.filter(|heir| !self.is_gone(heir)) {
             None => {}
-            Some(Way::Live(copy)) => self.distribute(message, [copy]),
+            Some(Way::Live(copy)) => self.distribute(message, &[copy]),
             Some(Way::Queue(recipient, delivery)) => {
                 let addressees = vec![(recipient, delivery)];
                 let append = Append { addressees, ..Append::new(message.clone()) };

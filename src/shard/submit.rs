@@ -139,8 +139,8 @@ impl Shard {
     fn carry_out(&mut self, decision: Decision, answer_to: (Token, Ticket)) -> Option<Answer> {
         match decision {
             Decision::Refuse(reason, words) => return Some(Answer::Refused(reason, words)),
-            Decision::Send(message, mut live) => {
-                self.distribute(&message, live.drain(..));
+            Decision::Send(message, live) => {
+                self.distribute(&message, &live);
                 self.routes.keep_room(live);
                 return Some(Answer::Done);
             }
@@ -185,8 +185,8 @@ impl Shard {
             return;
         };
         let live = address(message, &topic, &self.shared.subscriptions.read());
-        self.distribute(message, live);
-        self.distribute(message, picked);
+        self.distribute(message, &live);
+        self.distribute(message, &picked);
     }
 
     /// What the broker tells about itself, for whoever has subscribed to it, alone or with others.
@@ -194,22 +194,18 @@ impl Shard {
         for message in messages {
             let Some(topic) = TopicName::parse(&message.topic) else { continue };
             let live = tell(message, &topic, &self.shared.subscriptions.read());
-            self.distribute(message, live);
+            self.distribute(message, &live);
         }
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.
-    pub(super) fn distribute(
-        &mut self,
-        message: &Arc<Message>,
-        live: impl IntoIterator<Item = LiveCopy>,
-    ) {
+    pub(super) fn distribute(&mut self, message: &Arc<Message>, live: &[LiveCopy]) {
         for copy in live {
             let worker = worker_of_copy(&copy.to, self.shared.workers);
             match worker == self.index {
-                true => self.send_copy(message, &copy),
+                true => self.send_copy(message, copy),
                 false => {
-                    let message = message.clone();
+                    let (message, copy) = (message.clone(), copy.clone());
                     self.effects.posts[usize::from(worker)].push(Post { message, copy });
                 }
             }

@@ -10,12 +10,12 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use homing::auth::Directory;
-use homing::broker::{Access, Policy, RetainedLevels, Subscriptions};
+use homing::broker::{Access, Policy, RetainedLevels, SharedSubscriptions};
 use homing::metrics::Metrics;
 use homing::model::{Entry, Identity, Moment, Seq, Stamp, Uid};
 use homing::mqtt::{
@@ -24,7 +24,7 @@ use homing::mqtt::{
 };
 use homing::session::{Hello, LoginTime, Settings};
 use homing::shard::{Live, Rates, Shard, Shared, StoreAsk, Token};
-use homing::store::{MemoryStore, Quota, Store, StoreLimits, Write, Written};
+use homing::store::{MemoryStore, Quota, RetainedPage, Store, StoreLimits, Write, Written};
 
 /// Publishes of one read, which is what a busy connection brings.
 const BURST: u16 = 16;
@@ -69,7 +69,7 @@ impl World {
         let (messages_max, session_expiry_max) = (1000, settings.session_expiry_max);
         let store = MemoryStore::new(StoreLimits { messages_max, session_expiry_max });
         let shared = Shared {
-            subscriptions: RwLock::new(Subscriptions::default()),
+            subscriptions: SharedSubscriptions::default(),
             retained: RetainedLevels::default(),
             metrics: Arc::new(Metrics::default()),
             directory: Arc::new(Directory::everyone()),
@@ -213,6 +213,9 @@ impl World {
     fn settle(&mut self) {
         while !(self.shard.effects().store.is_empty() && self.shard.effects().flush.is_empty()) {
             self.finish(Token(u64::MAX));
+            for ask in std::mem::take(&mut self.shard.effects().retained) {
+                self.shard.retained_read(ask.token, Ok(RetainedPage::default()));
+            }
         }
     }
 }

@@ -6,7 +6,8 @@ use crate::model::{
 };
 
 use super::policy::{Action, Denial, Policy};
-use super::subscriptions::{Connection, Subscriber, Subscriptions};
+use super::subscriptions::{Connection, Sharing, Subscriber, Subscriptions};
+use super::{Routes, SharedSubscriptions};
 
 /// What has to happen before a submission may be acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,8 @@ pub fn plan(
     submission: &Submission,
     identity: &Identity,
     policy: &Policy,
-    subscriptions: &Subscriptions,
+    subscriptions: &SharedSubscriptions,
+    routes: &mut Routes,
 ) -> Result<Plan, Denial> {
     policy.may(identity, Action::Publish(&submission.target))?;
     Ok(match &submission.target {
@@ -57,15 +59,28 @@ pub fn plan(
             let durable = vec![(Recipient::Inbox(uid.clone()), delivery)];
             Plan { durable, live: Vec::new() }
         }
-        Target::Plain(topic) => plain(&submission.message, topic, subscriptions),
+        Target::Plain(topic) => plain(&submission.message, topic, subscriptions, routes),
     })
 }
 
 /// One of each group that shares it is picked by this.
-fn plain(message: &Message, topic: &TopicName, subscriptions: &Subscriptions) -> Plan {
+fn plain(
+    message: &Message,
+    topic: &TopicName,
+    subscriptions: &SharedSubscriptions,
+    routes: &mut Routes,
+) -> Plan {
+    let room = routes.room();
+    if let Some(known) = routes.get(topic, subscriptions.version()) {
+        return Plan::of(known, message, room);
+    }
+    let tree = subscriptions.read();
     let mut found = Vec::new();
-    subscriptions.pick(topic, &mut found);
-    Plan::of(&found, message)
+    match tree.pick(topic, &mut found) {
+        Sharing::No => routes.put(topic, subscriptions.version(), &found),
+        Sharing::Yes => {}
+    }
+    Plan::of(found.into_iter(), message, room)
 }
 
 /// Copies for connections that are sent now, whatever the sender may do by now: for a plain message
@@ -77,13 +92,15 @@ pub fn address(
 ) -> Vec<LiveCopy> {
     let mut found = Vec::new();
     subscriptions.matches(topic, &mut found);
-    Plan::of(&found, message).live
+    Plan::of(found.into_iter(), message, Vec::new()).live
 }
 
 /// Copies of what the broker itself tells, for whoever has subscribed to it, alone or with others.
 /// It has QoS 0, so no queue takes it.
 pub fn tell(message: &Message, topic: &TopicName, subscriptions: &Subscriptions) -> Vec<LiveCopy> {
-    plain(message, topic, subscriptions).live
+    let mut found = Vec::new();
+    subscriptions.pick(topic, &mut found);
+    Plan::of(found.into_iter(), message, Vec::new()).live
 }
 
 impl Way {
@@ -102,13 +119,19 @@ impl Way {
 }
 
 impl Plan {
-    fn of(found: &[Subscriber<'_>], message: &Message) -> Plan {
-        let mut plan = Plan { durable: Vec::new(), live: Vec::with_capacity(found.len()) };
+    /// `room` is an empty list for the copies.
+    fn of<'t>(
+        found: impl ExactSizeIterator<Item = Subscriber<'t>>,
+        message: &Message,
+        room: Vec<LiveCopy>,
+    ) -> Plan {
+        let mut plan = Plan { durable: Vec::new(), live: room };
+        plan.live.reserve(found.len());
         for subscriber in found {
-            if subscriber.grant.no_local && is_own(subscriber, message) {
+            if subscriber.grant.no_local && is_own(&subscriber, message) {
                 continue;
             }
-            match Way::of(subscriber, message) {
+            match Way::of(&subscriber, message) {
                 Way::Queue(recipient, delivery) => plan.durable.push((recipient, delivery)),
                 Way::Live(copy) => plan.live.push(copy),
             }

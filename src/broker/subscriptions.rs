@@ -27,6 +27,15 @@ pub struct Connection {
     pub token: u64,
 }
 
+/// Whether those who get one message are others than those who get the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Everyone gets each message.
+    No,
+    /// There are groups that share it.
+    Yes,
+}
+
 impl Subscriber<'_> {
     fn is_same(&self, other: &Subscriber<'_>) -> bool {
         self.connection == other.connection && self.key == other.key
@@ -201,11 +210,13 @@ impl Subscriptions {
 
     /// The same, and one of each group that shares it. The pick is made by this: to be asked once
     /// for each message.
-    pub fn pick<'t>(&'t self, topic: &TopicName, out: &mut Vec<Subscriber<'t>>) {
+    pub fn pick<'t>(&'t self, topic: &TopicName, out: &mut Vec<Subscriber<'t>>) -> Sharing {
         let (mut lists, mut picked) = (0, Vec::new());
+        let mut sharing = Sharing::No;
         self.walk(topic, |audience| {
             lists += collect(audience, out);
             if audience.groups.is_some() {
+                sharing = Sharing::Yes;
                 picked.extend(audience.groups().filter_map(Group::pick));
             }
         });
@@ -213,6 +224,7 @@ impl Subscriptions {
             merge(out);
         }
         out.append(&mut picked);
+        sharing
     }
 
     /// Who gets a message that was picked for a member who left, if anybody is there.

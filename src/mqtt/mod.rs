@@ -16,7 +16,7 @@ mod types;
 mod wire;
 
 pub use decode::{DecodeError, decode, decode_connect, frame_bytes, is_connect_v31};
-pub use encode::{encode, encode_within, encoded_bytes};
+pub use encode::{encode, encode_publish_within, encode_within, encoded_bytes};
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, FilterBuffer, FilterNameBuffer, FilterNames, Filters,
     Packet, Publish, RetainHandling, SubAck, Subscribe, SubscribeOptions, Unsubscribe, Will,

@@ -2,8 +2,8 @@
 //! (configuration, directory, ports), then the store, then the threads.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::sync::{Arc, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
@@ -13,7 +13,7 @@ use crate::auth::{
     self, AccountWriter, Auth, Authenticator, BanBook, BanParts, DeviceBook, Guard, GuardLimits,
     Hasher, MemberApi, Password,
 };
-use crate::broker::{RetainedLevels, Subscriptions};
+use crate::broker::{RetainedLevels, SharedSubscriptions};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::control::{Audit, ControlSocket, Desk};
@@ -360,7 +360,7 @@ fn start_workers(
 ) -> Result<Arc<Shared>, String> {
     mqtt.iter().for_each(|(_, door)| base.metrics.connections.listens(door.listener));
     let shared = Arc::new(Shared {
-        subscriptions: RwLock::new(Subscriptions::default()),
+        subscriptions: SharedSubscriptions::default(),
         retained: RetainedLevels::default(),
         metrics: base.metrics.clone(),
         directory: auth.directory.clone(),

@@ -1,7 +1,7 @@
 //! Shared subscriptions (MQTT 5, section 4.8.2): what a session left when it ended goes to another
 //! member. The store keeps it until then, so a crash between loses nothing.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
@@ -96,7 +96,7 @@ impl Heirs {
 
     fn heir(&self, entry: &Entry) -> Option<Way> {
         let topic = TopicName::parse(&entry.message.topic)?;
-        let tree = self.shared.subscriptions.read().unwrap_or_else(PoisonError::into_inner);
+        let tree = self.shared.subscriptions.read();
         let heir = tree.pick_heir(&topic, entry.delivery.share?)?;
         Some(Way::of(&heir, &entry.message))
     }

@@ -56,7 +56,12 @@ impl Named {
 
 impl Session {
     /// A PUBLISH with the topic that its alias stands for.
-    pub(super) fn publish_by_alias(&mut self, publish: Publish<'_>, alias: u16, ctx: &mut Ctx<'_>) {
+    pub(super) fn publish_by_alias(
+        &mut self,
+        publish: &Publish<'_>,
+        alias: u16,
+        ctx: &mut Ctx<'_>,
+    ) {
         let max = self.promised.topic_alias_maximum;
         if alias > max {
             let words = format!("alias {alias}, but the server announced at most {max}");
@@ -69,7 +74,7 @@ impl Session {
             return self.end(Reason::QuotaExceeded, words.into(), ctx);
         }
         match aliases.resolve(alias, publish.topic) {
-            Some(topic) => self.publish_to(Publish { topic, ..publish }, ctx),
+            Some(topic) => self.publish_to(&Publish { topic, ..*publish }, ctx),
             None => {
                 let words = format!("alias {alias} was never given a topic [MQTT-3.3.2-7]");
                 self.end(Reason::ProtocolError, words.into(), ctx);

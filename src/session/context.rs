@@ -8,7 +8,9 @@ use crate::model::{
     limit::PACKET_IDS_PER_LOG,
 };
 
-use crate::mqtt::{Packet, PropertyBuffer, Version, encode, encode_within};
+use crate::mqtt::{
+    Packet, PropertyBuffer, Publish, Version, encode, encode_publish_within, encode_within,
+};
 
 use super::will::Will;
 use super::{Ask, Settings, SubscriptionId};
@@ -61,6 +63,14 @@ impl Wire<'_> {
     #[must_use]
     pub fn write_within(&mut self, packet: &Packet<'_>, version: Version, max: u32) -> bool {
         let fits = encode_within(packet, version, max as usize, self.bytes);
+        self.packets += u64::from(fits);
+        fits
+    }
+
+    /// The same for a PUBLISH.
+    #[must_use]
+    pub fn write_publish(&mut self, publish: &Publish<'_>, version: Version, max: u32) -> bool {
+        let fits = encode_publish_within(publish, version, max as usize, self.bytes);
         self.packets += u64::from(fits);
         fits
     }

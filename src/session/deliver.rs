@@ -273,8 +273,8 @@ impl Session {
         named.push(ctx.properties);
         let topic_on_wire = if let Named::Known(_) = named { "" } else { topic };
         let properties = ctx.properties.as_properties();
-        let packet = Packet::Publish(Publish { topic: topic_on_wire, properties, ..bare });
-        if !ctx.wire.write_within(&packet, self.version, self.peer.packet_bytes_max) {
+        let packet = Publish { topic: topic_on_wire, properties, ..bare };
+        if !ctx.wire.write_publish(&packet, self.version, self.peer.packet_bytes_max) {
             ctx.tally.dropped.push(Reason::PacketTooLarge);
             return false;
         }

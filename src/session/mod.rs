@@ -56,7 +56,7 @@ use subscription_id::SubscriptionIds;
 /// What happens to a session.
 pub enum Input<'a> {
     /// The client sent a packet.
-    Packet(Packet<'a>),
+    Packet(&'a Packet<'a>),
     /// The store told what it keeps for this session.
     Opened(Box<OpenedSession>),
     /// The device is known now and reads from here on.
@@ -182,10 +182,10 @@ impl Session {
 
     /// The table of what a client may send once it is connected (threat W3): everything else ends
     /// the connection.
-    fn packet(&mut self, packet: Packet<'_>, ctx: &mut Ctx<'_>) {
+    fn packet(&mut self, packet: &Packet<'_>, ctx: &mut Ctx<'_>) {
         self.keep_alive.heard(ctx.now);
-        match packet {
-            Packet::Publish(publish) => self.publish(publish, ctx),
+        match *packet {
+            Packet::Publish(ref publish) => self.publish(publish, ctx),
             Packet::PubAck(ack) => self.puback(ack, ctx),
             Packet::PubRec(ack) => self.pubrec(ack, ctx),
             Packet::PubRel(ack) => self.pubrel(ack, ctx),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::model::limit::{DEDUPE_KEY_BYTES_MAX, UNRELEASED_COUNT_MAX};
 use crate::model::{
     DedupeKey, Kind, Message, MessageId, Published, QoS, Reason, Sender, SenderState, Step,
-    Submission, Timing,
+    Submission, Target, Timing,
 };
 use crate::mqtt::{self, Ack, Packet, PacketId, Properties, Publish};
 
@@ -99,7 +99,7 @@ impl Publishing {
 }
 
 impl Session {
-    pub(super) fn publish(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
+    pub(super) fn publish(&mut self, publish: &Publish<'_>, ctx: &mut Ctx<'_>) {
         ctx.tally.received[publish.qos as usize] += 1;
         ctx.tally.traffic.payload_received += publish.payload.len() as u64;
         self.settle_stir(ctx);
@@ -114,15 +114,15 @@ impl Session {
     }
 
     /// A PUBLISH whose topic is known.
-    pub(super) fn publish_to(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
-        let known = publish.packet_id.and_then(|id| self.known_publish(id, &publish));
+    pub(super) fn publish_to(&mut self, publish: &Publish<'_>, ctx: &mut Ctx<'_>) {
+        let known = publish.packet_id.and_then(|id| self.known_publish(id, publish));
         match known {
             Some(Known::Running) if publish.dup => {}
             Some(Known::Running) => {
                 let words = "the packet identifier of a publish that is not answered yet";
                 self.end(Reason::ProtocolError, words.into(), ctx);
             }
-            Some(Known::Answer) => self.queue_answer(&publish, Answer::Duplicate, ctx),
+            Some(Known::Answer) => self.queue_answer(publish, Answer::Duplicate, ctx),
             None => self.submit(publish, ctx),
         }
     }
@@ -137,7 +137,7 @@ impl Session {
         (held || resend).then_some(Known::Answer)
     }
 
-    fn submit(&mut self, publish: Publish<'_>, ctx: &mut Ctx<'_>) {
+    fn submit(&mut self, publish: &Publish<'_>, ctx: &mut Ctx<'_>) {
         let max = match self.version {
             mqtt::Version::V5 => usize::from(self.promised.receive_maximum),
             _ => UNRELEASED_COUNT_MAX,
@@ -148,27 +148,26 @@ impl Session {
             let words = format!("{max} messages are in flight already [MQTT-3.3.4-9]");
             return self.end(Reason::ReceiveMaximum, words.into(), ctx);
         }
-        let destination = match self.destination(&publish, ctx) {
+        let Destination { topic, target, timing } = match self.destination(publish, ctx) {
             Ok(destination) => destination,
             Err((reason, words)) => {
-                return self.queue_answer(&publish, Answer::Refused(reason, words), ctx);
+                return self.queue_answer(publish, Answer::Refused(reason, words), ctx);
             }
         };
         if !is_payload_as_announced(publish.properties, publish.payload) {
             let reason = Reason::PayloadInvalid;
             let words = "it is announced as UTF-8 text and is none [MQTT-3.3.2-4]";
-            return self.queue_answer(&publish, Answer::Refused(reason, words.into()), ctx);
+            return self.queue_answer(publish, Answer::Refused(reason, words.into()), ctx);
         }
-        let dedupe = match self.dedupe_key(&publish) {
+        let dedupe = match self.dedupe_key(publish) {
             Ok(dedupe) => dedupe,
             Err(words) => {
                 let answer = Answer::Refused(Reason::QuotaExceeded, words.into());
-                return self.queue_answer(&publish, answer, ctx);
+                return self.queue_answer(publish, answer, ctx);
             }
         };
-        let message = Arc::new(self.message(&publish, &destination, ctx));
-        let Destination { target, timing, .. } = destination;
-        let step = self.step(&publish, message.id);
+        let message = Arc::new(self.message(publish, topic, &target, ctx));
+        let step = self.step(publish, message.id);
         let ticket = publish.packet_id.map(|packet_id| {
             let publishing = self.publishing.get_or_insert_default();
             if publish.qos == mqtt::QoS::ExactlyOnce {
@@ -216,7 +215,13 @@ impl Session {
         Ok((!key.is_empty()).then(|| DedupeKey(format!("{place:032x} {key}").into())))
     }
 
-    fn message(&self, publish: &Publish<'_>, to: &Destination, ctx: &mut Ctx<'_>) -> Message {
+    fn message(
+        &self,
+        publish: &Publish<'_>,
+        topic: Arc<str>,
+        target: &Target,
+        ctx: &mut Ctx<'_>,
+    ) -> Message {
         let expiry = publish.properties.message_expiry_secs();
         Message {
             id: ctx.ids.next(ctx.stamp),
@@ -224,11 +229,11 @@ impl Session {
             kind: Kind::Chat,
             ts: ctx.stamp,
             expires_at: expiry.map(|s| ctx.stamp.after(std::time::Duration::from_secs(s.into()))),
-            topic: to.topic.clone(),
+            topic,
             retain: publish.retain,
             qos: model_qos(publish.qos),
             body: Bytes::copy_from_slice(publish.payload),
-            attributes: attributes(publish.properties, &to.target),
+            attributes: attributes(publish.properties, target),
         }
     }
 

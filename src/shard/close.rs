@@ -9,8 +9,8 @@ use crate::model::{Due, DueName, Identity, Reason, SessionKey, Submission, Targe
 use crate::session::{Answer, Closing, Ticket, Will};
 use crate::store::{Change, Schedule, Write};
 
+use super::decide::{Origin, of_user};
 use super::effects::{Asker, DirectoryAsk};
-use super::submit::{Origin, of_user};
 use super::wills::LeftWill;
 use super::{Asked, Conn, Shard, Token};
 

@@ -9,7 +9,8 @@ use crate::model::{Due, Identity, MessageId, Reason, SessionKey, Submission, Tar
 use crate::session::Answer;
 use crate::store::Write;
 
-use super::submit::{NOBODY, Origin, unknown_user};
+use super::decide::Origin;
+use super::submit::{NOBODY, unknown_user};
 use super::{Shard, Token};
 
 /// A message that is due.

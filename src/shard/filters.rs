@@ -1,8 +1,6 @@
 //! Plain subscriptions of the sessions here: in the tree that all workers share, and for durable
 //! sessions in the store too.
 
-use std::sync::PoisonError;
-
 use crate::broker::subscriptions::{Connection, Grant, Who};
 use crate::broker::{Action, Subscriptions};
 use crate::model::target::Interest;
@@ -255,11 +253,11 @@ impl Shard {
     }
 
     pub(super) fn with_tree<T>(&self, act: impl FnOnce(&mut Subscriptions) -> T) -> T {
-        let lock = &self.shared.subscriptions;
-        let mut tree = lock.write().unwrap_or_else(PoisonError::into_inner);
-        let result = act(&mut tree);
-        self.shared.metrics.subscriptions.set(tree.len() as i64);
-        result
+        self.shared.subscriptions.change(|tree| {
+            let result = act(tree);
+            self.shared.metrics.subscriptions.set(tree.len() as i64);
+            result
+        })
     }
 }
 

@@ -2,8 +2,8 @@
 //! calls, [`Effects`] come out; `net` does them. A worker owns the users that hash to it: all of
 //! a user's connections and readers are here, so takeover and delivery need no lock.
 //!
-//! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `filters` its
-//! subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
+//! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `decide`
+//! what becomes of them, `filters` its subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
 //! `users` knows which connections a user has, `timers` when each is to be looked at,
 //! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close`
 //! is its end, `wills` those that wait for the directory, `due` what has waited for its time,
@@ -12,6 +12,7 @@
 mod answer;
 mod close;
 mod connect;
+mod decide;
 mod due;
 mod effects;
 mod filters;
@@ -32,14 +33,14 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 use slab::Slab;
 
 use crate::auth::Directory;
-use crate::broker::{Action, Policy, RetainedLevels, Subscriptions};
+use crate::broker::{Action, Policy, RetainedLevels, Routes, SharedSubscriptions};
 use crate::metrics::Metrics;
 use crate::model::{Identity, Moment, Noise, Reason, Selector, SessionKey, Stamp, Uid};
 use crate::mqtt::PropertyBuffer;
@@ -106,7 +107,7 @@ pub struct Live {
 
 /// What all workers share. Only the first two change.
 pub struct Shared {
-    pub subscriptions: RwLock<Subscriptions>,
+    pub subscriptions: SharedSubscriptions,
     pub retained: RetainedLevels,
     pub metrics: Arc<Metrics>,
     pub directory: Arc<Directory>,
@@ -180,6 +181,7 @@ pub struct Shard {
     conns: Slab<Conn>,
     generation: u32,
     owners: Owners,
+    routes: Routes,
     asking: AskingWills,
     picked: Picked,
     kicked: kick::Kicked,
@@ -212,6 +214,7 @@ impl Shard {
             conns: Slab::new(),
             generation: 0,
             owners: Owners::default(),
+            routes: Routes::default(),
             asking: AskingWills::default(),
             picked: Picked::default(),
             kicked: kick::Kicked::default(),
@@ -304,8 +307,8 @@ impl Shard {
             conn.flush_asked = true;
             self.effects.flush.push(token);
         }
-        for request in requests.drain(..) {
-            self.request(token, request);
+        if !requests.is_empty() {
+            requests.drain(..).for_each(|request| self.request(token, request));
         }
         self.requests = requests;
         if outcome.is_err() {

@@ -2,7 +2,7 @@
 //! commit, and what a member without a queue leaves to the others.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::broker::{CopyTo, LiveCopy, Way};
 use crate::model::{Delivery, Message, MessageId, QoS, Target};
@@ -64,13 +64,12 @@ impl Shard {
             return;
         };
         let heir = {
-            let lock = &self.shared.subscriptions;
-            let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
+            let tree = self.shared.subscriptions.read();
             tree.pick_heir(&topic, share).map(|heir| Way::of(&heir, message))
         };
         match heir.filter(|heir| !self.is_gone(heir)) {
             None => {}
-            Some(Way::Live(copy)) => self.distribute(message, vec![copy]),
+            Some(Way::Live(copy)) => self.distribute(message, &[copy]),
             Some(Way::Queue(recipient, delivery)) => {
                 let addressees = vec![(recipient, delivery)];
                 let append = Append { addressees, ..Append::new(message.clone()) };

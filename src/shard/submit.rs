@@ -1,41 +1,21 @@
 //! A publish on its way in: planned by the broker, then to the store if anything is owed, else
 //! delivered and answered at once (ruling 1).
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::auth::Known;
 use crate::broker::policy::Denial;
-use crate::broker::{CopyTo, LiveCopy, Plan, address, plan, tell};
-use crate::model::{
-    Due, DueName, Identity, Later, Message, QoS, Reason, SessionKey, Step, Submission, Target,
-    Timing, TopicName, Uid,
-};
+use crate::broker::{CopyTo, LiveCopy, address, tell};
+use crate::model::{Later, Message, Reason, Step, Submission, Target, Timing, TopicName, Uid};
 use crate::session::{Answer, Input, Ticket};
-use crate::store::{Append, Change, Quota, Schedule, Write};
+use crate::store::Write;
 
+use super::decide::{Decision, Origin, Planner};
 use super::effects::{Asker, DirectoryAsk, Post, worker_of_copy};
 use super::{Conn, Shard, Token};
 
 /// For submissions that nobody waits for; the shard still hears of their commit.
 pub(super) const NOBODY: Ticket = Ticket::Publish(u64::MAX >> 8);
-
-/// Who submits, as what session, and whether older publishes of it wait for their commit: then
-/// this one goes the same way, even if it owes nothing, and arrives behind them.
-pub struct Origin<'a> {
-    pub who: &'a Identity,
-    pub key: &'a SessionKey,
-    pub behind: bool,
-}
-
-/// What becomes of a submission.
-enum Decision {
-    Refuse(Reason, Box<str>),
-    /// Nothing is owed: the copies go out now.
-    Send(Arc<Message>, Vec<LiveCopy>),
-    /// It is committed first; these get a copy beside it.
-    Append(Append, Vec<LiveCopy>),
-    Schedule(Schedule),
-}
 
 /// A publish that waits for the directory.
 pub struct Asking {
@@ -120,10 +100,11 @@ impl Shard {
         submission: Submission,
         step: Option<Step>,
     ) {
-        let conn = self.conns.get(token.index()).filter(|conn| conn.token == token);
+        let Shard { conns, live, shared, routes, .. } = self;
+        let conn = conns.get(token.index()).filter(|conn| conn.token == token);
         let Some(Conn { session, committing, .. }) = conn else { return };
         let from = Origin { who: session.identity(), key: session.key(), behind: *committing > 0 };
-        let decision = self.decide(from, submission, step);
+        let decision = Planner { live, shared, routes }.decide(from, submission, step);
         match self.carry_out(decision, (token, ticket.unwrap_or(NOBODY))) {
             Some(answer) => {
                 if let Answer::Refused(reason, words) = &answer {
@@ -142,12 +123,6 @@ impl Shard {
         }
     }
 
-    fn plan(&self, submission: &Submission, who: &Identity) -> Result<Plan, Denial> {
-        let lock = &self.shared.subscriptions;
-        let subscriptions = lock.read().unwrap_or_else(PoisonError::into_inner);
-        plan(submission, who, &self.live.policy, &subscriptions)
-    }
-
     /// The answer, if it need not wait for a commit.
     pub(super) fn submit_as(
         &mut self,
@@ -155,40 +130,9 @@ impl Shard {
         submission: Submission,
         answer_to: (Token, Ticket),
     ) -> Option<Answer> {
-        let decision = self.decide(from, submission, None);
+        let Shard { live, shared, routes, .. } = self;
+        let decision = Planner { live, shared, routes }.decide(from, submission, None);
         self.carry_out(decision, answer_to)
-    }
-
-    fn decide(&self, from: Origin<'_>, submission: Submission, step: Option<Step>) -> Decision {
-        let planned = match &submission.timing {
-            Timing::Later(Later::Cancel { .. }) => Ok(Plan::default()),
-            _ => self.plan(&submission, from.who),
-        };
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err((reason, words)) => return Decision::Refuse(reason, words),
-        };
-        let owes = from.behind || owes_a_commit(&plan, &submission, step);
-        let of_session = |step| (from.key.clone(), step);
-        match submission.timing {
-            Timing::Later(later) => {
-                let change = self.change(later, submission.message, from.who);
-                let (dedupe, step) = (submission.dedupe, step.map(of_session));
-                Decision::Schedule(Schedule { change, dedupe, step })
-            }
-            _ if owes => {
-                let append = Append {
-                    retain: retained(&submission).then_some(of_user(self.live.retain, from.who)),
-                    fires: submission.timing == Timing::Due,
-                    addressees: plan.durable,
-                    dedupe: submission.dedupe,
-                    step: step.map(of_session),
-                    ..Append::new(submission.message)
-                };
-                Decision::Append(append, plan.live)
-            }
-            _ => Decision::Send(submission.message, plan.live),
-        }
     }
 
     /// The answer, if it need not wait for a commit.
@@ -196,7 +140,8 @@ impl Shard {
         match decision {
             Decision::Refuse(reason, words) => return Some(Answer::Refused(reason, words)),
             Decision::Send(message, live) => {
-                self.distribute(&message, live);
+                self.distribute(&message, &live);
+                self.routes.keep_room(live);
                 return Some(Answer::Done);
             }
             Decision::Append(append, live) => {
@@ -211,22 +156,6 @@ impl Shard {
             }
         }
         None
-    }
-
-    /// A message for later waits with the rights of its sender, however long the login is good.
-    fn change(&self, later: Later, message: Arc<Message>, who: &Identity) -> Change {
-        match later {
-            Later::At { at, key } => {
-                let name = key.map(|key| DueName::of_key(key, who));
-                let who = Arc::new(Identity { expires_at: None, ..who.clone() });
-                let quota = of_user(self.live.delayed, &who);
-                Change::Put(Box::new(Due { at, name, message, who }), quota)
-            }
-            Later::Cancel { key } => {
-                let (uid, name) = (who.uid.clone(), DueName::of_key(key, who));
-                Change::Cancel { uid, name, id: message.id }
-            }
-        }
     }
 
     pub(super) fn step(&mut self, token: Token, ticket: Option<Ticket>, step: Step) {
@@ -258,35 +187,28 @@ impl Shard {
         let Ok(Target::Plain(topic)) = topics.target(&message.topic) else {
             return;
         };
-        let live = {
-            let lock = &self.shared.subscriptions;
-            address(message, &topic, &lock.read().unwrap_or_else(PoisonError::into_inner))
-        };
-        self.distribute(message, live);
-        self.distribute(message, picked);
+        let live = address(message, &topic, &self.shared.subscriptions.read());
+        self.distribute(message, &live);
+        self.distribute(message, &picked);
     }
 
     /// What the broker tells about itself, for whoever has subscribed to it, alone or with others.
     pub fn tell(&mut self, messages: &[Arc<Message>]) {
         for message in messages {
             let Some(topic) = TopicName::parse(&message.topic) else { continue };
-            let live = {
-                let lock = &self.shared.subscriptions;
-                let tree = lock.read().unwrap_or_else(PoisonError::into_inner);
-                tell(message, &topic, &tree)
-            };
-            self.distribute(message, live);
+            let live = tell(message, &topic, &self.shared.subscriptions.read());
+            self.distribute(message, &live);
         }
     }
 
     /// Copies for subscribers without a queue, here and on the other workers.
-    pub(super) fn distribute(&mut self, message: &Arc<Message>, live: Vec<LiveCopy>) {
+    pub(super) fn distribute(&mut self, message: &Arc<Message>, live: &[LiveCopy]) {
         for copy in live {
             let worker = worker_of_copy(&copy.to, self.shared.workers);
             match worker == self.index {
-                true => self.send_copy(message, &copy),
+                true => self.send_copy(message, copy),
                 false => {
-                    let message = message.clone();
+                    let (message, copy) = (message.clone(), copy.clone());
                     self.effects.posts[usize::from(worker)].push(Post { message, copy });
                 }
             }
@@ -312,23 +234,4 @@ impl Shard {
 
 pub fn unknown_user(uid: &Uid) -> Denial {
     (Reason::NotAuthorized, format!("there is no user {uid}").into())
-}
-
-/// Anonymous clients are not one user: what they keep is bounded by the disk's reserve.
-pub(super) fn of_user(quota: Quota, who: &Identity) -> Quota {
-    if who.uid.is_anonymous() { Quota::UNLIMITED } else { quota }
-}
-
-/// It becomes its topic's retained message. On an inbox RETAIN means nothing (ruling 16).
-fn retained(submission: &Submission) -> bool {
-    submission.message.retain && matches!(submission.target, Target::Plain(_))
-}
-
-/// Something must be on disk first: a record for somebody, the publisher's own id, that it waits no
-/// longer, or the QoS 2 state (exact between publisher and broker everywhere, ruling 4).
-fn owes_a_commit(plan: &Plan, submission: &Submission, step: Option<Step>) -> bool {
-    let exact = submission.message.qos == QoS::ExactlyOnce && step.is_some();
-    let waited = submission.timing == Timing::Due;
-    let owes = submission.dedupe.is_some() || waited || retained(submission);
-    !plan.durable.is_empty() || owes || exact
 }

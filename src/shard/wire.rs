@@ -45,8 +45,8 @@ impl Shard {
             let (version, max) = (conn.session.version(), conn.session.packet_bytes_max());
             match decode(&data[taken..], version, max) {
                 Ok(None) => return Taken { bytes: taken, paused: false },
-                Ok(Some((packet, length))) => {
-                    conn.orders = conn.committing > 0 && is_about_subscriptions(&packet);
+                Ok(Some((ref packet, length))) => {
+                    conn.orders = conn.committing > 0 && is_about_subscriptions(packet);
                     if conn.orders {
                         return Taken { bytes: taken, paused: true };
                     }

@@ -1,10 +1,10 @@
 //! Memory of a connected, silent, known device: what a worker keeps of it, with every map's slack.
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use homing::auth::Directory;
-use homing::broker::{RetainedLevels, Subscriptions};
+use homing::broker::{RetainedLevels, SharedSubscriptions};
 use homing::metrics::Metrics;
 use homing::model::{Identity, Moment, Stamp, Uid};
 use homing::session::{Hello, LoginTime, Settings, Ticket};
@@ -21,7 +21,7 @@ const CONNECTION_BYTES_MAX: isize = 800;
 
 fn shard(settings: &Settings) -> Shard {
     let shared = Shared {
-        subscriptions: RwLock::new(Subscriptions::default()),
+        subscriptions: SharedSubscriptions::default(),
         retained: RetainedLevels::default(),
         metrics: Arc::new(Metrics::default()),
         directory: Arc::new(Directory::everyone()),

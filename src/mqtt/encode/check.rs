@@ -9,11 +9,9 @@ type Checked = Result<(), &'static str>;
 
 #[inline]
 pub fn check(packet: &Packet<'_>, version: Version, body_bytes: usize) -> Checked {
-    if body_bytes > VARINT_MAX as usize {
-        return Err("it is longer than MQTT can say");
-    }
+    length(body_bytes)?;
     match packet {
-        Packet::Publish(p) => publish(p),
+        Packet::Publish(p) => publish(p, body_bytes),
         Packet::PubAck(p) | Packet::PubRec(p) | Packet::PubRel(p) | Packet::PubComp(p) => {
             properties(&p.properties)
         }
@@ -31,7 +29,13 @@ pub fn check(packet: &Packet<'_>, version: Version, body_bytes: usize) -> Checke
 }
 
 #[inline]
-fn publish(p: &Publish<'_>) -> Checked {
+fn length(body_bytes: usize) -> Checked {
+    if body_bytes > VARINT_MAX as usize { Err("it is longer than MQTT can say") } else { Ok(()) }
+}
+
+#[inline]
+pub fn publish(p: &Publish<'_>, body_bytes: usize) -> Checked {
+    length(body_bytes)?;
     if p.packet_id.is_some() != (p.qos != QoS::AtMostOnce) {
         return Err("a packet id stands exactly above QoS 0");
     }

@@ -5,7 +5,7 @@ mod size;
 mod write;
 
 use super::wire::{VARINT_MAX, put_varint, varint_bytes};
-use super::{Packet, Version};
+use super::{Packet, Publish, Version};
 
 /// Appends the frame of a packet to `out`.
 ///
@@ -40,6 +40,27 @@ pub fn encode_within(packet: &Packet<'_>, version: Version, max: usize, out: &mu
         && check::check(packet, version, body_bytes).is_ok();
     if fits {
         put_frame(packet, version, body_bytes, out);
+    }
+    fits
+}
+
+/// As [`encode_within`], of the packet that counts.
+#[inline]
+#[must_use]
+pub fn encode_publish_within(
+    publish: &Publish<'_>,
+    version: Version,
+    max: usize,
+    out: &mut Vec<u8>,
+) -> bool {
+    let body_bytes = size::publish_bytes(publish, version);
+    let frame_bytes = 1 + varint_bytes(body_bytes) + body_bytes;
+    let fits = frame_bytes <= max && check::publish(publish, body_bytes).is_ok();
+    if fits {
+        out.reserve(frame_bytes);
+        out.push(write::publish_first_byte(publish));
+        put_varint(out, body_bytes);
+        write::publish(publish, version, out);
     }
     fits
 }

@@ -32,7 +32,7 @@ pub fn body_bytes(packet: &Packet<'_>, version: Version) -> usize {
 }
 
 #[inline]
-fn publish_bytes(publish: &Publish<'_>, version: Version) -> usize {
+pub fn publish_bytes(publish: &Publish<'_>, version: Version) -> usize {
     let packet_id = if publish.packet_id.is_some() { 2 } else { 0 };
     text_bytes(publish.topic)
         + packet_id

@@ -13,7 +13,7 @@ pub fn first_byte(packet: &Packet<'_>) -> u8 {
     match packet {
         Packet::Connect(_) => 0x10,
         Packet::ConnAck(_) => 0x20,
-        Packet::Publish(p) => 0x30 | u8::from(p.dup) << 3 | (p.qos as u8) << 1 | u8::from(p.retain),
+        Packet::Publish(p) => publish_first_byte(p),
         Packet::PubAck(_) => 0x40,
         Packet::PubRec(_) => 0x50,
         Packet::PubRel(_) => 0x62,
@@ -27,6 +27,11 @@ pub fn first_byte(packet: &Packet<'_>) -> u8 {
         Packet::Disconnect(_) => 0xE0,
         Packet::Auth(_) => 0xF0,
     }
+}
+
+#[inline]
+pub fn publish_first_byte(p: &Publish<'_>) -> u8 {
+    0x30 | u8::from(p.dup) << 3 | (p.qos as u8) << 1 | u8::from(p.retain)
 }
 
 /// Everything behind the fixed header.
@@ -52,7 +57,7 @@ pub fn body(packet: &Packet<'_>, version: Version, out: &mut Vec<u8>) {
 }
 
 #[inline]
-fn publish(p: &Publish<'_>, version: Version, out: &mut Vec<u8>) {
+pub fn publish(p: &Publish<'_>, version: Version, out: &mut Vec<u8>) {
     put_text(out, p.topic);
     if let Some(id) = p.packet_id {
         put_id(id, out);

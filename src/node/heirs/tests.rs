@@ -1,7 +1,5 @@
 //! The heirs on a store in memory: what a failure leaves, and when they ask.
 
-use std::sync::RwLock;
-
 use super::*;
 use crate::auth::Directory;
 use crate::broker::subscriptions::{Connection, Grant};
@@ -30,7 +28,7 @@ fn heirs(store: &Arc<MemoryStore>) -> Heirs {
     let here = Connection { worker: 0, token: 1 };
     tree.add(&share(), (Some(here), key("here")), grant);
     let shared = Shared {
-        subscriptions: RwLock::new(tree),
+        subscriptions: tree.into(),
         retained: RetainedLevels::default(),
         metrics: Arc::new(Metrics::default()),
         directory: Arc::new(Directory::everyone()),

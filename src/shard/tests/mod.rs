@@ -14,6 +14,7 @@ mod rates;
 mod refusal;
 mod retained;
 mod rights;
+mod routes;
 mod share;
 mod states;
 mod subscription_id;

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::auth::Directory;
 use crate::broker::policy::{InboxAccess, RuleText};
-use crate::broker::{Access, Policy, RetainedLevels, Subscriptions};
+use crate::broker::{Access, Policy, RetainedLevels, SharedSubscriptions};
 use crate::metrics::{Dropped, Metrics};
 use crate::model::{Entry, Identity, Moment, Reason, Stamp, Uid};
 use crate::mqtt::{Connect, Packet, PacketId, Properties, Version, decode, encode};
@@ -401,7 +401,7 @@ impl World {
 
 fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>) -> Shard {
     let shared = Shared {
-        subscriptions: RwLock::new(Subscriptions::default()),
+        subscriptions: SharedSubscriptions::default(),
         retained: RetainedLevels::default(),
         metrics: metrics.clone(),
         directory: directory.clone(),

@@ -5,6 +5,7 @@
 
 mod fixture;
 mod postgres;
+mod postgres_fixture;
 mod promise;
 mod random;
 mod rig;

@@ -2,12 +2,12 @@
 //! calls, [`Effects`] come out; `net` does them. A worker owns the users that hash to it: all of
 //! a user's connections and readers are here, so takeover and delivery need no lock.
 //!
-//! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `decide`
-//! what becomes of them, `filters` its subscriptions, `answer` what comes back from the store, `wake` what was committed for it,
-//! `users` knows which connections a user has, `timers` when each is to be looked at,
-//! `share` passes on what a member of a shared subscription leaves, `rates` slow it down, `close`
-//! is its end, `wills` those that wait for the directory, `due` what has waited for its time,
-//! `rights` what it may no longer.
+//! `connect` takes a session in, `wire` its bytes, `submit` its publishes, `decide` what becomes of
+//! them, `filters` its subscriptions, `answer` what comes back from the store, `wake` what was
+//! committed for it, `users` knows which connections a user has, `timers` when each is to be looked
+//! at, `share` passes on what a member of a shared subscription leaves, `rates` slow it down,
+//! `close` is its end, `wills` those that wait for the directory, `due` what has waited for its
+//! time, `rights` what it may no longer.
 
 mod answer;
 mod close;

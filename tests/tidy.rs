@@ -231,7 +231,14 @@ fn spawns(source: &Source) -> Vec<Finding> {
     if !ours || source.path.starts_with("src/cli/") {
         return Vec::new();
     }
-    let calls = ["spawn(", "spawn_local(", "spawn_blocking(", "spawn_on(", "spawn_apart("];
+    let calls = [
+        "spawn(",
+        "spawn_local(",
+        "spawn_blocking(",
+        "spawn_on(",
+        "spawn_apart(",
+        "spawn_unless_over(",
+    ];
     let begins = |at: usize| {
         let before = &source.code[..at];
         before.ends_with("::") || before.ends_with('.') || before.ends_with([' ', '('])

@@ -206,8 +206,8 @@ impl Worker {
     }
 
     /// A paused connection is looked at in each turn, unless it waits for nothing but time, or for
-    /// what the store keeps of its session: then the shard says when that is over, and any number of
-    /// them costs the others nothing.
+    /// what the store keeps of its session: then the shard says when that is over, and any number
+    /// of them costs the others nothing.
     fn look_at_again(&mut self, token: Token) {
         let is_told_of = self.shard.is_throttled(token) || self.shard.is_opening(token);
         if !is_told_of && self.sockets.get(token).is_some() {

@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 use super::Mailbox;
 use super::door::Door;
 use super::greet::{self, Gate};
-use super::watched::{begin_apart, run_all};
+use super::watched::{run_all, spawn_unless_over};
 use super::worker::Mail;
 
 /// After a failed accept (mostly: no more open files) the next try waits, so that the loop does
@@ -112,7 +112,7 @@ async fn accept_all(reception: &Arc<Reception>, listener: &Watched, door: &Arc<D
                     let tcp = stream.into();
                     let greeting =
                         async move { greet::greet(&reception, &door, tcp, peer, seat).await };
-                    begin_apart(greeting, &mut room, move || _ = metrics.panics.inc());
+                    spawn_unless_over(greeting, &mut room, move || _ = metrics.panics.inc());
                 }
             }
             Err(error) => {

@@ -3,12 +3,12 @@
 //! in batches.
 //!
 //! `admission` says who may come in, `listen` accepts, `door` finds out who is calling (`proxy`)
-//! and makes the connection (`tcp`) secure (`tls`) and a WebSocket (`websocket`), `greet` takes a CONNECT
-//! and asks who it is, `flapper` bans who comes too often, `worker` drives one shard, `sockets`
-//! knows which of its connections can be read and written, `conn` moves one connection's bytes,
-//! `layers` has what they go through, `lingering` those that have ended, `errands` are done for the
-//! shard, `route` brings commits back to the workers, `due` sends what has waited for its time,
-//! `kick` sends sessions away, `watched` sees panics.
+//! and makes the connection (`tcp`) secure (`tls`) and a WebSocket (`websocket`), `greet` takes a
+//! CONNECT and asks who it is, `flapper` bans who comes too often, `worker` drives one shard,
+//! `sockets` knows which of its connections can be read and written, `conn` moves one connection's
+//! bytes, `layers` has what they go through, `lingering` those that have ended, `errands` are done
+//! for the shard, `route` brings commits back to the workers, `due` sends what has waited for its
+//! time, `kick` sends sessions away, `watched` sees panics.
 
 mod admission;
 mod conn;

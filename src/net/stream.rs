@@ -96,9 +96,10 @@ impl Stream {
 
     /// Says that nothing more comes, and leaves the client the time to read what came.
     pub async fn finish(mut self) {
-        let Ok(tcp) = self.tcp.watched() else { return };
-        self.layers.say_goodbye(Direct(tcp));
-        linger(tcp).await;
+        self.layers.say_goodbye(&self.tcp);
+        if let Ok(tcp) = self.tcp.watched() {
+            linger(tcp).await;
+        }
     }
 }
 

@@ -103,6 +103,22 @@ impl Tcp {
     }
 }
 
+/// Without waiting. One that is watched only now seems to have no room until the system has told of
+/// it, so whoever has something to say without waiting says it before.
+impl Write for &Tcp {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Tcp::Loose(tcp) | Tcp::Silent(tcp) => (&*tcp).write(bytes),
+            Tcp::Watched(tcp) => tcp.try_write(bytes),
+            Tcp::Lost => Err(ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// `None` if it has to be waited for.
 fn at_once(done: io::Result<usize>) -> Option<io::Result<usize>> {
     match done {

@@ -38,7 +38,7 @@ pub fn spawn_apart(task: impl Future<Output = ()> + 'static, count: impl FnOnce(
 
 /// The same for what is mostly over at once: then it is when this returns, and needs no task.
 /// `room` is used again for the next one.
-pub fn begin_apart<F>(task: F, room: &mut Option<Pin<Box<F>>>, count: impl FnOnce() + 'static)
+pub fn spawn_unless_over<F>(task: F, room: &mut Option<Pin<Box<F>>>, count: impl FnOnce() + 'static)
 where
     F: Future<Output = ()> + 'static,
 {
@@ -162,7 +162,7 @@ mod tests {
                 }
                 ended.update(|count| count + 1);
             };
-            begin_apart(task, &mut room, || ());
+            spawn_unless_over(task, &mut room, || ());
         }
         drop(entered);
         assert_eq!((begun.get(), ended.get(), room.is_some()), (4, 2, false));
@@ -175,7 +175,7 @@ mod tests {
     async fn a_panic_at_once_is_counted_too() {
         let count = Rc::new(Cell::new(0));
         let counted = count.clone();
-        begin_apart(async { panic!("injected") }, &mut None, move || counted.set(1));
+        spawn_unless_over(async { panic!("injected") }, &mut None, move || counted.set(1));
         assert_eq!(count.get(), 1);
     }
 

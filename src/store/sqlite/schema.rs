@@ -60,10 +60,11 @@ fn set(conn: &Connection, name: &str, value: impl ToSql) -> rusqlite::Result<()>
 /// A connection that writes; the first one makes the file what it is.
 fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
     let conn = Connection::open_with_flags(path, FLAGS)?;
-    prepare(&conn, WRITER_CACHE_KIB)?;
     set(&conn, "page_size", PAGE_BYTES)?;
     set(&conn, "auto_vacuum", "INCREMENTAL")?;
     set(&conn, "journal_mode", "WAL")?;
+    // After the size of a page: SQLite counts its cache in pages of the size at this moment.
+    prepare(&conn, WRITER_CACHE_KIB)?;
     set(&conn, "synchronous", "FULL")?;
     set(&conn, "wal_autocheckpoint", LOG_PAGES_DUE)?;
     set(&conn, "journal_size_limit", WAL_KEPT_BYTES)?;

@@ -121,16 +121,18 @@ pub(super) fn read(
     Ok(RetainedPage { messages, next })
 }
 
+type Topic = Box<str>;
+
 /// Topics that match, and where to go on if there may be more.
 fn scan(
     conn: &Connection,
     filter: &Filter,
     after: Option<&str>,
-) -> Result<(Vec<Box<str>>, Option<Box<str>>), StoreError> {
+) -> Result<(Vec<Topic>, Option<Topic>), StoreError> {
     let (from, before) = range(filter);
     let from = after.map_or(from, |after| after.max(from));
     let values = params![from, before, after, SCAN_COUNT_MAX as i64];
-    let mut all: Vec<Box<str>> = all(conn, TOPICS, values, |row| Ok(text(row, 0)?.into()))?;
+    let mut all: Vec<Topic> = all(conn, TOPICS, values, |row| Ok(text(row, 0)?.into()))?;
     let next = (all.len() == SCAN_COUNT_MAX).then(|| all[all.len() - 1].clone());
     all.retain(|topic| filter.matches(topic));
     Ok((all, next))

@@ -102,7 +102,6 @@ const SPAWNS: &[(&str, usize, &str)] = &[
     ("src/node/build.rs",     12, "parts of the process"),
     ("src/node/mod.rs",        2, "the one that SIGHUP wakes, and the start"),
     ("src/store/commit/mod.rs", 1, "the writer's thread"),
-    ("src/store/sqlite/checkpoint.rs", 1, "the thread beside the writer"),
     ("src/store/sqlite/look.rs", 1, "one for each look, of the doctor"),
     ("src/store/sqlite/mod.rs", 1, "one, at the start"),
     ("src/store/sqlite/readers.rs", 1, "READERS_COUNT_MAX"),

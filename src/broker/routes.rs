@@ -1,7 +1,7 @@
 //! Who gets the messages of a topic, remembered by each worker until any subscription changes:
 //! clients publish to the same topics again and again, and the tree is asked once.
 //!
-//! Only what is asked again is remembered, in a table of fixed size where a topic has one place
+//! Only what is asked again meanwhile is remembered, in a table of fixed size where a topic has one place
 //! by its hash: another topic takes that over. So a client that steers hashes slows nothing but
 //! the look into the tree that it would cost anyway.
 
@@ -33,8 +33,8 @@ pub struct Routes {
 
 #[derive(Clone, Default)]
 struct Place {
-    /// Of the topic that was asked for last.
-    hash: u64,
+    /// Of the topic that was asked for last, and of the subscriptions then.
+    last: (u64, u64),
     route: Option<Route>,
 }
 
@@ -70,7 +70,7 @@ impl Routes {
         }
         let hash = hash(topic);
         let place = &mut self.places[place(hash)];
-        place.route = (place.hash == hash).then(|| Route {
+        place.route = (place.last == (hash, version)).then(|| Route {
             topic: topic.clone(),
             version,
             receivers: found
@@ -78,7 +78,7 @@ impl Routes {
                 .map(|one| ((one.connection, one.key.clone()), one.grant))
                 .collect(),
         });
-        place.hash = hash;
+        place.last = (hash, version);
     }
 
     /// An empty list for the copies of a message; it comes back by [`Routes::keep_room`].
@@ -89,7 +89,7 @@ impl Routes {
     /// The copies have been sent.
     pub fn keep_room(&mut self, mut copies: Vec<LiveCopy>) {
         copies.clear();
-        if copies.capacity() <= ROOM_COPIES_COUNT_MAX {
+        if (self.room.capacity()..=ROOM_COPIES_COUNT_MAX).contains(&copies.capacity()) {
             self.room = copies;
         }
     }

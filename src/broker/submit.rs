@@ -7,7 +7,7 @@ use crate::model::{
 
 use super::policy::{Action, Denial, Policy};
 use super::subscriptions::{Connection, Sharing, Subscriber, Subscriptions};
-use super::{Routes, SharedSubscriptions};
+use super::{RetainedLevels, Routes, SharedSubscriptions};
 
 /// What has to happen before a submission may be acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub fn plan(
     identity: &Identity,
     policy: &Policy,
     subscriptions: &SharedSubscriptions,
+    retained: &RetainedLevels,
     routes: &mut Routes,
 ) -> Result<Plan, Denial> {
     policy.may(identity, Action::Publish(&submission.target))?;
@@ -59,7 +60,14 @@ pub fn plan(
             let durable = vec![(Recipient::Inbox(uid.clone()), delivery)];
             Plan { durable, live: Vec::new() }
         }
-        Target::Plain(topic) => plain(&submission.message, topic, subscriptions, routes),
+        Target::Plain(topic) => {
+            // Before anybody is looked for: whoever subscribes too late to be found reads it from
+            // the store.
+            if submission.message.retain {
+                retained.note(topic.as_str());
+            }
+            plain(&submission.message, topic, subscriptions, routes)
+        }
     })
 }
 

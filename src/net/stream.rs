@@ -67,6 +67,8 @@ impl Stream {
             if read == 0 || count > 0 {
                 return Ok(count);
             }
+            // What is read at once takes none: a client could keep all others waiting.
+            tokio::task::consume_budget().await;
         }
     }
 

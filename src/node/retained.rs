@@ -30,6 +30,8 @@ async fn note_all(store: &dyn Store, levels: &RetainedLevels) -> Result<(), Stor
             levels.found_all();
             break;
         };
+        // Its message may have gone meanwhile, and others of its level be there.
+        levels.note(&next);
         after = Some(behind(next));
     }
     Ok(())

@@ -42,7 +42,10 @@ impl Planner<'_> {
         let Planner { live, shared, routes } = self;
         let planned = match &submission.timing {
             Timing::Later(Later::Cancel { .. }) => Ok(Plan::default()),
-            _ => plan(&submission, from.who, &live.policy, &shared.subscriptions, routes),
+            _ => {
+                let Shared { subscriptions, retained, .. } = shared;
+                plan(&submission, from.who, &live.policy, subscriptions, retained, routes)
+            }
         };
         let plan = match planned {
             Ok(plan) => plan,

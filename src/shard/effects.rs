@@ -87,7 +87,7 @@ pub struct Effects {
     pub posts: Vec<Vec<Post>>,
     /// Connections with bytes that wait.
     pub flush: Vec<Token>,
-    /// Connections whose publish rate lets them be read on.
+    /// Connections that may be read on: their publish rate allows it, or their session is open.
     pub resumed: Vec<Token>,
     /// Connections that are over: flush, then close the socket.
     pub closed: Vec<Token>,

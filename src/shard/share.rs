@@ -16,8 +16,9 @@ pub(super) struct Picked(HashMap<MessageId, Vec<LiveCopy>>);
 
 impl Picked {
     /// Keeps those of them that were picked; the others are looked for again.
-    pub(super) fn keep(&mut self, message: MessageId, live: Vec<LiveCopy>) {
-        let picked: Vec<_> = live.into_iter().filter(|one| one.delivery.share.is_some()).collect();
+    pub(super) fn keep(&mut self, message: MessageId, live: &[LiveCopy]) {
+        let is_picked = |one: &&LiveCopy| one.delivery.share.is_some();
+        let picked: Vec<_> = live.iter().filter(is_picked).cloned().collect();
         if !picked.is_empty() {
             self.0.insert(message, picked);
         }

@@ -145,10 +145,8 @@ impl Shard {
                 return Some(Answer::Done);
             }
             Decision::Append(append, live) => {
-                if append.retain.is_some() {
-                    self.shared.retained.note(&append.message.topic);
-                }
-                self.picked.keep(append.message.id, live);
+                self.picked.keep(append.message.id, &live);
+                self.routes.keep_room(live);
                 self.ask_store(Write::Append(append), Some(answer_to));
             }
             Decision::Schedule(schedule) => {

@@ -407,6 +407,7 @@ fn shard(settings: &Settings, metrics: &Arc<Metrics>, directory: &Arc<Directory>
         directory: directory.clone(),
         workers: 1,
     };
+    shared.retained.found_all();
     Shard::new(0, Arc::new(shared), Arc::new(live(settings)), 7)
 }
 

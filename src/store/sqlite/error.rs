@@ -10,8 +10,8 @@ const IO_ERROR: i32 = 10;
 const CORRUPT: i32 = 11;
 const NOT_A_DATABASE: i32 = 26;
 const READ_ONLY: i32 = 8;
-/// Busy, locked, out of memory, interrupted, cannot open: another time it may work.
-const TRANSIENT: [i32; 5] = [5, 6, 7, 9, 14];
+/// Busy, locked, out of memory, interrupted, cannot open, lost a race: another time it may work.
+const TRANSIENT: [i32; 6] = [5, 6, 7, 9, 14, 15];
 
 /// The primary result code is the low byte of the extended one.
 fn primary_code(error: &Error) -> Option<i32> {

@@ -71,7 +71,7 @@ impl SqliteStore {
         let identity = schema::identity(&conn, rand::random())?;
         schema::end_open_sessions(&mut conn, &limits, now)?;
         let readers = RwLock::new(Arc::new(Readers::new(path.clone())));
-        let writer = Mutex::new(Some(Writer::new(conn, &path, limits)?));
+        let writer = Mutex::new(Some(Writer::new(conn, limits)?));
         Ok(SqliteStore { path, limits, identity, writer, readers })
     }
 
@@ -97,18 +97,18 @@ impl SqliteStore {
         }
     }
 
-    async fn close_all(&self) -> Result<(), StoreError> {
+    async fn close_all(
+        &self,
+        close: impl FnOnce(Writer) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         self.readers().close().await;
-        match self.writer.lock().await.take() {
-            Some(writer) => writer.close(),
-            None => Ok(()),
-        }
+        self.writer.lock().await.take().map_or(Ok(()), close)
     }
 
-    /// What a failed fsync left in the log file may be readable and yet not on the disk, so all of
-    /// it is written once more, into the main file, before anything is told.
+    /// What a failed fsync left, in the log or in the main file, may be readable and yet not on the
+    /// disk: so all of the log is written into the main file once more before anything is told.
     async fn reopen_all(&self) -> Result<(), StoreError> {
-        if let Err(error) = self.close_all().await {
+        if let Err(error) = self.close_all(Writer::abandon).await {
             tracing::warn!("while closing after a failure: {error}");
         }
         let conn = schema::open_writer(&self.path)?;
@@ -118,7 +118,7 @@ impl SqliteStore {
         due::unclaim(&conn)?;
         let readers = Arc::new(Readers::new(self.path.clone()));
         *self.readers.write().unwrap_or_else(PoisonError::into_inner) = readers;
-        *self.writer.lock().await = Some(Writer::new(conn, &self.path, self.limits)?);
+        *self.writer.lock().await = Some(Writer::new(conn, self.limits)?);
         Ok(())
     }
 }
@@ -221,6 +221,6 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> StoreFuture<'_, ()> {
-        Box::pin(self.close_all())
+        Box::pin(self.close_all(Writer::close))
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, ToSql};
 
-use super::checkpoint::LOG_PAGES_DUE;
 use super::due;
 use super::error::open_error;
 use super::statement::execute;
@@ -29,10 +28,9 @@ const MIGRATIONS: [&str; 5] = [
 ];
 /// The version that this homing writes.
 pub(super) const NEWEST: u64 = MIGRATIONS.len() as u64;
-const PAGE_BYTES: u32 = 16 * 1024;
+const PAGE_BYTES: u32 = 4 * 1024;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
-const CHECKPOINT_CACHE_KIB: i64 = 64;
 /// The log is cut back to this after a checkpoint.
 const WAL_KEPT_BYTES: i64 = 64 * 1024 * 1024;
 /// The directory's lock keeps other writers out; only a checkpoint may be met for a moment.
@@ -66,20 +64,8 @@ fn connect_writer(path: &Path) -> rusqlite::Result<Connection> {
     // After the size of a page: SQLite counts its cache in pages of the size at this moment.
     prepare(&conn, WRITER_CACHE_KIB)?;
     set(&conn, "synchronous", "FULL")?;
-    set(&conn, "wal_autocheckpoint", LOG_PAGES_DUE)?;
     set(&conn, "journal_size_limit", WAL_KEPT_BYTES)?;
     Ok(conn)
-}
-
-/// A connection that writes the log back; it needs next to no memory.
-pub(super) fn open_checkpointer(path: &Path) -> Result<Connection, StoreError> {
-    let connect = || {
-        let conn = Connection::open_with_flags(path, FLAGS)?;
-        prepare(&conn, CHECKPOINT_CACHE_KIB)?;
-        set(&conn, "synchronous", "FULL")?;
-        Ok(conn)
-    };
-    connect().map_err(|error| open_error(path, error))
 }
 
 pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {

@@ -1,9 +1,9 @@
 //! The one writing connection: a transaction per batch, and the cache of what batches need.
 
 use std::ops::RangeInclusive;
-use std::path::Path;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 
 use super::checkpoint::Checkpoints;
 use super::statement::execute;
@@ -20,28 +20,30 @@ use crate::store::{Claim, Commit, StoreError, StoreLimits, Write};
 const CACHE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 pub(super) struct Writer {
-    /// Ends before the connection does: the last one to be closed writes the log back.
-    checkpoints: Checkpoints,
     conn: Connection,
+    checkpoints: Checkpoints,
     limits: StoreLimits,
     ledgers: Cache<Recipient, Ledger>,
     states: Cache<SessionKey, StateSlot>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        mut conn: Connection,
-        path: &Path,
-        limits: StoreLimits,
-    ) -> Result<Writer, StoreError> {
-        let checkpoints = Checkpoints::start(path, &mut conn)?;
+    pub(super) fn new(mut conn: Connection, limits: StoreLimits) -> Result<Writer, StoreError> {
+        let checkpoints = Checkpoints::of(&mut conn)?;
         let (ledgers, states) = (Cache::new(CACHE_BYTES_MAX), Cache::new(CACHE_BYTES_MAX));
-        Ok(Writer { checkpoints, conn, limits, ledgers, states })
+        Ok(Writer { conn, checkpoints, limits, ledgers, states })
     }
 
+    /// Writes the log back, as whoever closes last does.
     pub(super) fn close(self) -> Result<(), StoreError> {
-        drop(self.checkpoints);
         Ok(self.conn.close().map_err(|(_, error)| error)?)
+    }
+
+    /// After a failed fsync: the log stays, for it may hold the only whole copy. SQLite counts what
+    /// it has written back before as safe and would remove it.
+    pub(super) fn abandon(self) -> Result<(), StoreError> {
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        self.close()
     }
 
     /// One transaction. What it took from the cache comes back only after its commit, so a failed
@@ -51,14 +53,14 @@ impl Writer {
         batch: &[Write],
         now: Stamp,
     ) -> Result<Commit, StoreError> {
-        self.checkpoints.before_commit(&self.conn);
+        self.checkpoints.before_commit(&self.conn)?;
         let mut work = Work::new(self.limits, now);
         self.execute("BEGIN")?;
         let result = run(self, &mut work, batch).await;
         let result = match result {
             Ok(commit) => {
                 let watch = Stopwatch::start();
-                let done = self.execute("COMMIT");
+                let done = self.execute("COMMIT").map_err(after_commit);
                 done.map(|()| Commit { synced: Some(watch.elapsed()), ..commit })
             }
             Err(error) => Err(error),
@@ -72,11 +74,13 @@ impl Writer {
         }
     }
 
-    /// SQLite may have rolled back by itself, and then says that no transaction is active; any
-    /// other failure here means that only opening again tells what is there.
+    /// SQLite may have rolled back by itself. If it cannot, only opening again tells what is there.
     fn roll_back(&mut self, error: StoreError) -> StoreError {
+        if self.conn.is_autocommit() {
+            return error;
+        }
         match self.execute("ROLLBACK") {
-            Ok(()) | Err(StoreError::Refused(_)) => error,
+            Ok(()) => error,
             Err(failure) => {
                 StoreError::OutcomeUnknown(format!("{error}; and it was not undone: {failure}"))
             }
@@ -99,6 +103,14 @@ impl Writer {
             let bytes = slot.bytes();
             self.states.put(key, slot, bytes);
         }
+    }
+}
+
+/// Memory may run out behind the fsync, when the log has it all.
+fn after_commit(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(words) => StoreError::OutcomeUnknown(words),
+        error => error,
     }
 }
 

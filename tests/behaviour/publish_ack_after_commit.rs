@@ -217,3 +217,46 @@ fn publish_again(broker: &mut Broker) -> Option<ExitStatus> {
 fn publish_after() -> Vec<u8> {
     super::support::wire::publish(V311, &message("alice", "after", 1, 1), &[])
 }
+
+const WIDE_BYTES: usize = 200_000;
+/// Together more than the log holds before it is written back.
+const WIDE_COUNT: usize = 400;
+
+/// Bob fills alice's inbox until his connection ends; which messages were acknowledged.
+fn publish_wide(broker: &Broker) -> Vec<String> {
+    let mut bob = Connect::v311("bob", "post").open(broker.mqtt);
+    let mut acked = Vec::new();
+    for number in 1..=WIDE_COUNT {
+        let name = format!("{number:08}");
+        let body = name.repeat(WIDE_BYTES / name.len());
+        bob.send_publish(&message("alice", body, 1, number as u16), &[]);
+        match bob.try_recv(HANG) {
+            Ok(Packet::PubAck { .. }) => acked.push(name),
+            Err(Gone::Closed) => return acked,
+            other => panic!("message {number}: {other:?}"),
+        }
+    }
+    panic!("the log was never written back");
+}
+
+/// SQLite counts pages as written back before the main file is synced, and would remove the log.
+#[test]
+fn a_failed_sync_of_the_main_file_has_the_whole_log_written_back_again() {
+    let broker = Broker::dev();
+    broker.know("alice", "phone");
+    let file = broker.data.join("homing.db").display().to_string();
+    let inject = "inject=fdatasync:error=EIO:when=1";
+    let options = ["-P", &file, "-e", "trace=fdatasync,pwrite64", "-e", inject];
+    let strace = Strace::attach(broker.pid(), &options);
+    let acked = publish_wide(&broker);
+    assert!(broker.log.find_after(0, &["the store is open again"]).is_some());
+    let lines = strace.detach();
+    let failed = find(&lines, 0, "failed sync", |line| line.contains("(INJECTED)"));
+    let writes = |lines: &[String]| lines.iter().filter(|line| line.contains("pwrite64")).count();
+    let (before, after) = (writes(&lines[..failed]), writes(&lines[failed..]));
+    assert!(before > 0 && after >= before, "{before} pages before the failure, {after} after");
+    let mut phone = Connect::new(V311, "alice", "phone").device(broker.mqtt);
+    for name in acked {
+        assert_eq!(phone.take_text()[..name.len()], name);
+    }
+}

@@ -52,7 +52,7 @@ async fn the_file_says_who_made_it_and_how() {
     let expected = [
         ("application_id", 0x686f_6d67),
         ("user_version", 5),
-        ("page_size", 16 * 1024),
+        ("page_size", 4 * 1024),
         ("auto_vacuum", 2),
     ];
     for (name, value) in expected {
@@ -156,7 +156,7 @@ async fn reopening_keeps_everything_and_finds_damage() {
 
     let path = dir.path().join("homing.db");
     let mut bytes = std::fs::read(&path).unwrap();
-    let (page, end) = (5 * 16 * 1024, bytes.len());
+    let (page, end) = (5 * 4 * 1024, bytes.len());
     bytes[page..end].fill(0xA5);
     std::fs::write(&path, bytes).unwrap();
     let error = match open_in(dir.path()).await {

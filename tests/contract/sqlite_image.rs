@@ -11,7 +11,7 @@ use crate::say::*;
 
 const WAL: &str = "homing.db-wal";
 const WAL_HEADER_BYTES: usize = 32;
-const FRAME_BYTES: usize = 24 + 16 * 1024;
+const FRAME_BYTES: usize = 24 + 4 * 1024;
 
 /// Every kind of write, so that each commit has several frames.
 fn batch(number: u128) -> Vec<Write> {

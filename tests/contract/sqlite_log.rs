@@ -1,4 +1,4 @@
-//! SQLite's log under load that goes on: it is written back beside the writer and stays bounded.
+//! SQLite's log under load that goes on: it is written back between transactions and stays bounded.
 
 use std::path::Path;
 
@@ -7,11 +7,10 @@ use homing::store::{SqliteStore, Store, StoreError, Write};
 use crate::rig::{LIMITS, sqlite_connection};
 use crate::say::*;
 
-const FRAME_BYTES: u64 = 24 + 16 * 1024;
 const BODY_BYTES: usize = 200_000;
 const MESSAGES_PER_BATCH: u128 = 5;
 /// The store's own bound, and what one batch adds to it.
-const LOG_BYTES_MAX: u64 = (4096 + 100) * FRAME_BYTES;
+const LOG_BYTES_MAX: u64 = (32 + 2) * 1024 * 1024;
 
 fn log_bytes(dir: &Path) -> u64 {
     std::fs::metadata(dir.join("homing.db-wal")).unwrap().len()

@@ -1,9 +1,9 @@
 //! Who gets the messages of a topic, remembered by each worker until any subscription changes:
 //! clients publish to the same topics again and again, and the tree is asked once.
 //!
-//! Only what is asked again meanwhile is remembered, in a table of fixed size where a topic has one place
-//! by its hash: another topic takes that over. So a client that steers hashes slows nothing but
-//! the look into the tree that it would cost anyway.
+//! Only what is asked again meanwhile is remembered, in a table of fixed size where a topic has one
+//! place by its hash: another topic takes that over. So a client that steers hashes slows nothing
+//! but the look into the tree that it would cost anyway.
 
 use xxhash_rust::xxh3::xxh3_64;
 

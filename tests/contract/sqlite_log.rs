@@ -45,7 +45,7 @@ async fn it_stays_bounded_and_is_again_once_a_long_reader_is_gone() {
     let longest = load(&store, dir.path(), LOG_BYTES_MAX * 3 / 2).await;
     assert!(longest > LOG_BYTES_MAX, "the reader was not in the way: {longest}");
     drop(reader);
-    load(&store, dir.path(), LOG_BYTES_MAX / 4).await;
+    load(&store, dir.path(), LOG_BYTES_MAX / 2).await;
     assert!(log_bytes(dir.path()) <= LOG_BYTES_MAX, "{}", log_bytes(dir.path()));
     store.verify().await.unwrap();
 }

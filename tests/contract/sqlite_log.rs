@@ -9,8 +9,8 @@ use crate::say::*;
 
 const BODY_BYTES: usize = 200_000;
 const MESSAGES_PER_BATCH: u128 = 5;
-/// The store's own bound, and what one batch adds to it.
-const LOG_BYTES_MAX: u64 = (32 + 2) * 1024 * 1024;
+/// What the file keeps at the most, and what one batch adds to it.
+const LOG_BYTES_MAX: u64 = (16 + 2) * 1024 * 1024;
 
 fn log_bytes(dir: &Path) -> u64 {
     std::fs::metadata(dir.join("homing.db-wal")).unwrap().len()

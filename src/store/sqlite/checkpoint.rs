@@ -10,11 +10,12 @@ use super::statement::{first, get};
 use crate::store::StoreError;
 
 /// The log's size from which on it is written back: a page that many commits change is written
-/// back once. So the log is bounded by this and one commit; only what reads for long keeps it from
-/// beginning anew, and is bounded for that. After kill -9 so much is read at the start.
-const LOG_BYTES_DUE: u32 = 32 * 1024 * 1024;
+/// back once, and the next commit waits for as long as that takes. So the log is bounded by this
+/// and one commit; only what reads for long keeps it from beginning anew, and is bounded for that.
+/// After kill -9 so much is read at the start.
+const LOG_BYTES_DUE: u32 = 8 * 1024 * 1024;
 /// If a reader was in the way, or the disk had no room, it is tried again after as much more.
-const LOG_BYTES_UNTIL_NEXT: u32 = 8 * 1024 * 1024;
+const LOG_BYTES_UNTIL_NEXT: u32 = 2 * 1024 * 1024;
 
 /// Of the writer; in pages, which are larger in files of older versions.
 pub(super) struct Checkpoints {

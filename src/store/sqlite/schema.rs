@@ -32,7 +32,7 @@ const PAGE_BYTES: u32 = 4 * 1024;
 const WRITER_CACHE_KIB: i64 = 64 * 1024;
 const READER_CACHE_KIB: i64 = 8 * 1024;
 /// The log is cut back to this after a checkpoint.
-const WAL_KEPT_BYTES: i64 = 32 * 1024 * 1024;
+const WAL_KEPT_BYTES: i64 = 16 * 1024 * 1024;
 /// The directory's lock keeps other writers out; only a checkpoint may be met for a moment.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 const STATEMENTS_COUNT_MAX: usize = 256;
